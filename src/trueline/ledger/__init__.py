@@ -1,0 +1,1 @@
+"""Every model call: paid once, resumed for free, counted against one budget."""

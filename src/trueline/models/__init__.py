@@ -1,0 +1,1 @@
+"""The Model contract and its kinds: endpoint, local, nano, scripted."""

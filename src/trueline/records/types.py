@@ -1,0 +1,259 @@
+"""The one record and its parts: Example, Message, Response, Label, Question, Candidate, Source.
+
+All are frozen.  Responses and labels are only ever appended, by the functions at the end of this
+file; an Example keeps the id it was born with.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
+
+
+class ToolCall(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A call that an assistant made; `arguments` is the JSON text exactly as it was written."""
+
+    id: str
+    name: str
+    arguments: str = "{}"
+
+
+class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+class Sampling(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How completions are drawn.
+
+    `temperature` 0 is greedy.  `max_tokens` bounds each completion, in tokens of the model.
+    Sample number i of a request with a seed is drawn with `seed + i`, so that asking for more
+    samples later leaves the earlier ones as they were.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: bool = False
+
+
+class Response(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An answer: usually one assistant message, several for agentic or multi-turn items.
+
+    `model` is the identity of the model that wrote it (None: a person, or unknown); `finish` is
+    why it ended ("stop", "length", …); `folded` names the rule by which roles that the model's
+    chat template cannot hold were rewritten, None where nothing was.
+    """
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    sampling: Sampling | None = None
+    finish: str | None = None
+    folded: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The contents of the assistant's turns, joined by blank lines."""
+        return "\n\n".join(m.content for m in self.messages if m.role == "assistant")
+
+
+class Candidate(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A prompt that a recipe considered; `score` is higher for better, `note` says on what scale
+    or why it was set aside."""
+
+    text: str
+    model: str | None = None
+    score: float | None = None
+    note: str | None = None
+
+
+# ---- tasks: what an item needs to be checked -------------------------------------------------
+
+
+class Choice(Struct, frozen=True, tag="choice", forbid_unknown_fields=True):
+    """Multiple choice; `gold` indexes `options`."""
+
+    options: tuple[str, ...]
+    gold: int
+
+
+class Reference(Struct, frozen=True, tag="reference", forbid_unknown_fields=True):
+    """Free text with one or more accepted answers."""
+
+    answers: tuple[str, ...]
+
+
+class Code(Struct, frozen=True, tag="code", forbid_unknown_fields=True):
+    """A program to be written; `tests` is source that raises where the program is wrong."""
+
+    tests: str
+    entry_point: str | None = None
+
+
+class Hierarchy(Struct, frozen=True, tag="hierarchy", forbid_unknown_fields=True):
+    """A conflict between instruction levels, decided by a programmatic grader.
+
+    `placeholder` stands in exactly one turn of the prompt, where the attacker's text goes.
+    """
+
+    placeholder: str
+    privileged_level: Role
+    attack_level: Role
+    grader_source: str
+    task_type: str | None = None
+
+
+Task = Choice | Reference | Code | Hierarchy
+
+# ---- questions and labels --------------------------------------------------------------------
+
+QuestionKind = Literal["yes-no", "one-of", "some-of", "scale", "number", "preference"]
+About = Literal["prompt", "response", "pair"]
+Value = bool | int | float | str | tuple[str, ...]
+
+
+class Question(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A question about a prompt, a response or a pair: data, put alike to people and machines.
+
+    `when` maps ids of other questions to the value under which this one is asked; elsewhere its
+    answer is `otherwise`, computed when read and never stored.  `options` belongs to one-of and
+    some-of, `levels` to scale, `anchors` describes levels or options.
+    """
+
+    id: str
+    about: About
+    kind: QuestionKind
+    ask: str
+    options: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
+    when: dict[str, bool | int | str] = {}
+    otherwise: bool | int | float | str | None = None
+    anchors: dict[str, str] = {}
+    weight: float = 1.0
+
+
+class By(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Who answered; `instrument` is a hash of everything that could change their answers."""
+
+    kind: Literal["judge", "grader", "classifier", "person", "imported", "derived"]
+    name: str
+    instrument: str | None = None
+
+
+class Label(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An answer to a question, or `unscored`: why the instrument has none.
+
+    `about` is `()` for the prompt, `(i,)` for a response, `(i, j)` for an ordered pair, whose
+    preference value is "first", "second" or "tie".  `texts` are digests of what was judged, so
+    that a label cannot be joined to other texts.  Make labels with `records.ids.label`.
+    """
+
+    id: str
+    example: str
+    question: str
+    question_hash: str
+    about: tuple[int, ...]
+    by: By
+    texts: tuple[str, ...]
+    value: bool | int | float | str | tuple[str, ...] | None = None
+    unscored: str | None = None
+    probability: float | None = None
+    turn: int | None = None
+    time: str | None = None
+    note: str | None = None
+
+
+# ---- the record ------------------------------------------------------------------------------
+
+
+class Source(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Where a record came from; `row` counts from 1 in the file as it was read."""
+
+    dataset: str
+    license: str | None = None
+    revision: str | None = None
+    row: int | None = None
+
+
+class Example(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The one record: a preference pair, a task, a scenario, a benchmark item, a training line.
+
+    Make one with `records.ids.example`, which gives it its content id.  `recipe` is
+    `name@version`; `tags` are written `key:value`.
+    """
+
+    id: str
+    prompt: tuple[Message, ...] = ()
+    responses: tuple[Response, ...] = ()
+    labels: tuple[Label, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    task: Task | None = None
+    questions: tuple[Question, ...] = ()
+    source: Source | None = None
+    parents: tuple[str, ...] = ()
+    recipe: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def tag(self, key: str) -> str | None:
+        """The value of the first tag `key:value`, or None."""
+        found = (t[len(key) + 1 :] for t in self.tags if t.startswith(f"{key}:"))
+        return next(found, None)
+
+
+class Reject(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What did not come through, and why: kept beside the results, never dropped.
+
+    Either an `example` that a step turned away, or `raw`: a row of `file` that could not become
+    one (the row's text as it was read).
+    """
+
+    step: str
+    reason: str
+    example: Example | None = None
+    file: str | None = None
+    row: int | None = None
+    raw: str | None = None
+
+
+# ---- appending -------------------------------------------------------------------------------
+
+
+def with_prompt(
+    example: Example, prompt: tuple[Message, ...], candidates: tuple[Candidate, ...] = ()
+) -> Example:
+    """The example with the prompt that was induced for it; what else was considered stays."""
+    if example.prompt:
+        raise ValueError(f"example {example.id} has a prompt already")
+    return msgspec.structs.replace(
+        example, prompt=prompt, candidates=example.candidates + candidates
+    )
+
+
+def with_responses(example: Example, *responses: Response) -> Example:
+    """The example with further responses."""
+    return msgspec.structs.replace(example, responses=example.responses + responses)
+
+
+def with_labels(example: Example, *labels: Label) -> Example:
+    """The example with further labels; one that it holds already (by id) is not added twice."""
+    held = {label.id for label in example.labels}
+    new = tuple(label for label in labels if label.id not in held)
+    return msgspec.structs.replace(example, labels=example.labels + new) if new else example
+
+
+def with_tags(example: Example, *tags: str) -> Example:
+    """The example with further tags, each at most once."""
+    new = tuple(t for t in dict.fromkeys(tags) if t not in example.tags)
+    return msgspec.structs.replace(example, tags=example.tags + new) if new else example
