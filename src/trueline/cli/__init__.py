@@ -1,0 +1,10 @@
+"""The command line: one file a verb."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """The `trueline` command."""
+    from trueline.cli.app import app
+
+    app()
