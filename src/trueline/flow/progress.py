@@ -1,0 +1,76 @@
+"""What a run says while it goes on: rate, spend and time left, on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from trueline.flow.stream import Stage
+
+EVERY = 0.5  # seconds between two looks; a log, which keeps every line, gets one in twenty
+
+
+class Progress:
+    """One line that is rewritten on a terminal; a line every ten seconds in a log."""
+
+    def __init__(
+        self,
+        stages: list[Stage],
+        total: int | None,
+        spend: Callable[[], list[dict[str, Any]]],
+        quiet: bool,
+    ) -> None:
+        self.stages, self.total, self.spend, self.quiet = stages, total, spend, quiet
+        self.done = self.rejected = 0
+        self.started = self.last = time.monotonic()
+        self.terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._say()
+        if self.terminal and not self.quiet:
+            print(file=sys.stderr)
+
+    def advance(self, rejected: bool) -> None:
+        """One more item has come out of the stream."""
+        self.done += 1
+        self.rejected += rejected
+        interval = EVERY if self.terminal else 20 * EVERY
+        if time.monotonic() - self.last >= interval:
+            self._say()
+
+    def line(self) -> str:
+        """The state of the run in one line."""
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        rate = self.done / seconds
+        of = f"/{self.total:,}" if self.total else ""
+        parts = [f"{self.done:,}{of} rows", f"{self.rejected:,} rejected", f"{rate:,.1f}/s"]
+        if spend := self.spend():
+            calls = sum(s.get("attempts", 0) for s in spend)
+            tokens = sum(s.get("completion_tokens", 0) for s in spend)
+            parts.append(f"{calls:,} calls, {tokens:,} tokens out")
+            if money := sum(s.get("money", 0.0) for s in spend):
+                parts.append(f"{money:,.2f} spent")
+        if self.total and self.done < self.total and rate:
+            left = int((self.total - self.done) / rate)
+            parts.append(f"{left // 60}:{left % 60:02d} left")
+        return " · ".join(parts)
+
+    def _say(self) -> None:
+        if self.quiet:
+            return
+        self.last = time.monotonic()
+        if self.terminal:
+            print(f"\r\033[K{self.line()}", end="", file=sys.stderr, flush=True)
+        else:
+            print(self.line(), file=sys.stderr, flush=True)
