@@ -1,0 +1,114 @@
+"""Examples as JSON lines, plain or gzip by suffix, streamed both ways.
+
+Every row carries `"trueline": 1`, the schema version: a header line would be in the way of
+`head`, `split` and the JSON loaders of other tools.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trueline.records.atomic import fresh
+from trueline.records.border import reject
+from trueline.records.lines import lines
+from trueline.records.schema import VERSION, known
+from trueline.records.types import Example, Reject
+
+ID = re.compile(r"[0-9a-f]{32}(-[1-9][0-9]*)?")
+"""A content id, with an occurrence number where equal content came before it."""
+
+
+class _Versioned(msgspec.Struct):
+    trueline: int
+
+
+class _Line(Example, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    trueline: int
+
+
+_encode = msgspec.json.Encoder().encode
+_line = msgspec.json.Decoder(_Line)
+_versioned = msgspec.json.Decoder(_Versioned)
+_start = b'{"trueline":%d,' % VERSION
+
+
+def encode(record: Example | Reject) -> bytes:
+    """One row with its version and line end."""
+    return _start + _encode(record)[1:] + b"\n"
+
+
+def write(path: Path, records: Iterable[Example | Reject]) -> int:
+    """Write records to a .jsonl or .jsonl.gz file, whole or not at all; returns their number."""
+    count = 0
+    with fresh(path) as file:
+        # no name and no time in the gzip header: equal records give equal bytes
+        packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if path.suffix == ".gz" else None
+        out: Any = packed or file
+        for count, record in enumerate(records, 1):  # noqa: B007 - the count is the result
+            out.write(encode(record))
+        if packed is not None:
+            packed.close()
+    return count
+
+
+def read(path: Path) -> Iterator[Example | Reject]:
+    """The Examples of a file, and a Reject with its row and reason for each that is none.
+
+    Raises InputError where the file is missing, empty or from a newer trueline.
+    """
+    for found in lines(path):
+        yield found if isinstance(found, Reject) else _read(path, *found)
+
+
+def _read(path: Path, number: int, line: bytes) -> Example | Reject:
+    try:
+        row = _line.decode(line)
+        known(path, row.trueline)
+        if not ID.fullmatch(row.id):
+            return reject("read", "id is no content id: 32 hexadecimal digits", line, path, number)
+        return Example(**{name: getattr(row, name) for name in Example.__struct_fields__})
+    except UnicodeDecodeError as error:
+        return reject(
+            "read", f"not UTF-8: {error.reason} at byte {error.start}", line, path, number
+        )
+    except msgspec.DecodeError as error:
+        _refuse_newer(path, line)
+        return reject("read", f"{_kind(line, error)}: {error}", line, path, number)
+
+
+def _refuse_newer(path: Path, line: bytes) -> None:
+    """A row that we cannot read may be fine and merely newer: then the file is refused."""
+    try:
+        known(path, _versioned.decode(line).trueline)
+    except msgspec.DecodeError:
+        return
+
+
+def _kind(line: bytes, error: msgspec.DecodeError) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        return "not an Example"
+    if re.search(rb"\\u[dD][89a-fA-F]", line):
+        return "not JSON of valid Unicode (a lone surrogate?)"
+    return "not JSON"
+
+
+def rejects(path: Path) -> Iterator[Reject]:
+    """The Rejects of a file that `write` made of them."""
+    decoder = msgspec.json.Decoder(_RejectLine)
+    for found in lines(path):
+        if isinstance(found, Reject):
+            yield found
+            continue
+        row = decoder.decode(found[1])
+        known(path, row.trueline)
+        yield Reject(**{name: getattr(row, name) for name in Reject.__struct_fields__})
+
+
+class _RejectLine(Reject, frozen=True, kw_only=True):
+    trueline: int
