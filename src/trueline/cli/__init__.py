@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def main() -> None:
     """The `trueline` command."""
-    from trueline.cli.app import app
+    from trueline.cli.app import run
 
-    app()
+    run()

@@ -51,5 +51,3 @@ def _parameter(field: msgspec.structs.FieldInfo, hint: Any) -> inspect.Parameter
         default=default,
         annotation=Annotated[kind, option],
     )
-
-

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
-from trueline.flow.stream import Stage
+from trueline.ledger.ledger import Ledger
 
 EVERY = 0.5  # seconds between two looks; a log, which keeps every line, gets one in twenty
 
@@ -16,14 +14,8 @@ EVERY = 0.5  # seconds between two looks; a log, which keeps every line, gets on
 class Progress:
     """One line that is rewritten on a terminal; a line every ten seconds in a log."""
 
-    def __init__(
-        self,
-        stages: list[Stage],
-        total: int | None,
-        spend: Callable[[], list[dict[str, Any]]],
-        quiet: bool,
-    ) -> None:
-        self.stages, self.total, self.spend, self.quiet = stages, total, spend, quiet
+    def __init__(self, total: int | None, ledger: Ledger | None, quiet: bool) -> None:
+        self.total, self.ledger, self.quiet = total, ledger, quiet
         self.done = self.rejected = 0
         self.started = self.last = time.monotonic()
         self.terminal = sys.stderr.isatty()
@@ -55,12 +47,11 @@ class Progress:
         rate = self.done / seconds
         of = f"/{self.total:,}" if self.total else ""
         parts = [f"{self.done:,}{of} rows", f"{self.rejected:,} rejected", f"{rate:,.1f}/s"]
-        if spend := self.spend():
-            calls = sum(s.get("attempts", 0) for s in spend)
-            tokens = sum(s.get("completion_tokens", 0) for s in spend)
-            parts.append(f"{calls:,} calls, {tokens:,} tokens out")
-            if money := sum(s.get("money", 0.0) for s in spend):
-                parts.append(f"{money:,.2f} spent")
+        if self.ledger is not None:
+            used = self.ledger.account.used
+            parts.append(f"{used['calls']:,.0f} calls, {used['tokens']:,.0f} tokens")
+            if used["money"]:
+                parts.append(f"{used['money']:,.2f} spent")
         if self.total and self.done < self.total and rate:
             left = int((self.total - self.done) / rate)
             parts.append(f"{left // 60}:{left % 60:02d} left")

@@ -26,11 +26,15 @@ from msgspec import Struct
 import trueline
 from trueline.flow.progress import Progress
 from trueline.flow.stream import Item, Stage, Stop, source, through
-from trueline.flow.wait import wait
 from trueline.ledger.budget import BudgetSpent
+from trueline.ledger.ledger import Ledger
+from trueline.ledger.summary import Spend, summary
 from trueline.records import folder
+from trueline.records.atomic import fresh
 from trueline.records.ids import digest
 from trueline.records.types import Example, Reject
+
+RECORD = "run.json"
 
 
 class StageCount(Struct, frozen=True):
@@ -58,7 +62,7 @@ class RunRecord(Struct, frozen=True):
     rows: int
     rejects: int
     stages: list[StageCount]
-    spend: list[dict[str, Any]]
+    spend: list[Spend]
     started: str
     finished: str
 
@@ -83,7 +87,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def run(
+async def run(
     items: Iterable[Item],
     stages: list[Stage],
     out: Path,
@@ -91,7 +95,7 @@ def run(
     command: str,
     identity: str,
     config: dict[str, Any],
-    spend: Callable[[], list[dict[str, Any]]] = list,
+    ledger: Ledger | None = None,
     total: int | None = None,
     finish: Callable[[], None] | None = None,
     quiet: bool = False,
@@ -99,28 +103,14 @@ def run(
     """Send the items through the stages into the folder `out` and record the run.
 
     Ctrl-C stops cleanly: what is under way is finished and written.  A spent budget does the
-    same.  Any other error is raised after what came through has been written.  `finish` runs
-    after the stream, before the run counts as complete (a card, say).
+    same.  Any other error is raised after what came through has been written.  The ledger is
+    closed, so that the record can say all that was spent.  `finish` runs after the stream, before
+    the folder counts as complete (a card, say).
     """
-    return wait(_run(items, stages, out, command, identity, config, spend, total, finish, quiet))
-
-
-async def _run(
-    items: Iterable[Item],
-    stages: list[Stage],
-    out: Path,
-    command: str,
-    identity: str,
-    config: dict[str, Any],
-    spend: Callable[[], list[dict[str, Any]]],
-    total: int | None,
-    finish: Callable[[], None] | None,
-    quiet: bool,
-) -> RunRecord:
     started = now()
     stop = Stop()
     status, note, failure = "complete", None, None
-    with folder.claim(out, identity, command), Progress(stages, total, spend, quiet) as progress:
+    with folder.claim(out, identity, command), Progress(total, ledger, quiet) as progress:
         writer = folder.Writer(out)
         try:
             with interruptible(stop):
@@ -138,7 +128,8 @@ async def _run(
             status, note = "interrupted", "the same command continues it"
         except Exception as error:
             status, note, failure = "failed", f"{type(error).__name__}: {error}", error
-        writer.close(complete=status == "complete")
+        writer.close(complete=False)
+        written = folder.manifest(out)
         record = RunRecord(
             command=command,
             identity=identity,
@@ -146,19 +137,30 @@ async def _run(
             versions=versions(),
             status=status,
             note=note,
-            rows=writer.rows,
-            rejects=writer.rejected,
+            rows=written.rows,
+            rejects=written.rejected,
             stages=[StageCount(s.name, s.seen, s.passed, dict(s.reasons)) for s in stages],
-            spend=spend(),
+            spend=await _spend(ledger),
             started=started,
             finished=now(),
         )
-        folder.write_atomic(out / "run.json", msgspec.json.format(msgspec.json.encode(record)))
-        if finish is not None and record.complete:
-            finish()
+        with fresh(out / RECORD) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        if record.complete:
+            if finish is not None:
+                finish()
+            # Last of all: a folder that calls itself complete has its record and its card.
+            writer.close(complete=True)
     if failure is not None:
         raise failure
     return record
+
+
+async def _spend(ledger: Ledger | None) -> list[Spend]:
+    if ledger is None:
+        return []
+    await ledger.close()
+    return [spend for spend in summary(ledger.path) if spend.run == ledger.run]
 
 
 def now() -> str:

@@ -1,0 +1,1 @@
+"""Recipes that make Examples, and the filters that they share."""

@@ -1,0 +1,228 @@
+"""Preference pairs from raw text, with no human labels (Safer-Instruct, arXiv 2311.08685).
+
+A reversed model writes the instruction that each text could be the answer to; rules, near-
+duplicates and, where asked, a judge filter the instructions; an expert model answers what is left.
+The expert's answer is preferred over the text, or the text over the answer (`--prefer text`), for
+texts that are good answers themselves.
+
+The filters' wording and the choice among candidates are ours: the paper's could not be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from trueline.build import card, texts
+from trueline.build.checks import Boilerplate, blank, decontaminate, prompt_text
+from trueline.build.duplicates import first_of_each, jaccard, shingles
+from trueline.build.induce import Induction
+from trueline.build.setup import RunOptions, Setup, dry_run, setup
+from trueline.flow.run import RunRecord
+from trueline.flow.stream import Item, Stage
+from trueline.flow.wait import wait
+from trueline.labellers.contract import Labeller
+from trueline.labellers.judge import Judge
+from trueline.models.contract import Model, response
+from trueline.policy.load import load
+from trueline.records.errors import InputError
+from trueline.records.preference import preference_label
+from trueline.records.types import (
+    By,
+    Example,
+    Message,
+    Question,
+    Reject,
+    Sampling,
+    with_labels,
+    with_responses,
+)
+
+VERSION = 1
+SAFETY = (
+    "Be safe. If a request could hurt someone, do not help with it; offer something safe instead. "
+    "Help with every other request."
+)
+TEXT, EXPERT = 0, 1  # the places of the two responses in a pair
+
+
+class Options(RunOptions, frozen=True, kw_only=True):
+    """What `trueline build safer-instruct` can be told."""
+
+    texts: Annotated[
+        tuple[Path, ...], Meta(description="Raw texts: JSONL, CSV, TXT or Parquet, also .gz.")
+    ]
+    text_field: Annotated[str, Meta(description="The column that holds the text.")] = "text"
+    tag_field: Annotated[
+        tuple[str, ...], Meta(description="A column to keep as a tag (repeatable).")
+    ] = ()
+    tag: Annotated[tuple[str, ...], Meta(description="A tag key:value for every row.")] = ()
+    license: Annotated[str | None, Meta(description="The texts' licence, as SPDX.")] = None
+    limit: Annotated[int | None, Meta(description="Read at most so many rows.")] = None
+    reverse: Annotated[str, Meta(description="The reversed model.")] = "nano:reverse"
+    expert: Annotated[str, Meta(description="The model that answers.")] = "nano"
+    expert_system: Annotated[
+        str, Meta(description="The expert's system message; empty for none.")
+    ] = SAFETY
+    prefer: Annotated[
+        Literal["expert", "text"], Meta(description="Whose answer is the better one.")
+    ] = "expert"
+    judge: Annotated[
+        str | None, Meta(description="A model that is asked about each instruction.")
+    ] = None
+    question: Annotated[str, Meta(description="The question it is asked.")] = "elicits_harm"
+    policy: Annotated[
+        Path | None, Meta(description="A policy file of your own, for the question.")
+    ] = None
+    expect: Annotated[
+        Literal["yes", "no"], Meta(description="The judge's answer that lets a row pass.")
+    ] = "yes"
+    candidates: Annotated[int, Meta(description="Instructions drawn for each text.")] = 4
+    temperature: Annotated[float, Meta(description="For drawing them.")] = 0.8
+    instruction_tokens: Annotated[int, Meta(description="At most so long, each.")] = 96
+    answer_tokens: Annotated[int, Meta(description="The expert's answer at most.")] = 256
+    answer_temperature: Annotated[float, Meta(description="0 is greedy.")] = 0.0
+    near: Annotated[float, Meta(description="Jaccard similarity of near-duplicates.")] = 0.8
+    decontaminate: Annotated[
+        tuple[Path, ...], Meta(description="Evaluation files; prompts in them are rejected.")
+    ] = ()
+    decontaminate_field: Annotated[
+        str | None, Meta(description="Their column that holds the prompt.")
+    ] = None
+    keep_boilerplate: Annotated[
+        int | None, Meta(description="Reject a chosen text after so many uses; else report only.")
+    ] = None
+    seed: Annotated[int, Meta(description="For everything that is drawn.")] = 0
+
+
+def build(options: Options) -> RunRecord | None:
+    """Texts in, preference pairs out: a data set folder at `options.out`, with its card.
+
+    None for a dry run, which prints the most that the run could cost and sends nothing.
+    """
+    survey = texts.survey(options.texts, options.text_field)
+    rows = survey.rows if options.limit is None else min(survey.rows, options.limit)
+    if options.dry_run:
+        print(dry_run(rows, bounds(options)))
+        return None
+    return wait(_build(options, survey, rows))
+
+
+async def _build(options: Options, survey: texts.Survey, rows: int) -> RunRecord:
+    origin = texts.Origin(
+        f"safer_instruct@{VERSION}", options.license, options.tag, options.tag_field
+    )
+    async with setup("build safer-instruct", options, survey.digest) as ready:
+        return await ready.run(
+            texts.examples(options.texts, options.text_field, origin, options.limit),
+            stages(options, ready),
+            total=rows,
+            finish=lambda: card.write(options.out, judge=options.judge),
+        )
+
+
+def stages(options: Options, ready: Setup) -> list[Stage]:
+    """The way of a text through the recipe; cheap checks come before calls."""
+    reverse, expert = ready.model(options.reverse), ready.model(options.expert)
+    found = [
+        Stage("blank", blank),
+        Stage("duplicate text", table=first_of_each(_text, "text", options.near)),
+        Stage("induce", Induction(reverse, options).step, window=ready.window),
+        Stage(
+            "duplicate instruction",
+            table=first_of_each(prompt_text, "instruction", options.near),
+        ),
+    ]
+    if options.decontaminate:
+        found.append(
+            decontaminate(options.decontaminate, options.decontaminate_field, options.near)
+        )
+    if options.judge is not None:
+        judge = Judge(ready.model(options.judge), options.judge)
+        step = asked(judge, _question(options), options.expect == "yes")
+        found.append(Stage("judge", step, window=ready.window))
+    return [
+        *found,
+        Stage("expert", answered(expert, options), window=ready.window),
+        Stage("prefer", prefer(options)),
+        Boilerplate(options.keep_boilerplate).stage,
+    ]
+
+
+def bounds(options: Options) -> dict[str, tuple[int, int]]:
+    """For each model: at most so many calls and completion tokens a row."""
+    drawn = options.candidates * options.instruction_tokens
+    found = {f"{options.reverse} (induce)": (3, drawn)}  # one draw; two scorings, where it can
+    if options.judge is not None:
+        found[f"{options.judge} (judge)"] = (1, 8)
+    found[f"{options.expert} (expert)"] = (1, options.answer_tokens)
+    return found
+
+
+def _question(options: Options) -> Question:
+    questions = load(options.policy)
+    if options.question not in questions:
+        raise InputError(
+            f"--question {options.question}: the policy has {', '.join(sorted(questions))}"
+        )
+    return questions[options.question]
+
+
+def _text(example: Example) -> str:
+    return example.responses[TEXT].text
+
+
+def asked(
+    labeller: Labeller, question: Question, expected: bool
+) -> Callable[[Example], Awaitable[Item]]:
+    """A step that labels each instruction; those answered otherwise than expected are rejected,
+    and so are those that the labeller has no answer for: unscored is not a pass."""
+
+    async def step(example: Example) -> Item:
+        [label] = await labeller.label(example, [question])
+        example = with_labels(example, label)
+        if label.unscored is not None:
+            return Reject("judge", f"unscored: {label.unscored}", example)
+        if label.value is not expected:
+            said = "yes" if label.value else "no"
+            return Reject("judge", f"{question.id} answered {said}", example)
+        return example
+
+    return step
+
+
+def answered(expert: Model, options: Options) -> Callable[[Example], Awaitable[Item]]:
+    """A step that adds the expert's answer."""
+    sampling = Sampling(
+        temperature=options.answer_temperature,
+        max_tokens=options.answer_tokens,
+        seed=options.seed,
+    )
+    system = (Message("system", options.expert_system),) if options.expert_system else ()
+
+    async def step(example: Example) -> Item:
+        [completion] = await expert.generate(system + example.prompt, sampling)
+        example = with_responses(example, response(expert, sampling, completion))
+        if not completion.text.strip():
+            return Reject("expert", "blank answer", example)
+        if completion.finish == "length":
+            return Reject("expert", f"unfinished: over {options.answer_tokens} tokens", example)
+        if jaccard(shingles(completion.text), shingles(_text(example))) >= options.near:
+            return Reject("expert", "no contrast: the answer repeats the text", example)
+        return example
+
+    return step
+
+
+def prefer(options: Options) -> Callable[[Example], Item]:
+    """A step that stores the preference, which holds by construction."""
+    chosen, rejected = (EXPERT, TEXT) if options.prefer == "expert" else (TEXT, EXPERT)
+    by = By("derived", f"safer_instruct@{VERSION}: the {options.prefer} is preferred")
+
+    def step(example: Example) -> Item:
+        return with_labels(example, preference_label(example, chosen, rejected, by))
+
+    return step

@@ -1,0 +1,51 @@
+"""The verbs, and what every one of them shares: how errors end a command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from trueline import __version__
+from trueline.cli import build, convert, ledger, quickstart, show, train
+from trueline.records.errors import InputError
+
+app = typer.Typer(
+    name="trueline",
+    help="Brings a language model into true, and proves that it stays there.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("quickstart")(quickstart.command)
+app.add_typer(build.app, name="build")
+app.add_typer(train.app, name="train")
+app.command("convert")(convert.command)
+app.command("show")(show.command)
+app.command("ledger")(ledger.command)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="The version, and nothing else.")] = (
+        False
+    ),
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def run() -> None:
+    """The command line with its exit codes: 0 done, 1 fell short, 2 wrong use or input."""
+    try:
+        app()
+    except InputError as error:
+        print(f"trueline: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # `trueline show DATA | head`: the reader has what it wanted
+        sys.stderr.close()
+        sys.exit(0)

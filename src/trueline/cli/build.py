@@ -1,0 +1,45 @@
+"""`trueline build RECIPE`: every recipe of the build room is a command here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import typer
+
+from trueline.build.recipes import recipes
+from trueline.cli.options import command
+from trueline.flow.run import RunRecord
+
+app = typer.Typer(help="Make Examples by a recipe.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def report(record: RunRecord, out: Any, as_json: bool) -> None:
+    """What came of a run, on stdout; ends the command with 1 where it is not complete."""
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(record), indent=2).decode())
+    else:
+        print(f"{record.rows:,} Examples, {record.rejects:,} rejects in {out}")
+        width = max(len(stage.name) for stage in record.stages)
+        for stage in record.stages:
+            rate = f"{stage.passed / stage.seen:7.1%}" if stage.seen else "      –"
+            reasons = "; ".join(f"{k} {v:,}" for k, v in stage.rejected.items())
+            counts = f"{stage.passed:,}/{stage.seen:,}"
+            print(f"  {stage.name:{width}} {counts:>15} {rate}  {reasons}".rstrip())
+    if not record.complete:
+        print(f"trueline: {record.status}: {record.note}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _runner(recipe: ModuleType) -> Callable[[Any], None]:
+    def run(options: Any) -> None:
+        report(recipe.build(options), options.out, options.json)
+
+    return run
+
+
+for _name, _recipe in recipes().items():
+    app.command(_name)(command(_recipe.Options, _runner(_recipe), _recipe.__doc__ or ""))

@@ -1,0 +1,1 @@
+"""The Labeller contract and its kinds: who answers questions about Examples."""

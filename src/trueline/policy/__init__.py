@@ -1,0 +1,1 @@
+"""The policy as data: questions that people, models and code answer alike."""

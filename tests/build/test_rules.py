@@ -1,0 +1,54 @@
+"""What the rules let pass and what they do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from trueline.build.rules import against
+
+TEXT = "The cat sat on the mat and looked at the rain for a long quiet hour."
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "Write a short story about a cat.",
+        "What is this for?",
+        "Where is he from?",
+        "How do I turn it on?",
+        "make this into a meme",
+        "Écris une lettre à ma grand-mère.",
+        "请写一首关于猫的诗",
+        "List three things: a cat, a mat, a hat.",
+        "Explain HTML, CSS and XML to me!",
+    ],
+)
+def test_instructions_pass(instruction: str) -> None:
+    assert against(instruction, TEXT) is None
+
+
+@pytest.mark.parametrize(
+    ("instruction", "reason"),
+    [
+        ("", "empty"),
+        ("  ?!  ", "empty"),
+        ("Cat story", "too short"),
+        ("word " * 300, "too long"),
+        ("### Instruction: write a story", "template"),
+        ("Write to {name} about the cat", "template"),
+        ("Write a story\x00 about a cat", "control"),
+        ("Write a � about the cat", "control"),
+        ("xkcd qwrt zzzpt bnmk write", "gibberish"),
+        ("$$ %% && ## @@ !! write it now", "gibberish"),
+        ("aaaaaaaaaa write a story", "gibberish"),
+        ("write write write a story", "repetition"),
+        ("Tell me about the cat and the", "cut off"),
+        ("Write a story about a cat,", "cut off"),
+        ("Write a letter to", "cut off"),
+        ("Sure, here is a story about a cat.", "an answer"),
+        ("I'm sorry, but I cannot help with that.", "an answer"),
+        (TEXT, "a copy"),
+    ],
+)
+def test_what_is_no_instruction_is_named(instruction: str, reason: str) -> None:
+    assert (against(instruction, TEXT) or "").startswith(reason)

@@ -1,0 +1,122 @@
+"""The stream keeps order, bounds what is under way, and loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from trueline.flow.stream import Item, Stage, Stop, source, through
+from trueline.models.contract import Fatal, ModelError
+from trueline.records import ids
+from trueline.records.types import Example, Message, Reject, with_tags
+
+
+def examples(n: int) -> list[Example]:
+    return [ids.example([Message("user", f"request {i}")]) for i in range(n)]
+
+
+async def collect(items: list[Item], stages: list[Stage], stop: Stop | None = None) -> list[Item]:
+    return [item async for item in through(source(items, stop or Stop()), stages)]
+
+
+async def test_order_is_kept_whatever_each_step_takes() -> None:
+    rng = random.Random(0)
+
+    async def slow(example: Example) -> Item:
+        await asyncio.sleep(rng.random() / 100)
+        return with_tags(example, "seen:yes")
+
+    given = examples(200)
+    out = await collect(given, [Stage("slow", slow, window=32), Stage("slower", slow, window=8)])
+    assert [item.id for item in out if isinstance(item, Example)] == [e.id for e in given]
+
+
+async def test_no_more_than_the_window_is_under_way() -> None:
+    running, most = 0, 0
+
+    async def step(example: Example) -> Item:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.001)
+        running -= 1
+        return example
+
+    await collect(examples(100), [Stage("step", step, window=7)])
+    assert 2 <= most <= 7 + 2  # the window, one being handed over, one being put
+
+
+async def test_a_slow_consumer_bounds_what_is_read() -> None:
+    read = 0
+
+    def items() -> object:
+        nonlocal read
+        for example in examples(1000):
+            read += 1
+            yield example
+
+    async def step(example: Example) -> Item:
+        return example
+
+    stream = through(source(items(), Stop()), [Stage("a", step, window=10)])  # type: ignore[arg-type]
+    async for _ in stream:
+        await asyncio.sleep(0.01)
+        break
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert read <= 15
+
+
+async def test_rejects_walk_on_past_every_kind_of_stage() -> None:
+    given = examples(10)
+
+    async def odd(example: Example) -> Item:
+        return Reject("odd", "odd: it is", example) if given.index(example) % 2 else example
+
+    async def table(stream: AsyncIterator[Example]) -> AsyncIterator[Item]:
+        async for example in stream:
+            yield example
+
+    first = Stage("odd", odd)
+    last = Stage("sync", lambda e: e)
+    out = await collect(given, [first, Stage("table", table=table), last])
+    assert len(out) == 10
+    assert sum(isinstance(item, Reject) for item in out) == 5
+    assert first.reasons == {"odd": 5} and first.seen == 10 and last.seen == 5
+
+
+async def test_a_failed_call_is_a_reject_and_a_fatal_one_ends_the_run() -> None:
+    given = examples(6)
+
+    async def step(example: Example) -> Item:
+        if example is given[2]:
+            raise ModelError("no luck")
+        if example is given[4]:
+            raise Fatal("401")
+        return example
+
+    out: list[Item] = []
+    with pytest.raises(Fatal):
+        async for item in through(source(given, Stop()), [Stage("call", step)]):
+            out.append(item)
+    assert [type(item) for item in out] == [Example, Example, Reject, Example]
+    assert isinstance(out[2], Reject) and out[2].example == given[2]
+
+
+async def test_a_stop_finishes_what_is_under_way() -> None:
+    stop = Stop()
+    ended: list[str] = []
+
+    async def step(example: Example) -> Item:
+        await asyncio.sleep(0.01)
+        ended.append(example.id)
+        return example
+
+    out: list[Item] = []
+    async for item in through(source(examples(100), stop), [Stage("step", step, window=5)]):
+        out.append(item)
+        stop.asked = True
+    assert 1 <= len(out) < 20
+    assert [item.id for item in out if isinstance(item, Example)] == ended
