@@ -1,0 +1,49 @@
+"""When to try again: back-off with jitter, Retry-After, and pauses that a whole host shares."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+FIRST_S = 0.5
+LONGEST_S = 60.0
+
+_paused: dict[str, float] = {}  # host: until when, on the monotonic clock
+
+
+def delay(tries: int, retry_after: float | None) -> float:
+    """Seconds until try number `tries + 1`: what the server asks for, else twice as long each
+    time; a random part on top keeps many callers from returning together."""
+    wait = min(FIRST_S * 2.0 ** (tries - 1), LONGEST_S) if retry_after is None else retry_after
+    return wait * random.uniform(1.0, 1.25) + random.uniform(0.0, 0.05)
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for: a number, or an HTTP date; None without one."""
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+def pause(host: str, seconds: float) -> None:
+    """Holds back every call to the host that has not been sent yet."""
+    _paused[host] = max(_paused.get(host, 0.0), time.monotonic() + seconds)
+
+
+async def clear(host: str) -> None:
+    """Returns when no pause of the host is in force."""
+    while (left := _paused.get(host, 0.0) - time.monotonic()) > 0:
+        await asyncio.sleep(left + random.uniform(0.0, min(0.1 * left, 1.0)))

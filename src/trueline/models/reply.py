@@ -1,0 +1,157 @@
+"""The body of a chat completion: what is sent, and what a reply must hold to be an answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from trueline.models.contract import Completion
+from trueline.records.types import Message, Sampling, ToolCall
+
+
+class Malformed(Exception):
+    """A reply that is no answer, and why; the message holds nothing of what it said."""
+
+
+class _Function(Struct):
+    name: str
+    arguments: str = "{}"
+
+
+class _ToolCall(Struct):
+    function: _Function
+    id: str = ""
+
+
+class _Message(Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Token(Struct):
+    logprob: float
+
+
+class _Logprobs(Struct):
+    content: list[_Token] | None = None
+
+
+class _Choice(Struct):
+    message: _Message
+    index: int = 0
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class Usage(Struct, frozen=True):
+    """The tokens that the server says it charges."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Reply(Struct):
+    choices: list[_Choice] = []
+    usage: Usage | None = None
+    error: Any = None
+
+
+_reply = msgspec.json.Decoder(_Reply)
+
+
+def body(
+    model: str, messages: Sequence[Message], sampling: Sampling, n: int, first: int
+) -> dict[str, Any]:
+    """The request for samples number `first` … `first + n - 1`; reasoning is not sent back."""
+    asked: dict[str, Any] = {
+        "model": model,
+        "messages": [_turn(message) for message in messages],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "n": n,
+    }
+    if sampling.max_tokens is not None:
+        asked["max_tokens"] = sampling.max_tokens
+    if sampling.seed is not None:
+        asked["seed"] = sampling.seed + first
+    if sampling.stop:
+        asked["stop"] = list(sampling.stop)
+    if sampling.logprobs:
+        asked["logprobs"] = True
+    return asked
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        turn["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        turn["tool_call_id"] = message.tool_call_id
+    return turn
+
+
+def completions(raw: bytes, n: int, logprobs: bool) -> tuple[list[Completion], Usage | None]:
+    """The answers in a reply, at most `n` and in their order, and the tokens it charges.
+
+    Raises Malformed for anything that is not at least one whole answer.  The tokens of several
+    answers are split evenly where the reply gives no log-probabilities to count them by.
+    """
+    try:
+        reply = _reply.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        start = raw.lstrip()[:1]
+        what = "HTML" if start == b"<" else "JSON" if start == b"{" else "something else"
+        raise Malformed(f"the reply ({len(raw)} bytes of {what}) is no chat completion") from error
+    if reply.error is not None:
+        raise Malformed("the reply is an error inside a success")
+    if not reply.choices:
+        raise Malformed("the reply has no choices")
+    choices = sorted(reply.choices, key=lambda choice: choice.index)[:n]
+    usage = reply.usage
+    drawn = [_completion(choice, usage, len(choices), i) for i, choice in enumerate(choices)]
+    if logprobs and any(completion.logprob is None for completion in drawn):
+        raise Malformed("the reply lacks the log-probabilities that were asked for")
+    return drawn, usage
+
+
+def _completion(choice: _Choice, usage: Usage | None, of: int, place: int) -> Completion:
+    said = choice.message
+    calls = tuple(
+        ToolCall(call.id, call.function.name, call.function.arguments)
+        for call in said.tool_calls or ()
+    )
+    tokens = None if choice.logprobs is None else choice.logprobs.content
+    if tokens is not None:
+        count = len(tokens)
+    else:
+        whole = 0 if usage is None else usage.completion_tokens
+        count = whole * (place + 1) // of - whole * place // of
+    logprob = None if tokens is None else math.fsum(token.logprob for token in tokens)
+    if logprob is not None and not math.isfinite(logprob):
+        raise Malformed("the reply has a log-probability that is not a number")
+    return Completion(
+        Message(
+            "assistant",
+            said.content or said.refusal or "",
+            reasoning=said.reasoning_content or said.reasoning,
+            tool_calls=calls,
+        ),
+        finish=choice.finish_reason or "stop",
+        prompt_tokens=0 if usage is None else usage.prompt_tokens,
+        completion_tokens=count,
+        logprob=logprob,
+    )
