@@ -25,7 +25,7 @@ def opened(path: Path) -> BinaryIO:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty")
-        return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+        return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
