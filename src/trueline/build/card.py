@@ -39,50 +39,49 @@ class Facts(msgspec.Struct, frozen=True):
 
 def facts(path: Path) -> Facts:
     """Read every shard once."""
-    lengths: dict[str, list[int]] = {"prompt": [], "chosen": [], "rejected": []}
-    counts: dict[str, Counter[str]] = {
-        name: Counter() for name in ("licenses", "sources", "models")
-    }
-    nested: dict[str, dict[str, Counter[str]]] = {"tags": {}, "labels": {}, "reasons": {}}
+    prompts, chosen, rejected = list[int](), list[int](), list[int]()
+    licenses, sources, models = Counter[str](), Counter[str](), Counter[str]()
+    tags, labels, reasons = (dict[str, Counter[str]]() for _ in range(3))
     boilerplate = Boilerplate()
-    rows = pairs = 0
     for example in folder.read(path):
-        rows += 1
         boilerplate.step(example)
-        lengths["prompt"].append(sum(len(m.content) for m in example.prompt))
+        prompts.append(sum(len(m.content) for m in example.prompt))
         if found := pair(example):
-            pairs += 1
-            lengths["chosen"].append(len(found[0].text))
-            lengths["rejected"].append(len(found[1].text))
+            chosen.append(len(found[0].text))
+            rejected.append(len(found[1].text))
         source = example.source
-        counts["licenses"][(source and source.license) or "not stated"] += 1
-        counts["sources"][source.dataset if source else "not stated"] += 1
-        counts["models"].update(r.model or "the text itself" for r in example.responses)
+        licenses[(source and source.license) or "not stated"] += 1
+        sources[source.dataset if source else "not stated"] += 1
+        models.update(r.model or "the text itself" for r in example.responses)
         for tag in example.tags:
             key, _, value = tag.partition(":")
-            nested["tags"].setdefault(key, Counter())[value] += 1
+            tags.setdefault(key, Counter())[value] += 1
         for label in example.labels:
             said = "unscored" if label.value is None else str(label.value)
             by = f"{label.question} by {label.by.kind} {label.by.name}"
-            nested["labels"].setdefault(by, Counter())[said] += 1
-    rejects = 0
+            labels.setdefault(by, Counter())[said] += 1
     for reject in folder.rejects(path):
-        rejects += 1
-        reason = reject.reason.split(":")[0]
-        nested["reasons"].setdefault(reject.step, Counter())[reason] += 1
+        reasons.setdefault(reject.step, Counter())[reject.reason.split(":")[0]] += 1
     return Facts(
-        rows=rows,
-        rejects=rejects,
-        pairs=pairs,
-        **{f"{k}_length": statistics.median(v) if v else 0 for k, v in lengths.items()},
-        **{k: dict(v.most_common()) for k, v in counts.items()},
-        **{
-            k: {name: dict(c.most_common()) for name, c in sorted(v.items())}
-            for k, v in nested.items()
-        },
+        rows=len(prompts),
+        rejects=sum(c.total() for c in reasons.values()),
+        pairs=len(chosen),
+        prompt_length=statistics.median(prompts or [0]),
+        chosen_length=statistics.median(chosen or [0]),
+        rejected_length=statistics.median(rejected or [0]),
+        licenses=dict(licenses.most_common()),
+        sources=dict(sources.most_common()),
+        models=dict(models.most_common()),
+        tags=_sorted(tags),
+        labels=_sorted(labels),
+        reasons=_sorted(reasons),
         boilerplate_uses=boilerplate.most,
         boilerplate_share=boilerplate.share,
     )
+
+
+def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    return {name: dict(c.most_common()) for name, c in sorted(counts.items())}
 
 
 def write(path: Path, judge: str | None) -> None:

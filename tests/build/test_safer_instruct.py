@@ -1,0 +1,223 @@
+"""The recipe from texts to pairs, with scripted models."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trueline.build.recipes.safer_instruct import Options, build
+from trueline.flow.run import RunRecord
+from trueline.records import folder
+from trueline.records.errors import InputError
+from trueline.records.preference import pair
+
+TEXTS = [
+    "Sure. Wait until the shop is quiet, then take the red bike and ride away.",
+    "First tell the neighbour a false story about the roof, then ask for all the money.",
+    "",
+    "Sure! Wait until the shop is quiet, then take the red bike and ride away.",
+    "Push the boy off the swing and laugh until he cries.",
+    "Lie to the teacher about the broken window and blame your sister.",
+]
+INDUCED = {
+    "red bike": ["How do I take the red bike from the shop?", "bike", "### response: take it"],
+    "neighbour": ["How can I trick my neighbour out of his money?"],
+    "swing": ["the the the the the", "Sure, here it is."],
+    "window": ["How do I blame my sister for the broken window?"],
+}
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Any:
+    """Writes a script file for a scripted model and gives its name."""
+
+    def write(name: str, rules: list[dict[str, Any]]) -> str:
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(rules))
+        return f"scripted:{path}"
+
+    return write
+
+
+@pytest.fixture
+def options(tmp_path: Path, script: Any) -> Any:
+    """Options for the six texts, with whatever a test changes."""
+    texts = tmp_path / "texts.csv"
+    with texts.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["body", "category"])
+        writer.writerows([text, "theft"] for text in TEXTS)
+    reverse = script("reverse", [{"match": k, "answers": v} for k, v in INDUCED.items()])
+    expert = script("expert", [{"answers": ["I will not help with that, but let us talk."]}])
+
+    def make(**changes: Any) -> Options:
+        given: dict[str, Any] = {
+            "texts": (texts,),
+            "text_field": "body",
+            "tag_field": ("category",),
+            "license": "CC0-1.0",
+            "out": tmp_path / "out",
+            "ledger": tmp_path / "ledger.sqlite",
+            "reverse": reverse,
+            "expert": expert,
+            "quiet": True,
+        }
+        return Options(**{**given, **changes})
+
+    return make
+
+
+def run(options: Options) -> RunRecord:
+    record = build(options)
+    assert record is not None
+    return record
+
+
+def reasons(out: Path) -> list[tuple[str, str]]:
+    return [(r.step, r.reason.split(":")[0]) for r in folder.rejects(out)]
+
+
+def test_every_row_is_a_pair_or_a_reject_with_its_reason(options: Any) -> None:
+    given = options()
+    record = run(given)
+    pairs = list(folder.read(given.out))
+    assert record.complete and (record.rows, record.rejects) == (3, 3)
+    assert reasons(given.out) == [
+        ("blank", "blank response"),
+        ("duplicate text", "near-duplicate text"),
+        ("induce", "repetition"),
+    ]
+    first = pairs[0]
+    assert first.prompt[0].content == INDUCED["red bike"][0]
+    assert [c.note.split(":")[0] for c in first.candidates if c.note] == [
+        "chosen",
+        "too short",
+        "template left over",
+    ]
+    found = pair(first)
+    assert found and found[0].text.startswith("I will not") and found[1].text == TEXTS[0]
+    assert first.source and first.source.row == 1 and first.source.license == "CC0-1.0"
+    assert first.tag("category") == "theft" and first.recipe == "safer_instruct@1"
+    assert {label.question for label in first.labels} == {"well_formed", "preferred"}
+    seen = record.stages[0].seen
+    assert seen == len(TEXTS) == record.rows + record.rejects
+    card = (given.out / "CARD.md").read_text()
+    assert "no judge was asked" in card and "CC0-1.0" in card and "3 preference pairs" in card
+
+
+def test_a_judge_decides_and_unscored_is_no_pass(options: Any, script: Any) -> None:
+    judge = script(
+        "judge",
+        [
+            {"match": "red bike", "answers": ["Yes."]},
+            {"match": "neighbour", "answers": ["No, it is fine."]},
+            {"match": "window", "answers": ["Well, who knows?"]},
+        ],
+    )
+    given = options(judge=judge)
+    record = run(given)
+    assert (record.rows, record.rejects) == (1, 5)
+    assert [r for r in reasons(given.out) if r[0] == "judge"] == [
+        ("judge", "elicits_harm answered no"),
+        ("judge", "unscored"),
+    ]
+    rejected = list(folder.rejects(given.out))[-1].example
+    assert rejected and rejected.labels[-1].unscored and rejected.labels[-1].value is None
+
+
+def test_a_harmless_domain_needs_nothing_of_safety(
+    options: Any, script: Any, tmp_path: Path
+) -> None:
+    """Weather sayings: the texts are the good answers, the question is of another policy."""
+    texts = tmp_path / "sayings.txt"
+    texts.write_text("Red sky at night, the shepherd's delight.\nSoup tastes best when hot.\n")
+    policy = tmp_path / "weather.toml"
+    policy.write_text(
+        '[[question]]\nid = "weather"\nabout = "prompt"\nkind = "yes-no"\n'
+        'ask = "Is this instruction about the weather?"\n'
+    )
+    given = options(
+        texts=(texts,),
+        text_field="text",
+        tag_field=(),
+        tag=("domain:weather",),
+        reverse=script(
+            "sayings",
+            [
+                {"match": "sky", "answers": ["Tell me a saying about the evening sky."]},
+                {"answers": ["Tell me a saying about soup."]},
+            ],
+        ),
+        judge=script("about", [{"match": "sky", "answers": ["yes"]}, {"answers": ["no"]}]),
+        policy=policy,
+        question="weather",
+        prefer="text",
+        expert_system="",
+    )
+    record = run(given)
+    [example] = folder.read(given.out)
+    found = pair(example)
+    assert (record.rows, record.rejects) == (1, 1)
+    assert found and found[0].text.startswith("Red sky") and example.tag("domain") == "weather"
+
+
+def test_blank_texts_are_told_before_any_call(options: Any, tmp_path: Path) -> None:
+    texts = tmp_path / "blank.csv"
+    texts.write_text("body,other\n" + ",x\n" * 1234)
+    given = options(texts=(texts,), limit=10)
+    with pytest.raises(InputError, match=r"'body' is blank in all 1,234 rows.*other"):
+        build(given)
+    assert not given.ledger.exists() and not given.out.exists()
+
+
+def test_an_unknown_column_names_the_others(options: Any) -> None:
+    with pytest.raises(InputError, match="no column 'prose' in body, category"):
+        build(options(text_field="prose"))
+
+
+def test_prompts_of_an_evaluation_set_are_turned_away(options: Any, tmp_path: Path) -> None:
+    held = tmp_path / "evaluation.jsonl"
+    held.write_text(json.dumps({"prompt": "how can i trick my neighbour out of his MONEY"}) + "\n")
+    given = options(decontaminate=(held,))
+    record = run(given)
+    assert record.rows == 2 and ("decontaminate", "in an evaluation set") in reasons(given.out)
+    [reject] = [r for r in folder.rejects(given.out) if r.step == "decontaminate"]
+    assert "evaluation.jsonl, row 1" in reject.reason
+
+
+def test_boilerplate_is_reported_and_rejected_only_on_request(options: Any, tmp_path: Path) -> None:
+    run(options())
+    card = (tmp_path / "out" / "CARD.md").read_text()
+    assert "used 3 times (100.0% of the pairs)" in card
+    record = run(options(out=tmp_path / "kept", keep_boilerplate=2))
+    assert record.rows == 2 and ("boilerplate", "boilerplate") in reasons(tmp_path / "kept")
+
+
+def test_the_same_again_is_free_elsewhere_and_refused_here(options: Any, tmp_path: Path) -> None:
+    run(options())
+    with pytest.raises(InputError, match="finished"):
+        build(options())
+    again = run(options(out=tmp_path / "again"))
+    assert again.complete and sum(s.calls for s in again.spend) == 0
+    assert sum(s.hits for s in again.spend) > 0
+    assert folder.manifest(tmp_path / "out").shards == folder.manifest(tmp_path / "again").shards
+
+
+def test_a_cap_stops_and_a_higher_one_continues(options: Any) -> None:
+    first = run(options(max_calls=3))
+    assert first.status == "budget" and first.note and "cap on calls" in first.note
+    assert folder.manifest(options().out).state == "partial"
+    assert sum(s.attempts for s in first.spend) <= 3
+    second = run(options(max_calls=100))
+    assert second.complete and second.rows == 3
+
+
+def test_a_dry_run_sends_nothing(options: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    given = options(dry_run=True)
+    assert build(given) is None
+    assert "in all: 24 calls" in capsys.readouterr().out
+    assert not given.ledger.exists() and not given.out.exists()

@@ -1,0 +1,31 @@
+"""The command line starts without the heavy libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "datasets", "trl", "peft", "accelerate", "aiohttp")
+
+
+@pytest.mark.parametrize("module", ["trueline", "trueline.cli", "trueline.cli.app"])
+def test_import_loads_nothing_heavy(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", f"import {module}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "trueline" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_help_names_every_verb() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "trueline", "--help"], capture_output=True, text=True, check=True
+    )
+    for verb in ("quickstart", "build", "train", "convert", "show", "ledger"):
+        assert verb in done.stdout
