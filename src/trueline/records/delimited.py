@@ -34,7 +34,7 @@ class _Source:
             if self.line == 1:
                 line = line.removeprefix(BOM)
             if len(line) > LINE_LIMIT and not line.endswith(b"\n"):
-                self.fault = f"line {self.line:,} has more than {LINE_LIMIT:,} bytes"
+                self.fault = f"over-long: line {self.line:,} has more than {LINE_LIMIT:,} bytes"
                 while (rest := self._file.readline(2**20)) and not rest.endswith(b"\n"):
                     pass
                 line = line[: LINE_LIMIT // 64] + b"\n"
@@ -61,7 +61,7 @@ def delimited(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, objec
                 record = next(reader, None)
                 fault = source.fault
             except csv.Error as error:
-                record, fault = [], f"malformed from line {start:,} on: {error}"
+                record, fault = [], f"malformed: {error} (the row begins in line {start:,})"
             except BROKEN_GZIP as error:
                 yield broken(path, number + 1, error)
                 return
@@ -71,7 +71,7 @@ def delimited(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, objec
                 continue  # a blank line
             number += 1
             if fault is None and len(record) != len(header):
-                fault = f"{len(record)} fields where the header has {len(header)}"
+                fault = f"malformed: {len(record)} fields where the header has {len(header)}"
             if fault is not None:
                 yield reject("read", fault, b"".join(source.record), path, number)
                 continue

@@ -138,7 +138,7 @@ class Writer:
         self._add(self._rejects, storable(reject))
 
     def close(self, complete: bool) -> None:
-        """Finish the open shards and say whether this is all; afterwards the Writer is done."""
+        """Finish the open shards and say whether this is all; a later call may say so still."""
         try:
             self._data.finish()
             self._rejects.finish()
@@ -209,7 +209,7 @@ def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
         folder.mkdir(parents=True, exist_ok=True)
     if not path.exists() and any(folder.iterdir()):
         raise InputError(
-            f"{folder} is not empty and was not written by trueline: choose another --out"
+            f"{folder} is not empty and was not written by trueline: choose another output folder"
         )
     with explained(path):
         file = path.open("a+b")
@@ -218,7 +218,7 @@ def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"another process is writing to {folder}: wait for it, or choose another --out"
+                f"another process is writing to {folder}: wait for it, or choose another output folder"
             ) from None
         file.seek(0)
         earlier = _earlier(folder, file.read(), identity)
@@ -237,13 +237,17 @@ def _earlier(folder: Path, found: bytes, identity: str) -> _Claimed | None:
         earlier = msgspec.json.decode(found, type=_Claimed)
     except msgspec.DecodeError:
         raise InputError(
-            f"{folder / CLAIM} is not a claim of trueline's: choose another --out"
+            f"{folder / CLAIM} is not a claim of trueline's: choose another output folder"
         ) from None
     if earlier.identity != identity:
         began = f" by: {earlier.command}" if earlier.command else ""
-        raise InputError(f"{folder} was begun by another command{began}. Choose another --out")
+        raise InputError(
+            f"{folder} was begun by another command{began}. Choose another output folder"
+        )
     if (folder / MANIFEST).exists() and manifest(folder).state == "complete":
-        raise InputError(f"{folder} is finished: choose another --out, or remove it to redo it")
+        raise InputError(
+            f"{folder} is finished: choose another output folder, or remove it to redo it"
+        )
     return earlier
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import msgspec
 
@@ -43,17 +44,29 @@ def encode(record: Example | Reject) -> bytes:
     return _start + _encode(record)[1:] + b"\n"
 
 
-def write(path: Path, records: Iterable[Example | Reject]) -> int:
-    """Write records to a .jsonl or .jsonl.gz file, whole or not at all; returns their number."""
-    count = 0
+@contextmanager
+def appending(path: Path) -> Iterator[Callable[[Example | Reject], None]]:
+    """A function that appends a record to a new .jsonl or .jsonl.gz file, which appears whole
+    when the block ends well and not at all otherwise."""
     with fresh(path) as file:
-        # no name and no time in the gzip header: equal records give equal bytes
-        packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if path.suffix == ".gz" else None
-        out: Any = packed or file
+        if path.suffix == ".gz":
+            # no name and no time in the gzip header: equal records give equal bytes
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                yield lambda record: _append(packed, record)
+        else:
+            yield lambda record: _append(file, record)
+
+
+def _append(file: BinaryIO | gzip.GzipFile, record: Example | Reject) -> None:
+    file.write(encode(record))
+
+
+def write(path: Path, records: Iterable[Example | Reject]) -> int:
+    """Write records to a file as `appending` does, and return their number."""
+    count = 0
+    with appending(path) as append:
         for count, record in enumerate(records, 1):  # noqa: B007 - the count is the result
-            out.write(encode(record))
-        if packed is not None:
-            packed.close()
+            append(record)
     return count
 
 

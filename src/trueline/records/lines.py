@@ -68,5 +68,5 @@ def _too_long(path: Path, number: int, start: bytes, file: BinaryIO) -> Reject:
     while (more := file.readline(2**20)) and not more.endswith(b"\n"):
         length += len(more)
     length += len(more)
-    reason = f"the line has {length:,} bytes; at most {LINE_LIMIT:,} are read"
+    reason = f"over-long: the line has {length:,} bytes, at most {LINE_LIMIT:,} are read"
     return reject("read", reason, start[:RAW_LIMIT], path, number)

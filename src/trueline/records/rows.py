@@ -39,7 +39,9 @@ class Row(Struct, frozen=True):
                 f"{self.file} has no column {name!r}: it has {', '.join(map(repr, self.fields))}"
             )
         value = self.fields[name]
-        return "" if value is None else value if isinstance(value, str) else str(value)
+        if value is None or value != value:  # pandas writes NaN for a missing text
+            return ""
+        return value if isinstance(value, str) else str(value)
 
 
 def rows(path: Path) -> Iterator[Row | Reject]:

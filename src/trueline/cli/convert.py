@@ -1,0 +1,378 @@
+"""`trueline convert`: data of other tools into ours and back."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from msgspec import Struct
+
+from trueline.records.errors import InputError
+
+if TYPE_CHECKING:
+    from trueline.build.checks import Boilerplate
+    from trueline.flow.stream import Item, Stage
+    from trueline.records.formats import Format
+    from trueline.records.table import Columns
+
+OURS = (".jsonl", ".jsonl.gz")
+FOREIGN = (".csv", ".tsv", ".json", ".txt", ".parquet", ".ndjson", ".gz")
+
+
+class Conversion(Struct, frozen=True, kw_only=True):
+    """What is to be converted and how; `reads` and `writes` name formats, None for ours.
+
+    `mapping` goes with the format `columns`.  What `--from` brings in meets the checks of every
+    build: blank responses, one chosen text used `boilerplate_keep` times and more, and prompts
+    that sit in the files of `decontaminate`.
+    """
+
+    source: Path
+    out: Path
+    reads: str | None = None
+    writes: str | None = None
+    mapping: dict[str, list[str]] = {}
+    tags: tuple[str, ...] = ()
+    license: str | None = None
+    decontaminate: tuple[Path, ...] = ()
+    decontaminate_field: str | None = None
+    boilerplate_keep: int | None = None
+
+
+class Outcome(Struct, frozen=True):
+    """What came of it: `rejects` by reason; `unread` counts the rows whose columns the format
+    does not read, `loses` the Examples with parts that it cannot hold; `boilerplate` is how
+    often the most frequent chosen text is used, of how many."""
+
+    source: str
+    out: str
+    examples: int
+    rejects: dict[str, int]
+    unread: dict[str, int]
+    loses: dict[str, int]
+    boilerplate: tuple[int, int]
+    status: str = "complete"
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.rejects.values())
+
+
+def convert(asked: Conversion, quiet: bool = False) -> Outcome:
+    """Convert a data set, streamed, into a new folder or file; rejects are written beside it.
+
+    InputError where the input or OUT is not what it should be.  A folder that an interrupted
+    conversion left is continued; anything else that exists is refused.
+    """
+    name = asked.out.name
+    if asked.writes is None and not name.endswith(OURS):
+        if name.endswith(FOREIGN):
+            raise InputError(f"{asked.out}: to write a file of this kind, name a format with --to")
+        return _to_folder(asked, quiet)
+    if asked.out.exists():
+        raise InputError(f"{asked.out} exists: nothing is overwritten, choose another name")
+    return _to_file(asked, quiet)
+
+
+class _Stream:
+    """One pass over the input, with its own stages and counts."""
+
+    def __init__(self, asked: Conversion) -> None:
+        from trueline.flow.stream import Stop
+        from trueline.records.load import load
+
+        self.unread: Counter[str] = Counter()
+        self.rejects: Counter[str] = Counter()
+        self.stop = Stop()
+        mapping = asked.mapping if asked.reads == "columns" else None
+        self.items = load(asked.source, asked.reads, mapping, self.unread)
+        self.stages, self.boilerplate = stages(asked)
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        from trueline.flow.stream import source, through
+
+        return through(source(self.items, self.stop), self.stages)
+
+    def outcome(self, asked: Conversion, examples: int, **more: Any) -> Outcome:
+        return Outcome(
+            str(asked.source),
+            str(asked.out),
+            examples,
+            dict(self.rejects.most_common()),
+            dict(sorted(self.unread.items())),
+            more.pop("loses", {}),
+            (self.boilerplate.most, self.boilerplate.total),
+            **more,
+        )
+
+
+def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
+    """What every Example walks through on its way."""
+    from trueline.build.checks import Boilerplate, blank, decontaminate
+    from trueline.flow.stream import Stage
+    from trueline.records.types import Example, Source, with_tags
+
+    def mark(example: Example) -> Example:
+        if asked.license is not None:
+            source = example.source or Source(asked.source.name)
+            if source.license is None:
+                source = msgspec.structs.replace(source, license=asked.license)
+            example = msgspec.structs.replace(example, source=source)
+        return with_tags(example, *asked.tags)
+
+    boilerplate = Boilerplate(asked.boilerplate_keep)
+    found = [Stage("mark", mark)]
+    if asked.reads is not None:
+        found.append(Stage("blank", blank))
+    if asked.decontaminate:
+        found.append(decontaminate(asked.decontaminate, asked.decontaminate_field))
+    return [*found, boilerplate.stage], boilerplate
+
+
+def _to_folder(asked: Conversion, quiet: bool) -> Outcome:
+    from trueline.flow.run import identity, run
+    from trueline.flow.wait import wait
+
+    stream = _Stream(asked)
+    parts = msgspec.to_builtins(asked, enc_hook=str)
+    parts.pop("out")
+    inputs = [_digest(path) for path in (asked.source, *asked.decontaminate)]
+    named = identity("convert", **parts, inputs=inputs)
+    # a wrong format or column shows at the first row: before the folder is anyone's
+    first = list(islice(stream.items, 1))
+
+    def counted() -> Any:
+        for item in chain(first, stream.items):
+            if hasattr(item, "reason"):
+                stream.rejects[item.reason.split(":")[0]] += 1
+            yield item
+
+    record = wait(
+        run(
+            counted(),
+            stream.stages,
+            asked.out,
+            command="convert",
+            identity=named,
+            config=parts,
+            quiet=quiet,
+        )
+    )
+    for stage in stream.stages:
+        stream.rejects.update(stage.reasons)
+    return stream.outcome(asked, record.rows, status=record.status)
+
+
+def _to_file(asked: Conversion, quiet: bool) -> Outcome:
+    from trueline.flow.wait import wait
+    from trueline.records import formats
+    from trueline.records.table import Columns, is_parquet
+
+    if asked.writes is None:
+        return wait(_write_ours(asked))
+    mapping = asked.mapping if asked.writes == "columns" else None
+    format = formats.named(asked.writes, mapping)
+    columns = Columns() if is_parquet(asked.out) else None
+    loses = wait(_losses(asked, format, columns))
+    if loses and not quiet:
+        print(f"{format.name} cannot hold, and {asked.out} will lack:", file=sys.stderr)
+        for part, count in loses.items():
+            print(f"  {part}: {count:,} Examples", file=sys.stderr)
+    return wait(_write_rows(asked, format, columns, loses))
+
+
+async def _losses(asked: Conversion, format: Format, columns: Columns | None) -> dict[str, int]:
+    """What the format cannot hold, in how many Examples: found before anything is written."""
+    from trueline.records.types import Example
+
+    loses: Counter[str] = Counter()
+    async for item in _Stream(asked):
+        if isinstance(item, Example):
+            row = format.write(item)
+            if isinstance(row, dict):
+                loses.update(format.loses(item))
+                if columns is not None:
+                    columns.see(row)
+    return dict(loses.most_common())
+
+
+async def _write_rows(
+    asked: Conversion, format: Format, columns: Columns | None, loses: dict[str, int]
+) -> Outcome:
+    from trueline.records.table import table
+    from trueline.records.types import Example
+
+    stream, count = _Stream(asked), 0
+    with _Rejects(asked.out, stream.rejects) as rejects, table(asked.out, columns) as add:
+        async for item in stream:
+            row = format.write(item) if isinstance(item, Example) else item
+            if isinstance(row, dict):
+                add(row)
+                count += 1
+            else:
+                rejects.add(row)
+    return stream.outcome(asked, count, loses=loses)
+
+
+async def _write_ours(asked: Conversion) -> Outcome:
+    from trueline.records import border, jsonl
+    from trueline.records.types import Example
+
+    stream, count = _Stream(asked), 0
+    with _Rejects(asked.out, stream.rejects) as rejects, jsonl.appending(asked.out) as add:
+        async for item in stream:
+            if not isinstance(item, Example):
+                rejects.add(item)
+            elif (reason := border.unfit(item)) is not None:
+                rejects.add(border.reject("write", reason, item))
+            else:
+                add(item)
+                count += 1
+    return stream.outcome(asked, count)
+
+
+class _Rejects:
+    """Rejects into OUT.rejects.jsonl, a file that exists only where there are any."""
+
+    def __init__(self, out: Path, counts: Counter[str]) -> None:
+        self.path, self.counts = out.with_name(f"{out.name}.rejects.jsonl"), counts
+
+    def __enter__(self) -> _Rejects:
+        from trueline.records.atomic import Fresh
+
+        self.fresh = Fresh(self.path)
+        return self
+
+    def add(self, found: Any) -> None:
+        from trueline.records import border, jsonl
+
+        self.fresh.file.write(jsonl.encode(border.storable(found)))
+        self.counts[found.reason.split(":")[0]] += 1
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None and self.counts:
+            self.fresh.commit()
+        else:
+            self.fresh.discard()
+
+
+def _digest(source: Path) -> str:
+    """What the input is: a folder by its manifest, which holds the hashes of its shards."""
+    path = source / "manifest.json" if source.is_dir() else source
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {source}: {error.strerror or error}") from error
+
+
+# ---- the command -----------------------------------------------------------------------------
+
+
+def mapping(given: list[str]) -> dict[str, list[str]]:
+    """`--map PART=COLUMN`, repeated, as a mapping from parts to their columns."""
+    found: dict[str, list[str]] = {}
+    for one in given:
+        part, equals, column = one.partition("=")
+        if not (part and equals and column):
+            raise InputError(f"--map {one}: write it PART=COLUMN, as in --map prompt=question")
+        found.setdefault(part, []).append(column)
+    return found
+
+
+def limit(given: str, rows: int) -> float:
+    """`--max-rejects` in rows: a number of them, or a share ("5%", "0.05") of all."""
+    try:
+        if given.endswith("%"):
+            return float(given[:-1]) / 100 * rows
+        return float(given) * rows if "." in given else int(given)
+    except ValueError:
+        raise InputError(
+            f"--max-rejects {given}: write a number, or a share as 5% or 0.05"
+        ) from None
+
+
+def command(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A data set, or a file.")],
+    out: Annotated[Path, typer.Argument(help="A new folder, or a file (.jsonl; others by --to).")],
+    reads: Annotated[str | None, typer.Option("--from", help="The format of IN.")] = None,
+    writes: Annotated[str | None, typer.Option("--to", help="The format of OUT.")] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(help="PART=COLUMN for the format columns; may be repeated."),
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="key:value for every Example.")] = None,
+    license: Annotated[
+        str | None, typer.Option(help="The licence of Examples that name none.")
+    ] = None,
+    decontaminate: Annotated[
+        list[Path] | None,
+        typer.Option(help="An evaluation file whose prompts are turned away; may be repeated."),
+    ] = None,
+    decontaminate_field: Annotated[
+        str | None, typer.Option(help="The column of its prompts.")
+    ] = None,
+    boilerplate_keep: Annotated[
+        int | None, typer.Option(help="Turn away further uses of one chosen text.")
+    ] = None,
+    max_rejects: Annotated[
+        str, typer.Option(help="Rejects, as a number or a share, above which the exit is 1.")
+    ] = "0",
+    json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
+) -> None:
+    """Convert data of other tools into ours, and back; what cannot be held is said first."""
+    limit(max_rejects, 0)
+    for one in tag or ():
+        if not all(one.partition(":")):
+            raise InputError(f"--tag {one}: write it key:value, as in --tag lang:en")
+    if map and "columns" not in (reads, writes):
+        raise InputError("--map belongs to --from columns or --to columns")
+    asked = Conversion(
+        source=source,
+        out=out,
+        reads=reads,
+        writes=writes,
+        mapping=mapping(map or []),
+        tags=tuple(tag or ()),
+        license=license,
+        decontaminate=tuple(decontaminate or ()),
+        decontaminate_field=decontaminate_field,
+        boilerplate_keep=boilerplate_keep,
+    )
+    outcome = convert(asked, quiet=json)
+    print(msgspec.json.encode(outcome).decode() if json else "\n".join(told(outcome)))
+    rows = outcome.examples + outcome.rejected
+    if outcome.status != "complete" or outcome.rejected > limit(max_rejects, rows):
+        raise typer.Exit(1)
+
+
+def told(outcome: Outcome) -> list[str]:
+    """The outcome in lines for a person."""
+    rows = outcome.examples + outcome.rejected
+    lines = [f"{rows:,} rows: {outcome.examples:,} Examples, {outcome.rejected:,} rejects"]
+    reasons = list(outcome.rejects.items())
+    lines += [f"  rejected: {count:,} × {reason}" for reason, count in reasons[:20]]
+    if len(reasons) > 20:
+        lines.append(f"  and {len(reasons) - 20:,} further reasons")
+    lines += _counts("columns that the format does not read", outcome.unread)
+    lines += _counts("lacking in the output", outcome.loses)
+    most, total = outcome.boilerplate
+    if most > 1:
+        lines.append(
+            f"  most frequent chosen text: {most:,} of {total:,} uses ({most / total:.1%})"
+        )
+    if outcome.status != "complete":
+        lines.append(f"  {outcome.status}: the same command continues it")
+    return [*lines, f"in {outcome.out}"]
+
+
+def _counts(title: str, counts: Mapping[str, int]) -> list[str]:
+    inside = ", ".join(f"{name} ({count:,})" for name, count in counts.items())
+    return [f"  {title}: {inside}"] if inside else []

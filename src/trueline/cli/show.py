@@ -1,0 +1,229 @@
+"""`trueline show`: what a data set holds."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from msgspec import Struct, field
+
+if TYPE_CHECKING:
+    from trueline.records.types import Example, Message, Reject
+
+WORDS = 4
+"""Words of a masked text that are shown."""
+
+DISTINCT = 1_000
+"""Values of one tag that are told apart; beyond, they are counted as others."""
+
+
+class Lengths(Struct, frozen=True):
+    """Characters of some texts."""
+
+    median: int
+    p90: int
+    longest: int
+
+
+class Coverage(Struct):
+    """Answers to one question: given, and not given by an instrument that failed."""
+
+    answered: int = 0
+    unscored: int = 0
+    values: Counter[str] = field(default_factory=Counter)
+    by: Counter[str] = field(default_factory=Counter)
+
+
+class Summary(Struct):
+    """What was found in a data set; counts are of Examples unless their name says otherwise."""
+
+    source: str
+    state: str | None = None
+    examples: int = 0
+    rejects: int = 0
+    responses: Counter[str] = field(default_factory=Counter)
+    labels: dict[str, Coverage] = field(default_factory=dict)
+    licenses: Counter[str] = field(default_factory=Counter)
+    datasets: Counter[str] = field(default_factory=Counter)
+    recipes: Counter[str] = field(default_factory=Counter)
+    tags: dict[str, Counter[str]] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    lengths: dict[str, Lengths] = field(default_factory=dict)
+    shown: list[dict[str, Any]] = field(default_factory=list)
+
+
+def summarise(
+    source: Path,
+    reads: str | None = None,
+    mapping: dict[str, list[str]] | None = None,
+    examples: int = 3,
+    reveal: bool = False,
+) -> Summary:
+    """Read a data set once, streamed, and count.  InputError where it is none."""
+    from itertools import chain
+
+    from trueline.records import folder
+    from trueline.records.load import load
+    from trueline.records.types import Reject
+
+    found = Summary(str(source))
+    lengths = {"prompt": array("q"), "response": array("q")}
+    items: Iterable[Example | Reject] = load(source, reads, mapping)
+    if reads is None and source.is_dir():
+        found.state = folder.manifest(source).state
+        items = chain(items, folder.rejects(source))
+    for item in items:
+        if isinstance(item, Reject):
+            found.rejects += 1
+            found.reasons[f"{item.step}: {item.reason.split(':')[0]}"] += 1
+            continue
+        _count(found, item)
+        if item.prompt:
+            lengths["prompt"].append(sum(len(m.content) for m in item.prompt))
+        lengths["response"].extend(len(r.text) for r in item.responses)
+        if len(found.shown) < examples:
+            found.shown.append(_shown(item, reveal))
+    found.lengths = {name: _lengths(several) for name, several in lengths.items() if several}
+    return found
+
+
+def _count(found: Summary, example: Example) -> None:
+    found.examples += 1
+    found.responses[str(len(example.responses))] += 1
+    for label in example.labels:
+        coverage = found.labels.setdefault(label.question, Coverage())
+        coverage.by[f"{label.by.kind} {label.by.name}"] += 1
+        if label.value is None:
+            coverage.unscored += 1
+            continue
+        coverage.answered += 1
+        _tally(coverage.values, str(label.value))
+    source = example.source
+    found.licenses[(source and source.license) or "unknown"] += 1
+    found.datasets[source.dataset if source else "unknown"] += 1
+    found.recipes[example.recipe or "none"] += 1
+    for tag in example.tags:
+        key, _, value = tag.partition(":")
+        _tally(found.tags.setdefault(key, Counter()), value)
+
+
+def _tally(counts: Counter[str], value: str) -> None:
+    counts[value if value in counts or len(counts) < DISTINCT else "(others)"] += 1
+
+
+def _lengths(several: array[int]) -> Lengths:
+    ordered = sorted(several)
+    last = len(ordered) - 1
+    return Lengths(ordered[last // 2], ordered[int(last * 0.9)], ordered[last])
+
+
+def _shown(example: Example, reveal: bool) -> dict[str, Any]:
+    """One Example for reading: who says what, and who labelled it how."""
+
+    def text(turn: Message) -> str:
+        return turn.content if reveal else masked(turn.content)
+
+    return {
+        "id": example.id,
+        "prompt": [f"{turn.role}: {text(turn)}" for turn in example.prompt],
+        "responses": [
+            " / ".join(f"{turn.role}: {text(turn)}" for turn in response.messages)
+            for response in example.responses
+        ],
+        "labels": [
+            f"{label.question} {list(label.about)} = "
+            f"{label.value if label.value is not None else f'unscored ({label.unscored})'}, "
+            f"by {label.by.kind} {label.by.name}"
+            for label in example.labels
+        ],
+        "tags": list(example.tags),
+    }
+
+
+def masked(text: str) -> str:
+    """The first words of a text and its length: what is harmful cannot be known beforehand."""
+    start = " ".join(text[:400].split()[:WORDS])[:40]
+    return f"{start} … [{len(text):,} characters]" if len(text) > len(start) else text
+
+
+def safe(text: str) -> str:
+    """A text that a terminal shows and does not obey: control and format characters (escape
+    sequences, changes of direction) stand as escapes, line ends as spaces."""
+    flat = re.sub(r"\s*[\r\n]+\s*", " ", text)
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in _hidden else c
+        for c in flat
+    )
+
+
+_hidden = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+def told(found: Summary) -> list[str]:
+    """The summary in lines for a person."""
+    state = f" ({found.state})" if found.state == "partial" else ""
+    lines = [f"{found.source}{state}: {found.examples:,} Examples, {found.rejects:,} rejects"]
+    lines += _table("responses per Example", found.responses)
+    for name, size in found.lengths.items():
+        lines.append(
+            f"  characters of a {name}: median {size.median:,}, "
+            f"90 % at most {size.p90:,}, longest {size.longest:,}"
+        )
+    for question, coverage in found.labels.items():
+        total = coverage.answered + coverage.unscored
+        lines.append(
+            f"  question {question}: {coverage.answered:,} of {total:,} labels answered "
+            f"({coverage.answered / total:.1%})"
+        )
+        lines += [f"  {line}" for line in _table("values", coverage.values)]
+        lines += [f"  {line}" for line in _table("by", coverage.by)]
+    lines += _table("licences", found.licenses) + _table("data sets", found.datasets)
+    lines += _table("recipes", found.recipes)
+    for key, values in sorted(found.tags.items()):
+        lines += _table(f"tag {key}", values)
+    lines += _table("rejected", found.reasons)
+    for one in found.shown:
+        lines += ["", one["id"], *(f"  {turn}" for turn in one["prompt"])]
+        lines += [f"  [{at}] {response}" for at, response in enumerate(one["responses"])]
+        lines += [f"  {label}" for label in one["labels"]]
+        lines += [f"  {' '.join(one['tags'])}"] if one["tags"] else []
+    return lines
+
+
+def _table(title: str, counts: Counter[str], most: int = 8) -> list[str]:
+    if not counts:
+        return []
+    parts = [f"{name} ({count:,})" for name, count in counts.most_common(most)]
+    if len(counts) > most:
+        parts.append(f"and {len(counts) - most:,} more")
+    return [f"  {title}: {', '.join(parts)}"]
+
+
+def command(
+    source: Annotated[Path, typer.Argument(metavar="DATA", help="A data set, or a file.")],
+    reads: Annotated[
+        str | None, typer.Option("--from", help="The format, where it is not ours.")
+    ] = None,
+    map: Annotated[
+        list[str] | None, typer.Option(help="PART=COLUMN for the format columns.")
+    ] = None,
+    examples: Annotated[int, typer.Option(min=0, help="How many Examples to show.")] = 3,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show texts in full.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+) -> None:
+    """Counts, labels, licences, lengths and a few Examples; texts are masked unless revealed."""
+    from trueline.cli.convert import mapping
+
+    found = summarise(source, reads, mapping(map or []) or None, examples, reveal)
+    if json:
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    for line in told(found):
+        print(safe(line))

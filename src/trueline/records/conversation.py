@@ -1,0 +1,99 @@
+"""Conversations as other tools write them: a text, or a list of `role` and `content` objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from trueline.records.types import Message, Role, ToolCall
+
+_known = {"role", "content", "reasoning_content", "tool_calls", "tool_call_id"}
+
+
+class Malformed(ValueError):
+    """A conversation that cannot be read; the message says what was found in it."""
+
+
+def messages(value: Any, role: Role, column: str) -> tuple[Message, ...]:
+    """The turns in a cell; a plain text is one turn of `role`.
+
+    Cells of a table hold lists as JSON.  Raises Malformed, with the column's name, for anything
+    blank or unknown: what cannot be held is not dropped.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("[{"):
+        try:
+            value = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return (Message(role, value),)  # a text that merely looks like one
+    if isinstance(value, str) and value.strip():
+        return (Message(role, value),)
+    if not value or isinstance(value, str):
+        raise Malformed(f"{column} is blank")
+    if not isinstance(value, list):
+        raise Malformed(f"{column} is neither a text nor a list of messages")
+    return tuple(_message(turn, f"{column}[{at}]") for at, turn in enumerate(value))
+
+
+def dicts(turns: Sequence[Message]) -> list[dict[str, Any]]:
+    """The turns as the objects that chat templates and trainers read."""
+    return [_dict(turn) for turn in turns]
+
+
+def _dict(turn: Message) -> dict[str, Any]:
+    found: dict[str, Any] = {"role": turn.role, "content": turn.content}
+    if turn.reasoning is not None:
+        found["reasoning_content"] = turn.reasoning
+    if turn.tool_calls:
+        found["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in turn.tool_calls
+        ]
+    if turn.tool_call_id is not None:
+        found["tool_call_id"] = turn.tool_call_id
+    return found
+
+
+def _message(turn: Any, place: str) -> Message:
+    if not isinstance(turn, dict) or turn.get("role") not in get_args(Role):
+        raise Malformed(f"{place} is no message: it needs a role of {', '.join(get_args(Role))}")
+    # loaders that unite rows into columns fill keys that a turn lacks with null
+    if unknown := [key for key, value in turn.items() if key not in _known and value is not None]:
+        raise Malformed(f"{place} holds {', '.join(map(str, unknown))}, which no Message can hold")
+    reasoning, answers = turn.get("reasoning_content"), turn.get("tool_call_id")
+    for name, value in (("reasoning_content", reasoning), ("tool_call_id", answers)):
+        if not isinstance(value, str | None):
+            raise Malformed(f"{place}.{name} is no text")
+    return Message(
+        role=turn["role"],
+        content=_content(turn.get("content"), place),
+        reasoning=reasoning,
+        tool_calls=tuple(_call(call, place) for call in turn.get("tool_calls") or ()),
+        tool_call_id=answers,
+    )
+
+
+def _content(value: Any, place: str) -> str:
+    if value is None:
+        return ""  # an assistant's turn that only calls tools
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, list) else [value]
+    if all(isinstance(p, dict) and isinstance(p.get("text"), str) for p in parts):
+        return "".join(part["text"] for part in parts)
+    raise Malformed(f"{place}.content is not text (images and sounds are not read)")
+
+
+def _call(call: Any, place: str) -> ToolCall:
+    function = call.get("function", call) if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise Malformed(f"{place}.tool_calls holds a call without a name")
+    arguments = function.get("arguments", "{}")
+    if not isinstance(arguments, str):
+        arguments = msgspec.json.encode(arguments).decode()
+    return ToolCall(id=str(call.get("id") or ""), name=function["name"], arguments=arguments)

@@ -1,0 +1,70 @@
+"""Examples from wherever they are: a data set of ours, JSON lines, Parquet, a foreign file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from trueline.records import folder, formats, jsonl
+from trueline.records.errors import InputError
+from trueline.records.formats import Format, Mapped
+from trueline.records.rows import rows
+from trueline.records.types import Example, Reject
+
+
+def load(
+    path: Path,
+    format: str | None = None,
+    mapping: Mapped | None = None,
+    unread: Counter[str] | None = None,
+) -> Iterator[Example | Reject]:
+    """Every row of a source, streamed, as an Example or as a Reject with its reason.
+
+    Without a `format` the source is ours: a folder, or a file in .jsonl(.gz) or .parquet.  With
+    one it is a foreign file; equal rows get occurrence numbers, and the columns that the format
+    does not read are counted in `unread`.  InputError where the source cannot be what it should.
+    """
+    if format is not None:
+        return foreign(path, formats.named(format, mapping), unread)
+    if mapping:
+        raise InputError("--map needs --from columns")
+    if path.is_dir():
+        return folder.read(path)
+    suffix = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:])
+    if suffix in (".jsonl", ".jsonl.gz"):
+        return jsonl.read(path)
+    if suffix == ".parquet":
+        from trueline.records import parquet  # loads pyarrow
+
+        return parquet.read(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    raise InputError(
+        f"{path} is no data set of ours (a folder, .jsonl, .jsonl.gz or .parquet): say what it is "
+        f"with --from, one of {', '.join(sorted(formats.every()))}"
+    )
+
+
+def foreign(
+    path: Path, format: Format, unread: Counter[str] | None = None
+) -> Iterator[Example | Reject]:
+    """The rows of a foreign file in a format; see `load`."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: --from {format.name} reads one file at a time")
+    seen: set[bytes] = set()
+    again: Counter[bytes] = Counter()
+    for row in rows(path):
+        if isinstance(row, Reject):
+            yield row
+            continue
+        if unread is not None:
+            unread.update(row.fields.keys() - format.reads)
+        found = format.read(row, 0)
+        if isinstance(found, Example):
+            key = bytes.fromhex(found.id)
+            if key in seen:
+                again[key] += 1
+                found = format.read(row, again[key])
+            seen.add(key)
+        yield found
