@@ -45,5 +45,5 @@ def pause(host: str, seconds: float) -> None:
 
 async def clear(host: str) -> None:
     """Returns when no pause of the host is in force."""
-    while (left := _paused.get(host, 0.0) - time.monotonic()) > 0:
+    while (left := _paused.get(host, 0.0) - time.monotonic()) > 0:  # noqa: ASYNC110 (it may grow)
         await asyncio.sleep(left + random.uniform(0.0, min(0.1 * left, 1.0)))

@@ -93,6 +93,8 @@ def script(path: Path) -> Scripted:
 
     def score(messages: Sequence[Message], continuation: str) -> float:
         scores = rule(messages).scores
+        if not scores:
+            raise Unsupported(f"{path}: the rule that fits gives no likelihoods")
         if continuation not in scores:
             raise ModelError(f"{path}: the rule that fits has no score for {continuation!r}")
         return scores[continuation]

@@ -1,0 +1,79 @@
+"""A model from its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trueline.ledger.ledger import Ledger
+from trueline.models import weights
+from trueline.models.contract import Model
+from trueline.models.ledgered import Ledgered, record
+from trueline.models.scripted import script
+from trueline.records.errors import InputError
+
+FORMS = """\
+  nano, nano:reverse, nano:base   the bundled model and its parts
+  hf:ORG/NAME[@REVISION]          a model of the Hugging Face hub, run here
+  path/to/folder                  a model's folder, or an adapter's
+  path/to/folder:ADAPTER          the adapter of that name in a folder
+  http(s)://HOST/v1#MODEL         a model behind an OpenAI-compatible server
+  scripted:FILE                   answers from a JSON or JSONL file"""
+
+
+def open_model(
+    name: str,
+    ledger: Ledger | None = None,
+    *,
+    concurrency: int = 64,
+    revision: str | None = None,
+) -> Model:
+    """The model that `name` names; with a ledger, each of its calls is recorded in it.
+
+    `concurrency` bounds the requests in flight at an endpoint, and the rows in one batch of a
+    model that runs here.  `revision` pins a hub model, and is part of an endpoint's identity.
+    Weights are hashed here and loaded at the first call that needs them.  Raises InputError for
+    a name of no known form, a missing file, or an extra that is not installed.
+    """
+    if name.startswith(("http://", "https://")):
+        return _endpoint(name, ledger, concurrency, revision)
+    if name.startswith("scripted:"):
+        model: Model = script(Path(name.removeprefix("scripted:")))
+    else:
+        model = _local(located(name, revision), concurrency)
+    return model if ledger is None else record(model, ledger)
+
+
+def located(name: str, revision: str | None = None) -> weights.Weights:
+    """The folders of a model that runs here, by its name: for those who train on it."""
+    if name == "nano" or name.startswith("nano:"):
+        return weights.named_nano(name.partition(":")[2] or "chat")
+    if name.startswith("hf:"):
+        repository, _, pinned = name.removeprefix("hf:").partition("@")
+        return weights.hub(repository, pinned or revision)
+    if Path(name).is_dir():
+        return weights.folder(Path(name))
+    before, colon, adapter = name.rpartition(":")
+    if colon and Path(before).is_dir():
+        return weights.folder(Path(before), adapter)
+    raise InputError(
+        f"no model is named {name!r} (nor is there such a folder). Names are:\n{FORMS}"
+    )
+
+
+def _endpoint(name: str, ledger: Ledger | None, concurrency: int, revision: str | None) -> Model:
+    from trueline.models.endpoint import Endpoint
+
+    url, _, model = name.partition("#")
+    endpoint = Endpoint(url, model, ledger=ledger, concurrency=concurrency, revision=revision)
+    return endpoint if ledger is None else Ledgered(endpoint, ledger)
+
+
+def _local(found: weights.Weights, concurrency: int) -> Model:
+    try:
+        from trueline.models.local import Local
+    except ImportError as error:
+        missing = error.name or "torch"
+        raise InputError(
+            f"a model that runs here needs {missing}: pip install 'trueline[local]'"
+        ) from None
+    return Local(found, rows=concurrency)

@@ -1,0 +1,138 @@
+"""A conversation as the text a local model reads, whatever roles its chat template can hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from trueline.models.contract import ModelError
+from trueline.records.types import Message
+
+AS_IS = None
+DEVELOPER = "developer->system"
+SYSTEM = "system->user"
+PLAIN = "plain"
+
+
+class Rendered(NamedTuple):
+    """The text, and the rule by which roles were folded (None where nothing was)."""
+
+    text: str
+    folded: str | None
+
+
+def fold(messages: Sequence[Message], rule: str | None) -> tuple[Message, ...]:
+    """The conversation rewritten by a rule.
+
+    `developer->system`: developer turns become system turns, joined to one that stands directly
+    before by a blank line.  `system->user`: the texts of all system and developer turns, joined
+    by blank lines, stand before the first user turn's.
+    """
+    if rule == DEVELOPER:
+        return _developer_to_system(messages)
+    if rule == SYSTEM:
+        return _system_to_user(messages)
+    return tuple(messages)
+
+
+class Template:
+    """A tokenizer's chat template, and what was found out about the roles it can hold.
+
+    Whether a template holds a sequence of roles is found by rendering it with marks in place of
+    the texts: an exception, or a mark that is missing, and the next rule is tried.
+    """
+
+    def __init__(self, tokenizer: Any, *, plain: bool = False) -> None:
+        self._tokenizer, self._plain = tokenizer, plain
+        self._rules: dict[tuple[str, ...], str | None] = {}
+
+    def render(self, messages: Sequence[Message]) -> Rendered:
+        """The text up to where the assistant's next turn begins.
+
+        Raises ModelError for a conversation that the template cannot hold by any rule.
+        """
+        if self._plain:
+            return Rendered("\n\n".join(m.content for m in messages), PLAIN)
+        rule = self._rule(messages)
+        try:
+            return Rendered(self._apply(fold(messages, rule)), rule)
+        except Exception as error:
+            raise ModelError(f"the chat template cannot render this: {error}") from error
+
+    def _rule(self, messages: Sequence[Message]) -> str | None:
+        roles = tuple(m.role + ("+tools" if m.tool_calls else "") for m in messages)
+        if roles not in self._rules:
+            for rule in (AS_IS, DEVELOPER, SYSTEM):
+                if self._holds(messages, rule):
+                    self._rules[roles] = rule
+                    break
+            else:
+                named = ", ".join(roles) or "no turns at all"
+                raise ModelError(f"the chat template cannot hold a conversation of {named}")
+        return self._rules[roles]
+
+    def _holds(self, messages: Sequence[Message], rule: str | None) -> bool:
+        marks = [f"trueline{i}mark" for i in range(len(messages))]
+        marked = [
+            msgspec.structs.replace(message, content=mark, reasoning=None)
+            for message, mark in zip(messages, marks, strict=True)
+        ]
+        try:
+            text = self._apply(fold(marked, rule))
+        except Exception:  # a template says so by raising whatever it likes
+            return False
+        return bool(marks) and all(mark in text for mark in marks)
+
+    def _apply(self, messages: Sequence[Message]) -> str:
+        turns = [_turn(message) for message in messages]
+        text = self._tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
+        )
+        return str(text)
+
+
+def _developer_to_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    folded: list[Message] = []
+    for message in messages:
+        if message.role != "developer":
+            folded.append(message)
+        elif folded and folded[-1].role == "system":
+            folded[-1] = Message("system", f"{folded[-1].content}\n\n{message.content}")
+        else:
+            folded.append(Message("system", message.content))
+    return tuple(folded)
+
+
+def _system_to_user(messages: Sequence[Message]) -> tuple[Message, ...]:
+    above = [m.content for m in messages if m.role in ("system", "developer")]
+    turns = [m for m in messages if m.role not in ("system", "developer")]
+    place = next((i for i, m in enumerate(turns) if m.role == "user"), None)
+    if place is None:
+        return (Message("user", "\n\n".join(above)), *turns)
+    turns[place] = Message("user", "\n\n".join([*above, turns[place].content]))
+    return tuple(turns)
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.reasoning is not None:
+        turn["reasoning_content"] = message.reasoning
+    if message.tool_calls:
+        turn["tool_calls"] = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": a}}
+            for c, a in ((c, _arguments(c.arguments)) for c in message.tool_calls)
+        ]
+    if message.tool_call_id is not None:
+        turn["tool_call_id"] = message.tool_call_id
+    return turn
+
+
+def _arguments(text: str) -> Any:
+    """Templates expect the object; text that is none is handed on as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

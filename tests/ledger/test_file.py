@@ -1,0 +1,175 @@
+"""The file: one run at a time, foreign and damaged files, and the summary of what was spent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trueline.ledger.budget import Bound, Budget, Price
+from trueline.ledger.ledger import open_ledger
+from trueline.ledger.store import APPLICATION
+from trueline.ledger.summary import Spend, summary
+from trueline.records.errors import InputError
+
+HOLD = """
+import asyncio, sys
+from pathlib import Path
+from trueline.ledger.ledger import open_ledger
+async def main():
+    async with await open_ledger(Path(sys.argv[1]), run=sys.argv[2]):
+        print("open", flush=True)
+        await asyncio.sleep(float(sys.argv[3]))
+asyncio.run(main())
+"""
+
+
+def hold(path: Path, run: str, seconds: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLD, str(path), run, str(seconds)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+
+
+def test_a_second_process_waits_its_turn_and_says_for_whom(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    first = hold(path, "the first run", 60)
+    assert first.stdout and first.stdout.readline() == "open\n"
+    second = hold(path, "the second run", 0)
+    assert second.stderr
+    told = second.stderr.readline()
+    assert f"process {first.pid}, run 'the first run'" in told
+    assert second.poll() is None
+    first.send_signal(signal.SIGKILL)  # the lock ends with its process
+    assert second.communicate(timeout=20)[0] == "open\n"
+    assert second.returncode == 0
+    first.wait()
+
+
+async def test_opening_twice_in_one_process_is_an_error_not_a_deadlock(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    async with await open_ledger(path, run="r"):
+        with pytest.raises(InputError, match="open in this process already"):
+            await open_ledger(path, run="r2")
+    async with await open_ledger(path, run="r2"):
+        pass
+
+
+async def test_a_ledger_in_use_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    async with await open_ledger(path, run="r", budget=Budget(calls=9)) as ledger:
+        await ledger.begin("m", Bound(1, 1), paid=False)
+        (spend,) = summary(path)
+    assert spend.failures == {"no outcome": 1}
+
+
+def _newer(path: Path) -> None:
+    opened = sqlite3.connect(path)
+    opened.execute("CREATE TABLE t (x)")
+    opened.execute(f"PRAGMA application_id={APPLICATION}")
+    opened.execute("PRAGMA user_version=99")
+    opened.close()
+
+
+def _foreign(path: Path) -> None:
+    opened = sqlite3.connect(path)
+    opened.execute("CREATE TABLE t (x)")
+    opened.close()
+
+
+def _text(path: Path) -> None:
+    path.write_text("this is a diary, not a database " * 40)
+
+
+def _damaged(path: Path) -> None:
+    asyncio.run((asyncio.run(open_ledger(path, run="r"))).close())
+    raw = bytearray(path.read_bytes())
+    raw[200:] = b"\xff" * (len(raw) - 200)
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (_newer, "newer trueline .ledger version 99"),
+        (_foreign, "not a trueline ledger"),
+        (_text, "cannot be read as a ledger"),
+        (_damaged, "cannot be read as a ledger"),
+    ],
+)
+def test_no_ledger_newer_or_damaged_is_told_clearly_and_left_alone(
+    tmp_path: Path, make: object, told: str
+) -> None:
+    path = tmp_path / "l.sqlite"
+    make(path)  # type: ignore[operator]
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=told):
+        summary(path)
+    with pytest.raises(InputError, match=told):
+        asyncio.run(open_ledger(path, run="r"))
+    assert path.read_bytes() == before
+
+
+def test_a_summary_of_nothing_says_so_and_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no ledger here"):
+        summary(tmp_path / "none.sqlite")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_summary_adds_up_by_run_and_model(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    budget = Budget(prices={"m": Price(1e6, 2e6)})
+    most = Bound(10, 20)
+    for run in ("one", "two"):
+        async with await open_ledger(path, run=run, budget=budget) as ledger:
+
+            async def ask(_start: int, count: int, ledger=ledger) -> list[bytes]:  # type: ignore
+                number = await ledger.begin("h#m", most, paid=True)
+                ledger.end(number, error="429", prompt=0, completion=0)
+                number = await ledger.begin("h#m", most, paid=True)
+                ledger.end(number, prompt=3, completion=4, answers=count)
+                return [b"x"] * count
+
+            keys = [bytes([i]) * 16 for i in range(4)]
+            await ledger.once("h#m", keys, ask)
+            await ledger.once("h#m", keys[1:], ask)
+            await ledger.begin("h#m", most, paid=True)
+    one, two = summary(path)
+    assert 0 <= one.seconds < 1
+    assert one == Spend(
+        run="one",
+        model="h#m",
+        calls=1,
+        answers=4,
+        hits=3,
+        attempts=3,
+        failures={"429": 1, "no outcome": 1},
+        prompt_tokens=13,
+        completion_tokens=24,
+        money=3 + 8 + 10 + 40.0,
+        seconds=one.seconds,
+    )
+    assert (two.run, two.calls, two.hits, two.attempts) == ("two", 0, 7, 1)
+
+
+async def test_a_disk_that_fails_is_told_and_what_is_queued_stays(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    ledger = await open_ledger(path, run="r")
+
+    async def ask(_start: int, _count: int) -> list[bytes]:
+        return [b"x"]
+
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    ledger._file.execute("PRAGMA busy_timeout=10")
+    with pytest.raises(InputError, match="cannot be written"):
+        await ledger.once("m", [b"k" * 16], ask)
+    blocker.execute("ROLLBACK")
+    await ledger.close()
+    assert sqlite3.connect(path).execute("SELECT answer FROM answers").fetchall() == [(b"x",)]
