@@ -20,6 +20,7 @@ from trueline.records.types import (
     Sampling,
     Source,
     ToolCall,
+    with_labels,
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -133,6 +134,4 @@ def examples(draw: st.DrawFn) -> Example:
                 note=draw(maybe(texts)),
             )
         )
-    from trueline.records.types import with_labels
-
     return with_labels(made, *labels)

@@ -33,8 +33,10 @@ class Lengths(Struct, frozen=True):
 
 
 class Coverage(Struct):
-    """Answers to one question: given, and not given by an instrument that failed."""
+    """Answers to one question: given, and not given by an instrument that failed; `examples`
+    have at least one answer."""
 
+    examples: int = 0
     answered: int = 0
     unscored: int = 0
     values: Counter[str] = field(default_factory=Counter)
@@ -97,6 +99,7 @@ def summarise(
 def _count(found: Summary, example: Example) -> None:
     found.examples += 1
     found.responses[str(len(example.responses))] += 1
+    answered = set[str]()
     for label in example.labels:
         coverage = found.labels.setdefault(label.question, Coverage())
         coverage.by[f"{label.by.kind} {label.by.name}"] += 1
@@ -104,6 +107,8 @@ def _count(found: Summary, example: Example) -> None:
             coverage.unscored += 1
             continue
         coverage.answered += 1
+        coverage.examples += label.question not in answered
+        answered.add(label.question)
         _tally(coverage.values, str(label.value))
     source = example.source
     found.licenses[(source and source.license) or "unknown"] += 1
@@ -177,10 +182,9 @@ def told(found: Summary) -> list[str]:
             f"90 % at most {size.p90:,}, longest {size.longest:,}"
         )
     for question, coverage in found.labels.items():
-        total = coverage.answered + coverage.unscored
         lines.append(
-            f"  question {question}: {coverage.answered:,} of {total:,} labels answered "
-            f"({coverage.answered / total:.1%})"
+            f"  question {question}: on {coverage.examples / found.examples:.1%} of Examples; "
+            f"{coverage.answered:,} labels answered, {coverage.unscored:,} unscored"
         )
         lines += [f"  {line}" for line in _table("values", coverage.values)]
         lines += [f"  {line}" for line in _table("by", coverage.by)]

@@ -218,7 +218,7 @@ def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"another process is writing to {folder}: wait for it, or choose another output folder"
+                f"another process is writing to {folder}: wait, or choose another output folder"
             ) from None
         file.seek(0)
         earlier = _earlier(folder, file.read(), identity)

@@ -35,7 +35,7 @@ def _normal(value: Any) -> Any:
         return normal(value)
     if isinstance(value, dict):
         return {normal(k): _normal(v) for k, v in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):  # to_builtins leaves tuples as they are
         return [_normal(v) for v in value]
     return value
 
