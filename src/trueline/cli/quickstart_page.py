@@ -1,0 +1,104 @@
+"""What the quickstart says at its end, on the terminal and in `summary.md`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from trueline.flow.run import RECORD, RunRecord
+from trueline.records import folder
+from trueline.records.atomic import fresh
+from trueline.records.preference import pair
+from trueline.records.types import Example
+
+NAMES = {
+    "harmful": "texts that comply with harmful requests",
+    "harmless": "helpful answers to harmless look-alikes",
+}
+
+
+def page(
+    out: Path, card: dict[str, Any], answered: list[tuple[Any, str, str]], seconds: float
+) -> None:
+    """Print the summary and keep it."""
+    console = Console(record=True, width=min(Console().width, 110))
+    console.print()
+    console.print(Panel(_what(out, card), title="trueline quickstart", title_align="left"))
+    for name in NAMES:
+        console.print(_example(out / name, name))
+    console.print(_answers(answered))
+    console.print(_files(out, seconds))
+    with fresh(out / "summary.md") as file:
+        text = console.export_text()
+        file.write(f"# trueline quickstart\n\n```\n{text}\n```\n".encode())
+
+
+def _what(out: Path, card: dict[str, Any]) -> str:
+    lines = []
+    for name, what in NAMES.items():
+        record = msgspec.json.decode((out / name / RECORD).read_bytes(), type=RunRecord)
+        lost = Counter[str]()
+        for stage in record.stages:
+            lost[stage.name] += stage.seen - stage.passed
+        total = record.rows + record.rejects
+        turned = ", ".join(f"{k} {v}" for k, v in lost.items() if v)
+        lines.append(f"[b]{total}[/b] {what} → [b]{record.rows}[/b] preference pairs")
+        lines.append(f"     [dim]turned away, with their reasons: {escape(turned)}[/dim]")
+    lines.append("")
+    lines.append(escape(trained(card)))
+    return "\n".join(lines)
+
+
+def trained(card: dict[str, Any]) -> str:
+    """One line on the training from its log."""
+    log = [entry for entry in card["log"] if "rewards/accuracies" in entry]
+    first, last = log[0], log[-1]
+    return (
+        f"DPO on them: loss {first['loss']:.2f} → {last['loss']:.2f}; the model itself prefers the "
+        f"better answer in {first['rewards/accuracies']:.0%} → {last['rewards/accuracies']:.0%} "
+        "of the pairs it is trained on."
+    )
+
+
+def _example(path: Path, name: str) -> Table:
+    """The first pair of a data set, from text to preference."""
+    example: Example = next(folder.read(path))
+    found = pair(example)
+    assert found is not None, "a finished build holds pairs"
+    text = example.responses[0].text
+    table = Table(show_header=False, title=f"One of the {NAMES[name]}", title_justify="left")
+    table.add_row("the text", escape(text))
+    table.add_row("the instruction it could answer", escape(example.prompt[-1].content))
+    chosen, rejected = (("the text" if r.text == text else escape(r.text)) for r in found)
+    table.add_row("[green]preferred[/green]", chosen)
+    table.add_row("[red]over[/red]", rejected)
+    return table
+
+
+def _answers(answered: list[tuple[Any, str, str]]) -> Table:
+    title = "Held-out requests, answered without any system message"
+    table = Table("", "request", "before", "after", title=title, title_justify="left", leading=1)
+    for held, before, after in answered:
+        kind = "[red]harmful[/red]" if held.kind == "harmful" else "[green]harmless[/green]"
+        table.add_row(kind, escape(held.request), escape(before), escape(after))
+    return table
+
+
+def _files(out: Path, seconds: float) -> str:
+    return (
+        f"{seconds // 60:.0f} min {seconds % 60:.0f} s. Everything is in [b]{out}/[/b]: the pairs "
+        "with a data card each ([b]harmful/CARD.md[/b], [b]harmless/CARD.md[/b]), the trained "
+        "[b]model/[/b], the pairs for TRL ([b]pairs.jsonl[/b]) and this [b]summary.md[/b].\n\n"
+        f"Next:  trueline show {out}/harmful --reveal\n"
+        f"       trueline ledger --ledger {out}/ledger.sqlite\n"
+        "       trueline build safer-instruct --help\n\n"
+        "[dim]nano is a tiny model in a small English of its own: this shows that the program "
+        "works, not how well a method does.[/dim]"
+    )
