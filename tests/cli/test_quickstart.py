@@ -1,0 +1,45 @@
+"""The main job, whole, as a newcomer runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trueline.models.open import located
+from trueline.records import folder
+from trueline.records.preference import pair
+
+CATEGORIES = 19
+
+
+@pytest.mark.slow
+def test_quickstart(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "trueline", "quickstart", "--out", str(tmp_path / "q")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    out = tmp_path / "q"
+    for name in ("harmful", "harmless"):
+        folder.verify(out / name)
+        found = folder.manifest(out / name)
+        assert found.state == "complete" and found.rows >= 40
+        assert found.rows + found.rejected >= 190
+        examples = list(folder.read(out / name))
+        assert len({e.tag("category") for e in examples}) >= CATEGORIES - 4
+        assert all(pair(e) for e in examples)
+        assert "preference pairs" in (out / name / "CARD.md").read_text()
+    # the text is preferred in one set, and what the expert says in the other
+    assert pair(next(folder.read(out / "harmless")))[0].model is None  # type: ignore[index]
+    assert pair(next(folder.read(out / "harmful")))[1].model is None  # type: ignore[index]
+    located(str(out / "model"))
+    log = [e for e in json.loads((out / "model" / "card.json").read_text())["log"] if "loss" in e]
+    assert log[-1]["loss"] < 0.9 * log[0]["loss"]
+    rows = [json.loads(line) for line in (out / "pairs.jsonl").read_text().splitlines()]
+    assert rows and all({"prompt", "chosen", "rejected"} <= row.keys() for row in rows)
+    summary = (out / "summary.md").read_text()
+    assert "before" in summary and "after" in summary and "preferred" in summary
+    again = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, "run again, it shows what it made"
