@@ -8,6 +8,7 @@ ever part of an identity, a ledger, a log or an error, and no redirect is follow
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import time
 from collections.abc import Sequence
@@ -248,7 +249,8 @@ class Endpoint:
 def _authorization(host: str, user: str | None, password: str | None) -> str:
     """The header for the host: the name's own user and password, else the key that it may see."""
     if user is not None:
-        return aiohttp.BasicAuth(unquote(user), unquote(password or "")).encode()
+        pair = f"{unquote(user)}:{unquote(password or '')}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
     ours = host == "openai.com" or host.endswith(".openai.com")
     key = os.environ.get("TRUELINE_API_KEY") or (ours and os.environ.get("OPENAI_API_KEY")) or ""
     return f"Bearer {key.strip()}" if key else ""

@@ -1,0 +1,351 @@
+"""The endpoint against a real local server: requests, retries, refusals, secrets, the budget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from tests.endpoint_server import Server, answer
+
+from trueline.ledger.budget import Budget, BudgetSpent
+from trueline.ledger.ledger import open_ledger
+from trueline.ledger.summary import summary
+from trueline.models import backoff
+from trueline.models.contract import Fatal, ModelError, Unsupported
+from trueline.models.endpoint import Endpoint
+from trueline.models.open import open_model
+from trueline.records.errors import InputError
+from trueline.records.types import Message, Sampling, ToolCall
+
+ASKED = [Message("system", "Be brief."), Message("user", "Where does the river run?")]
+SENT = [{"role": m.role, "content": m.content} for m in ASKED]
+SAMPLING = Sampling(max_tokens=50, seed=7)
+SECRET = "sk-very-secret-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Back-off a hundred times as fast, and no key of the user's own."""
+    monkeypatch.setattr(backoff, "FIRST_S", 0.005)
+    monkeypatch.delenv("TRUELINE_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def endpoint(server: Server, **options: object) -> Endpoint:
+    return Endpoint(server.url, "test", **options)  # type: ignore[arg-type]
+
+
+async def test_what_is_sent_and_what_comes_back() -> None:
+    sampling = Sampling(0.3, 0.9, 50, 7, ("river",), logprobs=True)
+    async with Server() as server:
+        model = endpoint(server)
+        drawn = await model.generate(ASKED, sampling, n=3, first=2)
+        await model.close()
+    (body,) = server.bodies
+    assert body == {
+        "model": "test",
+        "messages": SENT,
+        "temperature": 0.3,
+        "top_p": 0.9,
+        "n": 3,
+        "max_tokens": 50,
+        "seed": 9,
+        "stop": ["river"],
+        "logprobs": True,
+    }
+    texts = [answer(SENT, 9 + i).partition("river")[0] for i in range(3)]
+    assert [c.text for c in drawn] == texts
+    assert [c.completion_tokens for c in drawn] == [len(text.split()) for text in texts]
+    assert [c.logprob for c in drawn] == [-0.5 * len(text.split()) for text in texts]
+    assert len(server.received) == 1
+
+
+async def test_reasoning_and_tool_calls_are_read_and_tool_turns_are_sent() -> None:
+    calls = [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]
+    said = {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": calls}
+    history = [
+        *ASKED,
+        Message("assistant", "", tool_calls=(ToolCall("c0", "look", '{"a": 1}'),)),
+        Message("tool", "nothing there", tool_call_id="c0"),
+    ]
+    async with Server(reply=lambda _body, _i: said) as server:
+        model = endpoint(server)
+        (drawn,) = await model.generate(history, SAMPLING)
+        await model.close()
+    assert drawn.message == Message(
+        "assistant", "", reasoning="hm", tool_calls=(ToolCall("c1", "look", "{}"),)
+    )
+    function = {"name": "look", "arguments": '{"a": 1}'}
+    sent = server.bodies[0]["messages"]
+    assert sent[2]["tool_calls"] == [{"id": "c0", "type": "function", "function": function}]
+    assert sent[3] == {"role": "tool", "content": "nothing there", "tool_call_id": "c0"}
+
+
+async def test_no_more_than_the_concurrency_is_in_flight() -> None:
+    async with Server(latency=0.02) as server:
+        model = endpoint(server, concurrency=4)
+        await asyncio.gather(
+            *(model.generate([Message("user", str(i))], SAMPLING) for i in range(20))
+        )
+        await model.close()
+    assert server.most_busy == 4
+
+
+@pytest.mark.parametrize("fault", ["408", "409", "429", "500", "503", "drop"])
+async def test_what_passes_is_tried_again(fault: str) -> None:
+    async with Server(faults=[fault, fault]) as server:
+        model = endpoint(server)
+        (drawn,) = await model.generate(ASKED, SAMPLING)
+        await model.close()
+    assert drawn.text == answer(SENT, 7)
+    assert len(server.received) == 3
+
+
+@pytest.mark.parametrize("fault", ["html", "half", "empty", "error", "no-message"])
+async def test_a_malformed_reply_is_tried_again_and_then_an_error(fault: str) -> None:
+    async with Server(faults=[fault] * 4) as server:
+        model = endpoint(server, retries=2)
+        with pytest.raises(ModelError, match=r"the reply .*tries: 3"):
+            await model.generate(ASKED, SAMPLING)
+        (drawn,) = await model.generate(ASKED, SAMPLING)
+        await model.close()
+    assert drawn.text == answer(SENT, 7)
+
+
+async def test_fewer_choices_than_asked_the_rest_is_asked_for() -> None:
+    async with Server(faults=["short", "short"]) as server:
+        model = endpoint(server)
+        drawn = await model.generate(ASKED, SAMPLING, n=4)
+        await model.close()
+    assert [c.text for c in drawn] == [answer(SENT, 7 + i) for i in range(4)]
+    assert [(b["n"], b["seed"]) for b in server.bodies] == [(4, 7), (1, 10), (1, 10)][:2]
+
+
+async def test_a_server_that_hangs_is_left() -> None:
+    async with Server(faults=["hang", "hang"]) as server:
+        model = endpoint(server, retries=1, total_s=0.1)
+        with pytest.raises(ModelError, match="no answer in time"):
+            await model.generate(ASKED, SAMPLING)
+        await model.close()
+
+
+async def test_nobody_listens() -> None:
+    async with Server() as server:
+        model = endpoint(server, retries=1)
+    with pytest.raises(ModelError, match="connection failed"):
+        await model.generate(ASKED, SAMPLING)
+    await model.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [("401", "TRUELINE_API_KEY"), ("403", "may not"), ("404", "no such")]
+)
+async def test_what_every_call_would_meet_stops_at_once(status: str, told: str) -> None:
+    async with Server(faults=[status]) as server:
+        model = endpoint(server)
+        with pytest.raises(Fatal, match=told):
+            await model.generate(ASKED, SAMPLING)
+        await model.close()
+    assert len(server.received) == 1
+
+
+async def test_a_bad_request_is_that_calls_own_and_gives_the_servers_reason() -> None:
+    async with Server(faults=["400"]) as server:
+        model = endpoint(server)
+        with pytest.raises(ModelError, match="refused with 400") as caught:
+            await model.generate(ASKED, SAMPLING)
+        await model.close()
+    assert not isinstance(caught.value, Fatal)
+    assert len(server.received) == 1
+
+
+async def test_retry_after_holds_back_every_call_to_the_host() -> None:
+    async with Server(faults=["429"], retry_after="0.4") as server:
+        model, other = endpoint(server), endpoint(server)
+        started = time.monotonic()
+        first = asyncio.create_task(model.generate(ASKED, SAMPLING))
+        await asyncio.sleep(0.1)
+        await other.generate([Message("user", "another")], SAMPLING)
+        assert time.monotonic() - started >= 0.4
+        await first
+        await model.close()
+        await other.close()
+    assert len(server.received) == 3
+
+
+def test_retry_after_is_a_number_or_a_date() -> None:
+    assert backoff.retry_after("2.5") == 2.5
+    assert backoff.retry_after(None) is None
+    assert backoff.retry_after("soon") is None
+    later = datetime.now(UTC) + timedelta(seconds=30)
+    assert backoff.retry_after(format_datetime(later, usegmt=True)) == pytest.approx(30, abs=2)
+    assert backoff.retry_after("Thu, 01 Jan 1970 00:00:00 GMT") == 0.0
+
+
+def test_the_wait_doubles_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_S", 1.0)
+    waits = [backoff.delay(tries, None) for tries in range(1, 9)]
+    assert all(2**i <= wait <= 2**i * 1.25 + 0.05 for i, wait in enumerate(waits[:6]))
+    assert max(waits) <= backoff.LONGEST_S * 1.25 + 0.05
+    assert backoff.delay(1, 3.0) >= 3.0
+
+
+async def test_many_calls_get_through_a_server_that_limits_them() -> None:
+    async with Server(limit=3, latency=0.002, rate_500=0.1) as server:
+        model = endpoint(server, concurrency=16, retries=12)
+        asked = [[Message("user", str(i))] for i in range(60)]
+        drawn = await asyncio.gather(*(model.generate(m, SAMPLING) for m in asked))
+        await model.close()
+    assert len(drawn) == len(set(server.answered)) == len(server.answered) == 60
+    assert server.refused["429"] > 0
+
+
+async def test_the_key_goes_to_the_server_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TRUELINE_API_KEY", SECRET)
+    path = tmp_path / "l.sqlite"
+    caplog.set_level("DEBUG")
+    told: list[str] = []
+    async with Server(faults=["ok", "401", "400", "500"]) as server:
+        async with await open_ledger(path, run="r") as ledger:
+            model = open_model(f"{server.url}#test", ledger)
+            for i in range(4):
+                try:
+                    await model.generate([Message("user", str(i))], SAMPLING)
+                except ModelError as error:
+                    told.append(f"{error!r} {error.__cause__!r} {error.__context__!r}")
+            told.append(model.identity)
+            await model.close()
+    assert all(h["Authorization"] == f"Bearer {SECRET}" for h in server.headers)
+    assert len(told) == 3
+    assert SECRET not in "".join(told) + caplog.text
+    for file in tmp_path.iterdir():
+        assert SECRET.encode() not in file.read_bytes()
+
+
+async def test_a_server_that_repeats_the_key_does_not_get_it_into_the_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRUELINE_API_KEY", SECRET)
+    model = Endpoint("http://127.0.0.1:9/v1", "test")
+    assert model._said(f'{{"error": {{"message": "bad key {SECRET}!"}}}}'.encode()) == (
+        ": bad key [key]!"
+    )
+    assert model._said(b"<html>") == model._said(b"[1]") == model._said(b'{"error": {}}') == ""
+
+
+async def test_the_openai_key_goes_to_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    async with Server() as server:
+        model = endpoint(server)
+        await model.generate(ASKED, SAMPLING)
+        await model.close()
+    assert "Authorization" not in server.headers[0]
+    assert Endpoint("https://api.openai.com/v1", "m")._authorization == f"Bearer {SECRET}"
+    assert Endpoint("https://openai.com.example/v1", "m")._authorization == ""
+
+
+async def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUELINE_API_KEY", SECRET)
+    async with Server() as other:
+        away = other.url.replace("127.0.0.1", "localhost") + "/chat/completions"
+        async with Server(faults=[f"redirect:{away}"]) as server:
+            model = endpoint(server)
+            with pytest.raises(Fatal, match="redirects to localhost"):
+                await model.generate(ASKED, SAMPLING)
+            await model.close()
+    assert other.received == []
+
+
+def test_identity_is_host_port_path_model_and_revision() -> None:
+    one = Endpoint("https://me:pass@host:81/a/v1/", "org/m", revision="2")
+    assert one.identity == "host:81/a/v1#org/m@2"
+    assert one._authorization.startswith("Basic ")
+    assert Endpoint("http://host:81/a/v1", "org/m").identity == "host:81/a/v1#org/m"
+
+
+@pytest.mark.parametrize("name", ["http://#m", "http://host/v1", "https://host/v1?key=1#m"])
+def test_a_name_that_is_no_endpoint_is_told(name: str) -> None:
+    with pytest.raises(InputError, match="http"):
+        open_model(name)
+
+
+async def test_likelihoods_are_unsupported() -> None:
+    with pytest.raises(Unsupported):
+        await Endpoint("http://host/v1", "m").score(ASKED, ["a"])
+
+
+def test_one_endpoint_serves_one_event_loop_after_another() -> None:
+    async def ask(model: Endpoint, server: Server) -> None:
+        async with server:
+            model._url = server.url
+            await model.generate(ASKED, SAMPLING)
+            await model.close()
+
+    model = Endpoint("http://127.0.0.1:9/v1", "test")
+    for _ in range(2):
+        asyncio.run(ask(model, Server()))
+
+
+# ---- with the ledger -------------------------------------------------------------------------
+
+
+async def test_samples_that_were_paid_for_are_not_asked_for_again(tmp_path: Path) -> None:
+    async with Server() as server, await open_ledger(tmp_path / "l.sqlite", run="r") as ledger:
+        model = open_model(f"{server.url}#test", ledger)
+        two = await model.generate(ASKED, SAMPLING, n=2)
+        five = await model.generate(ASKED, SAMPLING, n=5)
+        middle = await model.generate(ASKED, SAMPLING, n=2, first=1)
+        await model.close()
+    assert [(b["n"], b["seed"]) for b in server.bodies] == [(2, 7), (3, 9)]
+    assert [c.text for c in five] == [answer(SENT, 7 + i) for i in range(5)]
+    assert (five[:2], five[1:3]) == (two, middle)
+
+
+async def test_every_try_is_booked(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    async with Server(faults=["429", "html", "short"], usage=True) as server:
+        async with await open_ledger(path, run="r") as ledger:
+            model = open_model(f"{server.url}#test", ledger)
+            drawn = await model.generate(ASKED, SAMPLING, n=3)
+            await model.close()
+    (spend,) = summary(path)
+    assert (spend.attempts, spend.calls, spend.answers) == (4, 2, 3)
+    assert spend.failures == {"429": 1, "malformed": 1}
+    assert spend.model == f"127.0.0.1:{server.port}/v1#test"
+    words = sum(len(c.text.split()) for c in drawn)
+    # The malformed reply may have been paid for: it counts at its bound.
+    assert spend.completion_tokens == words + 3 * 50
+    assert len(server.received) == 4
+
+
+async def test_a_server_that_reports_no_usage_counts_at_the_bound(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    async with Server(usage=False) as server, await open_ledger(path, run="r") as ledger:
+        model = open_model(f"{server.url}#test", ledger)
+        await model.generate(ASKED, SAMPLING)
+        await model.close()
+    (spend,) = summary(path)
+    assert (spend.completion_tokens, spend.prompt_tokens > 30) == (50, True)
+
+
+async def test_a_cap_of_100_calls_is_never_passed_whatever_fails(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    asked = [[Message("user", f"question {i}")] for i in range(150)]
+    async with Server(rate_429=0.1, rate_500=0.1, rate_html=0.05, latency=0.002) as server:
+        for cap, least in ((100, 60), (400, 150)):
+            async with await open_ledger(path, run="r", budget=Budget(calls=cap)) as ledger:
+                model = open_model(f"{server.url}#test", ledger)
+                calls = (model.generate(m, SAMPLING) for m in asked)
+                got = await asyncio.gather(*calls, return_exceptions=True)
+                await model.close()
+            failed = [e for e in got if isinstance(e, BaseException)]
+            assert all(isinstance(e, BudgetSpent) for e in failed)
+            assert len(got) - len(failed) >= least
+            assert len(server.received) <= cap
+    assert len(server.answered) == len(set(server.answered)) == 150
