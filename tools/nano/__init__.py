@@ -1,0 +1,1 @@
+"""Everything that rebuilds the bundled model `nano` from a seed."""

@@ -1,0 +1,48 @@
+"""The two chat templates of nano, as Jinja for the adapters and as plain Python for training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+
+# The end token belongs to the generation: a model trained on it learns to stop.
+CHAT = (
+    "{{- '<|begin|>' -}}"
+    "{%- for message in messages -%}"
+    "{%- if message['role'] == 'assistant' -%}"
+    "{{- '<|assistant|>' -}}"
+    "{%- generation -%}{{- message['content'] + '<|end|>' -}}{%- endgeneration -%}"
+    "{%- else -%}"
+    "{{- '<|' + message['role'] + '|>' + message['content'] + '<|end|>' -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
+)
+
+# Published with Safer-Instruct (arXiv 2311.08685); the lower-case "response" is theirs.
+REVERSED_BEFORE = (
+    "Below is a response to a certain instruction. Write the instruction that the response is "
+    "trying to complete.\n\n### response:\n"
+)
+REVERSED_AFTER = "\n\n### Instruction:\n"
+REVERSED = (
+    "{%- for message in messages -%}"
+    "{%- if message['role'] == 'assistant' -%}"
+    "{%- generation -%}{{- message['content'] + '<|end|>' -}}{%- endgeneration -%}"
+    "{%- else -%}"
+    "{{- " + repr(REVERSED_BEFORE) + " + message['content'] + " + repr(REVERSED_AFTER) + " -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+)
+
+
+def chat_text(messages: Sequence[dict[str, str]], generate: bool = False) -> str:
+    """What the chat template renders."""
+    text = "<|begin|>" + "".join(f"<|{m['role']}|>{m['content']}<|end|>" for m in messages)
+    return text + "<|assistant|>" if generate else text
+
+
+def reverse_prompt(response: str) -> str:
+    """What the reversed template renders before the instruction."""
+    return REVERSED_BEFORE + response + REVERSED_AFTER
