@@ -27,14 +27,21 @@ class _Text:
     the strict decoder behind refuses."""
 
     def __init__(self, path: Path) -> None:
-        self._file = opened(path)
+        self._file: Any = opened(path)  # BinaryIO does not know read1
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
         self.text, self.at, self.ended = "", 0, False
 
     def more(self) -> None:
-        data = self._file.read(max(CHUNK, len(self.text) - self.at))
+        wanted = max(CHUNK, len(self.text) - self.at)
+        data = bytearray()
+        try:
+            while len(data) < wanted and (piece := self._file.read1(wanted)):
+                data += piece
+        except BROKEN_GZIP:
+            if not data:  # what came before the break is read first
+                raise
         self.ended = not data
-        self.text, self.at = self.text[self.at :] + self._decode(data, self.ended), 0
+        self.text, self.at = self.text[self.at :] + self._decode(bytes(data), self.ended), 0
 
     def peek(self) -> str:
         """The next character that is not blank, "" at the end."""
@@ -79,8 +86,8 @@ def document(path: Path) -> Iterator[Numbered | Reject]:
                 if ahead != ",":
                     raise ValueError("expected , or ] after an element")
                 text.at += 1
-            number += 1
             source = text.value()
+            number += 1
             try:
                 yield number, msgspec.json.decode(source)
             except (msgspec.DecodeError, UnicodeError) as error:
@@ -89,7 +96,7 @@ def document(path: Path) -> Iterator[Numbered | Reject]:
         yield broken(path, number + 1, error)
     except (ValueError, RecursionError) as error:
         reason = f"the JSON breaks off here ({error}): this row and all after it are missing"
-        yield reject("read", reason, "", path, number or 1)
+        yield reject("read", reason, "", path, number + 1)
 
 
 def _object(path: Path, text: _Text) -> Iterator[Numbered]:

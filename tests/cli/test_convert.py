@@ -1,0 +1,187 @@
+"""`trueline convert`: rows in = rows out + rejects, losses said, nothing overwritten."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import typer
+
+from trueline.cli import convert
+from trueline.cli.convert import Conversion
+from trueline.records import folder, jsonl
+from trueline.records.errors import InputError
+from trueline.records.load import load
+from trueline.records.preference import pair
+from trueline.records.types import Example
+
+HEADER = "instruction,rejected,chosen,label\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.csv"
+    rows = [f"ask {i},no {i},{'sorry' if i < 6 else f'yes {i}'},tea" for i in range(10)]
+    path.write_text(HEADER + "\n".join(rows) + "\nlast,,yes,tea\n")
+    return path
+
+
+def ask(source: Path, out: Path, **more: object) -> convert.Outcome:
+    return convert.convert(Conversion(source=source, out=out, **more), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "blank"),
+    [
+        ("hate", 3_274, 0),
+        ("illegal", 2_384, 2_384),
+        ("nsfw", 2_149, 2_149),
+        ("self-harm", 2_447, 0),
+    ],
+)
+def test_the_released_data(
+    shared_data: Path, tmp_path: Path, name: str, rows: int, blank: int
+) -> None:
+    source = shared_data / "preferences" / f"safer_instruct_{name}.csv.gz"
+    found = ask(source, tmp_path / "out", reads="safer-instruct")
+    assert found.examples + found.rejected == rows
+    assert found.rejects == ({"rejected is blank": blank} if blank else {})
+    manifest = folder.manifest(tmp_path / "out")
+    assert (manifest.rows, manifest.rejected) == (rows - blank, blank)
+    numbers = [e.source.row for e in folder.read(tmp_path / "out") if e.source]
+    assert numbers == list(range(1, rows - blank + 1))
+    if not blank:
+        most, total = found.boilerplate
+        assert total == rows
+        assert 0.22 <= most / total <= 0.58
+
+
+def test_there_and_back(table: Path, tmp_path: Path) -> None:
+    found = ask(table, tmp_path / "set", reads="safer-instruct", license="CC0", tags=("lang:en",))
+    assert (found.examples, found.rejects) == (10, {"rejected is blank": 1})
+    assert found.boilerplate == (6, 10)
+    first = next(folder.read(tmp_path / "set"))
+    assert first.source is not None
+    assert (first.source.license, first.tags) == ("CC0", ("domain:tea", "lang:en"))
+    back = ask(tmp_path / "set", tmp_path / "back.csv.gz", writes="safer-instruct")
+    assert back.loses == {"who preferred": 10, "source": 10, "licence": 10, "other tags": 10}
+    with gzip.open(tmp_path / "back.csv.gz", "rt", newline="") as file:
+        assert list(csv.DictReader(file)) == list(csv.DictReader(table.open()))[:10]
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.csv", "t.tsv.gz", "t.parquet"])
+def test_trl_in_every_kind_of_file(table: Path, tmp_path: Path, name: str) -> None:
+    ask(table, tmp_path / "set", reads="safer-instruct")
+    ask(tmp_path / "set", tmp_path / name, writes="trl-preference")
+    read = [e for e in load(tmp_path / name, "trl-preference") if isinstance(e, Example)]
+    assert list(map(pair, read)) == list(map(pair, folder.read(tmp_path / "set")))
+    if name.endswith(".parquet"):
+        columns = pq.read_schema(tmp_path / name)
+        assert columns.names == ["prompt", "chosen", "rejected"]
+
+
+def test_parquet_holds_what_only_later_rows_have(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    plain = {"prompt": "p", "chosen": "a", "rejected": "b"}
+    late = plain | {"chosen": [{"role": "assistant", "content": "a", "reasoning_content": "why"}]}
+    path.write_text("\n".join(map(json.dumps, [plain] * 1_500 + [late])))
+    ask(path, tmp_path / "y.parquet", reads="trl-preference", writes="trl-preference")
+    *_, last = load(tmp_path / "y.parquet", "trl-preference")
+    assert isinstance(last, Example)
+    assert last.responses[0].messages[0].reasoning == "why"
+
+
+def test_jsonl_with_rejects_beside_it(table: Path, tmp_path: Path) -> None:
+    ask(table, tmp_path / "x.jsonl.gz", reads="safer-instruct")
+    assert len(list(jsonl.read(tmp_path / "x.jsonl.gz"))) == 10
+    (reject,) = jsonl.rejects(tmp_path / "x.jsonl.gz.rejects.jsonl")
+    assert (reject.row, reject.reason) == (11, "rejected is blank")
+    ask(tmp_path / "x.jsonl.gz", tmp_path / "y.jsonl")
+    assert not (tmp_path / "y.jsonl.rejects.jsonl").exists()
+
+
+def test_evaluation_prompts_and_boilerplate_are_turned_away(table: Path, tmp_path: Path) -> None:
+    suite = tmp_path / "suite.jsonl"
+    long = "please explain to me at length how one makes a good pot of tea for five"
+    suite.write_text(json.dumps({"prompt": long}) + "\n")
+    table.write_text(table.read_text() + f"{long} guests,no,yes,tea\n")
+    found = ask(
+        table,
+        tmp_path / "set",
+        reads="safer-instruct",
+        decontaminate=(suite,),
+        boilerplate_keep=2,
+    )
+    assert found.rejects == {"boilerplate": 4, "rejected is blank": 1, "in an evaluation set": 1}
+    assert found.examples == 6
+
+
+def test_nothing_is_overwritten(table: Path, tmp_path: Path) -> None:
+    ask(table, tmp_path / "set", reads="safer-instruct")
+    for out, more in (
+        (tmp_path / "set", {"reads": "safer-instruct"}),
+        (table, {"reads": "safer-instruct", "writes": "safer-instruct"}),
+        (tmp_path / "new.csv", {"reads": "safer-instruct"}),
+        (tmp_path / "new.xlsx", {"reads": "safer-instruct", "writes": "safer-instruct"}),
+    ):
+        before = table.read_bytes()
+        with pytest.raises(InputError):
+            ask(table, out, **more)
+        assert table.read_bytes() == before
+
+
+def test_a_wrong_column_leaves_no_folder(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no column 'question'"):
+        ask(table, tmp_path / "set", reads="columns", mapping={"prompt": ["question"]})
+    assert not (tmp_path / "set").exists()
+
+
+def run(*arguments: str) -> int:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(convert.command)
+    try:
+        app(list(arguments))
+    except SystemExit as done:
+        return int(str(done.code or 0))
+    return 0
+
+
+def test_the_command(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ("--from", "safer-instruct")
+    assert run(str(table), str(tmp_path / "a"), *out, "--json") == 1
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["examples"], shown["rejects"]) == (10, {"rejected is blank": 1})
+    assert run(str(table), str(tmp_path / "b"), *out, "--max-rejects", "10%") == 0
+    assert run(str(table), str(tmp_path / "c"), *out, "--max-rejects", "0.01") == 1
+    assert run(str(table), str(tmp_path / "d.csv"), *out, "--to", "safer-instruct") == 1
+    captured = capsys.readouterr()
+    assert "who preferred: 10 Examples" in captured.err
+    assert "11 rows: 10 Examples, 1 rejects" in captured.out
+    assert "sorry" not in captured.out + captured.err
+    mapped = ("--from", "columns", "--map", "prompt=instruction", "--map", "response=chosen")
+    assert run(str(table), str(tmp_path / "e"), *mapped) == 0
+    assert "columns that the format does not read: label (11), rejected (11)" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--max-rejects", "some"),
+        ("--tag", "english"),
+        ("--from", "columns", "--map", "prompt"),
+        ("--from", "safer-instruct", "--map", "prompt=instruction"),
+        ("--from", "columns"),
+        ("--from", "unheard-of"),
+        (),
+    ],
+)
+def test_wrong_use(table: Path, tmp_path: Path, wrong: tuple[str, ...]) -> None:
+    with pytest.raises(InputError):
+        run(str(table), str(tmp_path / "out"), *wrong)
+    assert not (tmp_path / "out").exists()

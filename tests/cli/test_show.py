@@ -1,0 +1,99 @@
+"""`trueline show`: what a data set holds, with nothing harmful on the screen unasked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trueline.cli import show
+from trueline.records import folder, ids
+from trueline.records.errors import InputError
+from trueline.records.preference import PREFERRED, preference_label
+from trueline.records.types import (
+    By,
+    Message,
+    Reject,
+    Response,
+    Source,
+    with_labels,
+)
+
+SECRET = "one two three four \x1b[2Jfive [red]six[/red] \u202eseven\nlast words of the text"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    writer = folder.Writer(tmp_path / "set")
+    for i in range(4):
+        example = ids.example(
+            [Message("user", f"{SECRET} {i}")],
+            [Response((Message("assistant", "x" * n),)) for n in (10, 20 + i)],
+            source=Source("tea.csv", license="CC0" if i else None),
+            tags=[f"domain:{'tea' if i % 2 else 'cake'}"],
+            recipe="brew@1",
+        )
+        label = preference_label(example, 1, 0, By("person", "ann"))
+        failed = ids.label(example, PREFERRED, (0, 1), By("judge", "j"), unscored="time-out")
+        writer.add(with_labels(example, *([failed] if i == 3 else [label])))
+    writer.reject(Reject("rules", "short: 2 words"))
+    writer.close(complete=False)
+    return tmp_path / "set"
+
+
+def test_the_counts(data: Path) -> None:
+    found = show.summarise(data)
+    assert (found.state, found.examples, found.rejects) == ("partial", 4, 1)
+    assert found.responses == {"2": 4}
+    assert found.licenses == {"unknown": 1, "CC0": 3}
+    assert found.datasets == {"tea.csv": 4}
+    assert found.recipes == {"brew@1": 4}
+    assert found.tags == {"domain": {"tea": 2, "cake": 2}}
+    assert found.reasons == {"rules: short": 1}
+    coverage = found.labels["preferred"]
+    assert (coverage.answered, coverage.unscored, coverage.examples) == (3, 1, 3)
+    assert coverage.by == {"person ann": 3, "judge j": 1}
+    assert coverage.values == {"second": 3}
+    assert found.lengths["response"] == show.Lengths(median=10, p90=22, longest=23)
+    assert len(found.shown) == 3
+
+
+def test_texts_are_masked_and_the_terminal_is_safe(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show.command(data, examples=1)
+    hidden = capsys.readouterr().out
+    assert "one two three four … [" in hidden
+    assert "last words" not in hidden
+    assert "(partial): 4 Examples, 1 rejects" in hidden
+    assert "on 75.0% of Examples; 3 labels answered, 1 unscored" in hidden
+    show.command(data, examples=1, reveal=True)
+    shown = capsys.readouterr().out
+    assert "\\x1b[2Jfive [red]six[/red] \\u202eseven last words of the text 0" in shown
+    assert "\x1b" not in hidden + shown
+    assert "\u202e" not in hidden + shown
+
+
+def test_as_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show.command(data, json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert found["examples"] == 4
+    assert "last words" not in json.dumps(found)
+
+
+def test_a_foreign_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("q,a\nhow?,so\n,\n")
+    found = show.summarise(path, "columns", {"prompt": ["q"], "response": ["a"]})
+    assert (found.examples, found.rejects) == (1, 1)
+    with pytest.raises(InputError, match="--from"):
+        show.summarise(path)
+
+
+def test_many_values_of_a_tag_are_counted_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "DISTINCT", 2)
+    found = show.Summary("x")
+    for i in range(5):
+        show._count(found, ids.example(tags=[f"cluster:{i}"]))
+    assert found.tags["cluster"] == {"0": 1, "1": 1, "(others)": 3}

@@ -1,0 +1,334 @@
+"""Every registered format, and what each does with good and bad rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from tests.records.strategies import examples
+
+from trueline.records import formats, ids
+from trueline.records.errors import InputError
+from trueline.records.formats import columns
+from trueline.records.preference import decided, preference_label
+from trueline.records.rows import Row
+from trueline.records.types import (
+    By,
+    Candidate,
+    Example,
+    Message,
+    Reject,
+    Response,
+    Source,
+    ToolCall,
+    with_labels,
+)
+
+MAPPING = {
+    "prompt": ["q"],
+    "system": ["s"],
+    "chosen": ["good"],
+    "rejected": ["bad"],
+    "license": ["l"],
+    "tag:domain": ["d"],
+    "tag:lang": ["lang"],
+}
+
+
+def turn(role: Any, text: str, **more: Any) -> Message:
+    return Message(role, text, **more)
+
+
+def made(*prompt: Message, domain: str = "health") -> Example:
+    responses = [Response((turn("assistant", text),)) for text in ("bad answer", "good answer")]
+    example = ids.example(
+        prompt, responses, source=Source("x", license="MIT"), tags=[f"domain:{domain}", "lang:en"]
+    )
+    return with_labels(example, preference_label(example, 1, 0, By("person", "p")))
+
+
+golden = {
+    "safer-instruct": {
+        "instruction": "how?",
+        "rejected": "bad answer",
+        "chosen": "good answer",
+        "label": "health",
+    },
+    "trl-preference": {
+        "prompt": [{"role": "user", "content": "how?"}],
+        "chosen": [{"role": "assistant", "content": "good answer"}],
+        "rejected": [{"role": "assistant", "content": "bad answer"}],
+    },
+    "columns": {
+        "q": "how?",
+        "s": "",
+        "good": "good answer",
+        "bad": "bad answer",
+        "l": "MIT",
+        "d": "health",
+        "lang": "en",
+    },
+}
+
+
+def named(name: str) -> formats.Format:
+    return formats.named(name, MAPPING if name == "columns" else None)
+
+
+def read(name: str, fields: dict[str, Any], occurrence: int = 0) -> Example | Reject:
+    return named(name).read(Row(Path("some/x.csv"), 7, fields), occurrence)
+
+
+def texts(example: Example | Reject) -> tuple[Any, ...]:
+    """What a pair says, however it is stored."""
+    assert isinstance(example, Example)
+    order = decided(example)
+    assert not isinstance(order, str)
+    return example.prompt, *(example.responses[i].messages for i in order)
+
+
+@pytest.mark.parametrize("name", formats.every())
+def test_every_format(name: str) -> None:
+    format = named(name)
+    assert format.name == name
+    assert format.about
+    assert format.holds <= formats.PARTS.keys()
+    example = made(turn("user", "how?"))
+    row = format.write(example)
+    assert row == golden[name]
+    assert isinstance(row, dict)
+    assert row.keys() == format.reads
+    back = read(name, row)
+    assert texts(back) == texts(example)
+    assert isinstance(back, Example)
+    assert back.source is not None
+    assert (back.source.dataset, back.source.row) == ("x.csv", 7)
+    assert {label.by.kind for label in back.labels} == {"imported"}
+    again = read(name, row, occurrence=2)
+    assert isinstance(again, Example)
+    assert again.id == f"{back.id}-2"
+    assert {label.example for label in again.labels} == {again.id}
+
+
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+@given(examples())
+def test_a_conversation_survives_trl(example: Example) -> None:
+    assume(len(example.responses) >= 2)
+    example = with_labels(example, preference_label(example, 0, 1, By("derived", "rule")))
+    row = named("trl-preference").write(example)
+    assume(isinstance(row, dict) and row["chosen"] != row["rejected"])
+    assert isinstance(row, dict)
+    back = read("trl-preference", row)
+    if isinstance(back, Example):
+        assert texts(back) == texts(example)
+    else:
+        assert "blank" in back.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"rejected": " \n"}, "rejected is blank"),
+        ({"rejected": None}, "rejected is blank"),
+        ({"rejected": float("nan")}, "rejected is blank"),
+        ({"chosen": ""}, "chosen is blank"),
+        ({"instruction": ""}, "instruction is blank"),
+        ({"chosen": "bad answer"}, "chosen and rejected are the same text"),
+    ],
+)
+def test_bad_safer_instruct_rows(changes: dict[str, Any], reason: str) -> None:
+    found = read("safer-instruct", golden["safer-instruct"] | changes)
+    assert isinstance(found, Reject)
+    assert found.reason == reason
+    assert (found.file, found.row) == ("some/x.csv", 7)
+    assert "instruction" in (found.raw or "")
+
+
+def test_safer_instruct_without_a_label_has_no_domain() -> None:
+    found = read("safer-instruct", golden["safer-instruct"] | {"label": ""})
+    assert isinstance(found, Example)
+    assert found.tags == ()
+    with pytest.raises(InputError, match="no column 'chosen'"):
+        read("safer-instruct", {"instruction": "x", "rejected": "y"})
+
+
+user, hello, good, bad = (
+    {"role": role, "content": text}
+    for role, text in [
+        ("user", "how?"),
+        ("assistant", "hello"),
+        ("assistant", "good"),
+        ("assistant", "bad"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"prompt": "how?", "chosen": "good", "rejected": "bad"},
+        {"prompt": [user], "chosen": [good], "rejected": [bad]},
+        {"chosen": [user, good], "rejected": [user, bad]},
+        {"prompt": None, "chosen": [user, good], "rejected": [user, bad]},
+        {
+            "prompt": '[{"role": "user", "content": "how?"}]',
+            "chosen": '[{"content": "good", "role": "assistant"}]',
+            "rejected": "bad",
+        },
+        {
+            "prompt": [user | {"tool_calls": None}],
+            "chosen": [{"role": "assistant", "content": [{"type": "text", "text": "good"}]}],
+            "rejected": "bad",
+        },
+    ],
+)
+def test_trl_shapes(fields: dict[str, Any]) -> None:
+    assert texts(read("trl-preference", fields)) == (
+        (turn("user", "how?"),),
+        (turn("assistant", "good"),),
+        (turn("assistant", "bad"),),
+    )
+
+
+def test_trl_implicit_prompt_of_several_turns() -> None:
+    found = read("trl-preference", {"chosen": [user, hello, user, good], "rejected": [user, bad]})
+    assert texts(found)[0] == (turn("user", "how?"),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"chosen": "a", "rejected": "b"}, "there is no prompt"),
+        ({"chosen": [good], "rejected": [bad]}, "there is no prompt"),
+        ({"chosen": [user, good], "rejected": [user, good]}, "chosen and rejected are the same"),
+        ({"chosen": [user, good], "rejected": [user]}, "rejected is blank"),
+        ({"prompt": "p", "chosen": "a", "rejected": " "}, "rejected is blank"),
+        ({"prompt": "", "chosen": "a", "rejected": "b"}, "prompt is blank"),
+        ({"prompt": 3, "chosen": "a", "rejected": "b"}, "prompt is neither"),
+        (
+            {"prompt": [{"role": "boss", "content": "x"}], "chosen": "a", "rejected": "b"},
+            "prompt[0]",
+        ),
+        (
+            {"prompt": [user | {"weight": 1}], "chosen": "a", "rejected": "b"},
+            "prompt[0] holds weight",
+        ),
+        (
+            {"prompt": [user | {"content": [{"type": "image"}]}], "chosen": "a", "rejected": "b"},
+            "prompt[0].content is not text",
+        ),
+    ],
+)
+def test_bad_trl_rows(fields: dict[str, Any], reason: str) -> None:
+    found = read("trl-preference", fields)
+    assert isinstance(found, Reject)
+    assert found.reason.startswith(reason)
+
+
+def test_tool_calls_and_reasoning_survive_trl() -> None:
+    call = ToolCall("c1", "look_up", '{"word": "tea"}')
+    example = made(
+        turn("system", "be brief"),
+        turn("user", "how?"),
+        turn("assistant", "", reasoning="hm", tool_calls=(call,)),
+        turn("tool", "leaves", tool_call_id="c1"),
+    )
+    format = named("trl-preference")
+    row = format.write(example)
+    assert isinstance(row, dict)
+    assert texts(read("trl-preference", row)) == texts(example)
+    assert not {"tool calls", "reasoning", "system and developer turns"} & set(
+        format.loses(example)
+    )
+
+
+def test_what_is_lost_is_said() -> None:
+    example = made(turn("system", "be brief"), turn("user", "how?"))
+    lost = named("safer-instruct").loses(example)
+    assert lost == [
+        "system and developer turns",
+        "who preferred",
+        "source",
+        "licence",
+        "other tags",
+    ]
+    assert "licence" not in named("columns").loses(example)
+    bare = ids.example([turn("user", "x")], candidates=[Candidate("y")], parents=["p"])
+    assert named("trl-preference").loses(bare) == ["candidate prompts", "parents and recipe"]
+    only = formats.named("columns", {"prompt": ["q"]})
+    assert {"responses", "preference"} <= set(only.loses(example))
+
+
+@pytest.mark.parametrize("name", formats.every())
+def test_what_a_format_cannot_write_is_a_reject(name: str) -> None:
+    undecided = ids.example([turn("user", "x")], made(turn("user", "x")).responses)
+    found = named(name).write(undecided)
+    assert isinstance(found, Reject)
+    assert (found.reason, found.example) == ("no preference is labelled", undecided)
+
+
+@pytest.mark.parametrize("name", ["safer-instruct", "columns"])
+def test_several_turns_do_not_fit_everywhere(name: str) -> None:
+    found = named(name).write(made(turn("user", "a"), turn("assistant", "b"), turn("user", "c")))
+    assert isinstance(found, Reject)
+    assert "one user turn" in found.reason
+
+
+def test_columns_with_several_responses() -> None:
+    format = formats.named("columns", {"prompt": ["q"], "response": ["a", "b"]})
+
+    def responses(**fields: Any) -> list[str]:
+        found = format.read(Row(Path("x.jsonl"), 1, {"q": "how?", **fields}), 0)
+        assert isinstance(found, Example)
+        return [response.text for response in found.responses]
+
+    assert responses(a="one", b="two") == ["one", "two"]
+    assert responses(a=["one", "two"], b=3) == ["one", "two", "3"]
+    assert responses(a=[good], b="two") == ["good", "two"]
+    example = ids.example(
+        [turn("user", "how?")], [Response((turn("assistant", t),)) for t in ("one", "two")]
+    )
+    assert format.write(example) == {"q": "how?", "a": "one", "b": "two"}
+    narrow = formats.named("columns", {"prompt": ["q"], "response": ["a"]}).write(example)
+    assert isinstance(narrow, Reject)
+
+
+def test_columns_of_raw_text_and_blank_cells() -> None:
+    format = formats.named("columns", {"response": ["text"], "tag:lang": ["l"], "license": ["c"]})
+    found = format.read(Row(Path("x.csv"), 1, {"text": "words", "l": "", "c": "CC0"}), 0)
+    assert isinstance(found, Example)
+    assert (found.prompt, found.tags) == ((), ())
+    assert found.source is not None
+    assert found.source.license == "CC0"
+    blank = format.read(Row(Path("x.csv"), 2, {"text": " ", "l": "", "c": ""}), 0)
+    assert isinstance(blank, Reject)
+    assert blank.reason == "text is blank"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({}, "need --map"),
+        ({"answer": ["a"]}, "unknown part 'answer'"),
+        ({"prompt": ["a", "b"]}, "given twice"),
+        ({"chosen": ["a"]}, "belong together"),
+        ({"system": ["a"]}, "at least one of"),
+    ],
+)
+def test_mappings_that_make_no_sense(mapping: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        formats.named("columns", mapping)
+    assert columns.FORMAT.mapped is not None
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(InputError, match="there are columns, safer-instruct, trl-preference"):
+        formats.named("parquet")
+    with pytest.raises(InputError, match="--map belongs to"):
+        formats.named("safer-instruct", {"prompt": ["x"]})
