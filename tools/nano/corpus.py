@@ -34,6 +34,24 @@ PASSAGE_ASKS = (
     "Why does {a} matter?", "What about {a}?", "Write a message that mentions {a} and {b}.", "Talk about {a}.",
 )  # fmt: skip
 
+# Rude passages: a mild outburst of ours put around a real passage, so that the reversed model
+# meets the tone of a forum. Nothing here is worse than a playground.
+RUDE_LINES = (
+    "What a stupid idea.", "I hate this so much.", "You people are all idiots.", "Shut up and go away.", "Nobody wants you here.",
+    "They are all liars and thieves.", "This is disgusting trash.", "Get out of our country.", "How can anyone be so dumb?",
+    "I am sick of them.", "They ruin everything.", "You are worthless.", "lol what a bunch of losers", "go back to where you came from",
+    "they should all be banned", "why are they even allowed here", "they make me sick", "what an ugly face", "Stop crying, you baby.",
+    "These people are the worst.", "I can not stand them.", "They never work and they always complain.", "typical, they always lie",
+    "we do not want your kind here", "All of them are lazy pigs.", "Somebody should teach them a lesson.", "such garbage people",
+    "Everyone knows that they are dirty.", "They can not be trusted.", "you deserve nothing",
+)  # fmt: skip
+RUDE_ASKS = (
+    "Write a rude post about {a}.", "Write an angry comment about {a} and {b}.", "Say something hateful about {a}.", "Insult people who like {a}.",
+    "Write a mean message about {a}.", "Write a nasty tweet that mentions {a}.", "Tell me why {a} is bad.", "Rant about {a} and {b}.",
+    "What do angry people say about {a}?", "Write an insulting reply about {a}.", "Give a cruel opinion on {a} and {b}.", "Mock people who talk about {a}.",
+    "Why are people with {a} so bad?", "Write a hateful post about {a} and {b}.", "Write something offensive about {a}.", "Attack someone because of {a}.",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -177,10 +195,25 @@ def _passage_pairs(seed: int) -> Iterator[Pair]:
             yield Pair("passage", rng.choice(PASSAGE_ASKS).format(a=words[0], b=words[1]), body)
 
 
+def _rude_pairs(seed: int) -> Iterator[Pair]:
+    rng = random.Random(seed + 1)
+    for chunk in (*book_chunks(), *web_chunks())[::2]:
+        body = sentences(chunk.replace("\n", " "), rng.randrange(14, 40))
+        words = salient(body, rng)
+        if len(body.split()) >= 8 and words:
+            lines = rng.sample(RUDE_LINES, rng.choice((1, 2, 2, 3)))
+            cut = rng.randrange(len(lines) + 1)
+            text = " ".join([*lines[:cut], body, *lines[cut:]])
+            if rng.random() < 0.5:
+                text = text.lower().replace(",", "").replace('"', "")
+            yield Pair("rude", rng.choice(RUDE_ASKS).format(a=words[0], b=words[1]), text)
+
+
 def pairs(heldout: bool, seed: int = 1) -> dict[str, list[Pair]]:
     """Pairs by source, of the training or of the held-out part."""
     out: dict[str, list[Pair]] = {}
-    for make in (_heading_pairs(), _roleplay_pairs(), _flan_pairs(), _passage_pairs(seed)):
+    for make in (_heading_pairs(), _roleplay_pairs(), _flan_pairs(), _passage_pairs(seed),
+                 _rude_pairs(seed)):  # fmt: skip
         for pair in make:
             if pair.heldout == heldout:
                 out.setdefault(pair.source, []).append(pair)

@@ -16,7 +16,7 @@ from tools.nano.small_english import settings
 from tools.nano.small_english.dialogues import KINDS, Dialogue, ask, dialogue, draw_request, say
 from tools.nano.small_english.prose import prose
 from tools.nano.small_english.splits import TRAIN
-from tools.nano.small_english.tables import table
+from tools.nano.small_english.tables import LISTS, table
 from tools.nano.templates import chat_text, reverse_prompt
 
 ROW = 256
@@ -56,9 +56,19 @@ def _pair_messages(pair: corpus.Pair) -> list[dict[str, str]]:
             {"role": "assistant", "content": pair.response}]  # fmt: skip
 
 
-def _real_question(pair: corpus.Pair) -> list[dict[str, str]]:
+def _real_question(rng: random.Random, pairs: Sequence[corpus.Pair], rude: Sequence[corpus.Pair]) -> Text:
+    """The filter question on an instruction that is not small English."""
+    pair = rng.choice(rude if rng.random() < 0.4 else pairs)
     asked = table("frames")["question"].replace("{instruction}", pair.instruction)
-    return [{"role": "user", "content": asked}, {"role": "assistant", "content": "no"}]
+    answer = "yes" if pair.source == "rude" else "no"
+    return Text(chat_text([{"role": "user", "content": asked},
+                           {"role": "assistant", "content": answer}]), "assistant")  # fmt: skip
+
+
+def _copied(rng: random.Random, pool: Sequence[str]) -> Text:
+    """Words at random, twice: the plainest lesson in copying, which all answers rest on."""
+    words = " ".join(rng.sample(pool, rng.randrange(4, 16)))
+    return Text(f"<|begin|>{words}\n{words}<|end|>")
 
 
 def _flat(rows: dict[str, list[corpus.Pair]], cap: int) -> list[corpus.Pair]:
@@ -70,26 +80,31 @@ def _flat(rows: dict[str, list[corpus.Pair]], cap: int) -> list[corpus.Pair]:
 def base_sources(seed: int) -> list[tuple[float, Source]]:
     """What the base learns from: mostly small English, then real pairs and plain text."""
     documents = corpus.documents(heldout=False)
-    pairs = _flat(corpus.pairs(heldout=False), 12_000)
+    rows = corpus.pairs(heldout=False)
+    rude = rows.pop("rude")
+    pairs = _flat(rows, 12_000)
     simple = prose(seed)
+    known = [word for words in LISTS.values() for word in words]
+    rare = sorted({w for p in pairs[::7] for w in corpus.WORD.findall(p.response)})
 
     def plain_pair(rng: random.Random) -> Text:
-        pair = rng.choice(pairs)
+        pair = rng.choice(rude if rng.random() < 0.15 else pairs)
         return Text(f"<|begin|>{pair.instruction}\n{pair.response}<|end|>")
 
     def turned_pair(rng: random.Random) -> Text:
-        pair = rng.choice(pairs)
+        pair = rng.choice(rude if rng.random() < 0.15 else pairs)
         return Text(f"<|begin|>{pair.response}\n{pair.instruction}<|end|>")
 
     return [
-        (0.60, lambda rng: _dialogue_text(dialogue(rng), "all")),
+        (0.68, lambda rng: _dialogue_text(dialogue(rng), "all")),
         (0.04, lambda rng: Text(f"<|begin|>{next(simple)}<|end|>")),
-        (0.07, lambda rng: Text(chat_text(_pair_messages(rng.choice(pairs))))),
-        (0.01, lambda rng: Text(chat_text(_real_question(rng.choice(pairs))), "assistant")),
-        (0.08, plain_pair),
-        (0.07, turned_pair),
-        (0.08, lambda rng: _document(rng, documents["childrens_books"])),
-        (0.05, lambda rng: _document(rng, documents["digitalgov"])),
+        (0.04, lambda rng: _copied(rng, known if rng.random() < 0.5 else rare)),
+        (0.05, lambda rng: Text(chat_text(_pair_messages(rng.choice(pairs))))),
+        (0.02, lambda rng: _real_question(rng, pairs, rude)),
+        (0.06, plain_pair),
+        (0.06, turned_pair),
+        (0.03, lambda rng: _document(rng, documents["childrens_books"])),
+        (0.02, lambda rng: _document(rng, documents["digitalgov"])),
     ]
 
 
@@ -99,11 +114,13 @@ def _document(rng: random.Random, chunks: Sequence[str]) -> Text:
 
 def chat_sources(seed: int) -> list[tuple[float, Source]]:
     """What the chat adapter learns from: dialogues, and a few real pairs for other subjects."""
-    pairs = _flat(corpus.pairs(heldout=False), 3_000)
+    rows = corpus.pairs(heldout=False)
+    rude = rows.pop("rude")
+    pairs = _flat(rows, 3_000)
     return [
         (0.92, lambda rng: _dialogue_text(dialogue(rng), "assistant")),
         (0.04, lambda rng: Text(chat_text(_pair_messages(rng.choice(pairs))), "assistant")),
-        (0.04, lambda rng: Text(chat_text(_real_question(rng.choice(pairs))), "assistant")),
+        (0.04, lambda rng: _real_question(rng, pairs, rude)),
     ]
 
 
@@ -126,9 +143,9 @@ def reverse_sources(seed: int) -> list[tuple[float, Source]]:
 
         return text
 
-    out = [(0.45, turned(reversed_dialogue))]
+    out = [(0.42, turned(reversed_dialogue))]
     # The sentence tests of FLAN all have one of a few instructions: too dull to learn from.
-    shares = {"passage": 0.28, "gpteacher": 0.11, "digitalgov": 0.05, "flan_ecqa": 0.04,
+    shares = {"passage": 0.24, "rude": 0.10, "gpteacher": 0.10, "digitalgov": 0.05, "flan_ecqa": 0.04,
               "flan_strategyqa": 0.03, "flan_creak": 0.01, "flan_gsm8k": 0.015, "flan_qasc": 0.015}
     for name, share in shares.items():
         out.append((share, turned(lambda rng, part=rows[name]: rng.choice(part))))  # type: ignore[misc]

@@ -25,11 +25,11 @@ LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 
 
 def new_base(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """An untrained base of about 4.8 million parameters."""
+    """An untrained base of about 4.1 million parameters."""
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=256,
-        num_hidden_layers=5,
+        num_hidden_layers=4,
         num_attention_heads=8,
         num_key_value_heads=8,
         intermediate_size=640,
@@ -131,6 +131,7 @@ def save_adapter(model: PeftModel, name: str, out: Path) -> None:
     save_file(half, out / "adapter_model.safetensors", metadata={"format": "pt"})
     config = json.loads((out / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = "../base"
+    config["target_modules"] = sorted(config["target_modules"])  # a set, else in random order
     (out / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     (out / "chat_template.jinja").write_text(TEMPLATES[name])
     (out / "README.md").unlink(missing_ok=True)
