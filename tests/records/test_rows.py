@@ -151,6 +151,8 @@ def test_bad_json(tmp_path: Path) -> None:
     assert fields(torn)[0] == {"a": 1}
     assert isinstance(torn[1], Reject)
     assert (torn[1].row, "breaks off" in torn[1].reason) == (2, True)
+    assert fields(read(tmp_path / "v.json", b'["a"] ["b"]'))[0] == {"text": "a"}
+    assert isinstance(read(tmp_path / "v.json", b'["a"] ["b"]')[1], Reject)
     with pytest.raises(InputError, match=r"JSON lines end in \.jsonl"):
         read(tmp_path / "z.json", b'{"a": 1}\n{"a": 2}')
     with pytest.raises(InputError, match="neither a JSON array nor one JSON object"):

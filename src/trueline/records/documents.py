@@ -92,6 +92,9 @@ def document(path: Path) -> Iterator[Numbered | Reject]:
                 yield number, msgspec.json.decode(source)
             except (msgspec.DecodeError, UnicodeError) as error:
                 yield reject("read", f"not valid JSON in UTF-8: {error}", source, path, number)
+        text.at += 1
+        if text.peek():
+            raise ValueError("there is more behind the array")
     except BROKEN_GZIP as error:
         yield broken(path, number + 1, error)
     except (ValueError, RecursionError) as error:
