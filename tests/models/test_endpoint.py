@@ -211,16 +211,16 @@ async def test_the_key_goes_to_the_server_and_nowhere_else(
     path = tmp_path / "l.sqlite"
     caplog.set_level("DEBUG")
     told: list[str] = []
-    async with Server(faults=["ok", "401", "400", "500"]) as server:
-        async with await open_ledger(path, run="r") as ledger:
-            model = open_model(f"{server.url}#test", ledger)
-            for i in range(4):
-                try:
-                    await model.generate([Message("user", str(i))], SAMPLING)
-                except ModelError as error:
-                    told.append(f"{error!r} {error.__cause__!r} {error.__context__!r}")
-            told.append(model.identity)
-            await model.close()
+    faults = ["ok", "401", "400", "500"]
+    async with Server(faults=faults) as server, await open_ledger(path, run="r") as ledger:
+        model = open_model(f"{server.url}#test", ledger)
+        for i in range(4):
+            try:
+                await model.generate([Message("user", str(i))], SAMPLING)
+            except ModelError as error:
+                told.append(f"{error!r} {error.__cause__!r} {error.__context__!r}")
+        told.append(model.identity)
+        await model.close()
     assert all(h["Authorization"] == f"Bearer {SECRET}" for h in server.headers)
     assert len(told) == 3
     assert SECRET not in "".join(told) + caplog.text
@@ -309,11 +309,11 @@ async def test_samples_that_were_paid_for_are_not_asked_for_again(tmp_path: Path
 
 async def test_every_try_is_booked(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
-    async with Server(faults=["429", "html", "short"], usage=True) as server:
-        async with await open_ledger(path, run="r") as ledger:
-            model = open_model(f"{server.url}#test", ledger)
-            drawn = await model.generate(ASKED, SAMPLING, n=3)
-            await model.close()
+    faults = ["429", "html", "short"]
+    async with Server(faults=faults) as server, await open_ledger(path, run="r") as ledger:
+        model = open_model(f"{server.url}#test", ledger)
+        drawn = await model.generate(ASKED, SAMPLING, n=3)
+        await model.close()
     (spend,) = summary(path)
     assert (spend.attempts, spend.calls, spend.answers) == (4, 2, 3)
     assert spend.failures == {"429": 1, "malformed": 1}

@@ -50,7 +50,7 @@ def located(name: str, revision: str | None = None) -> weights.Weights:
     if name.startswith("hf:"):
         repository, _, pinned = name.removeprefix("hf:").partition("@")
         return weights.hub(repository, pinned or revision)
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return weights.folder(Path(name))
     before, colon, adapter = name.rpartition(":")
     if colon and Path(before).is_dir():

@@ -1,0 +1,163 @@
+"""Names of models, scripted models, and the bundled one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trueline.ledger.ledger import open_ledger
+from trueline.ledger.summary import summary
+from trueline.models import weights
+from trueline.models.contract import Completion, ModelError, Unsupported
+from trueline.models.ledgered import record
+from trueline.models.open import located, open_model
+from trueline.models.scripted import Scripted, script
+from trueline.records.errors import InputError
+from trueline.records.types import Message, Sampling
+
+ASKED = [Message("user", "How is the weather?")]
+SAMPLING = Sampling(max_tokens=8)
+
+
+@pytest.mark.parametrize("name", ["", "gpt-4", "no/such/folder", "folder:adapter", "hf"])
+def test_an_unknown_name_is_told_the_forms(name: str) -> None:
+    with pytest.raises(InputError, match=r"(?s)nano:reverse.*hf:ORG/NAME.*http.*scripted:FILE"):
+        open_model(name)
+
+
+def test_names_of_folders_and_adapters(tiny: Path) -> None:
+    for name in (f"{tiny}:chat", f"{tiny}/chat", f"{tiny}/reverse/../chat"):
+        found = located(name)
+        assert (found.base.resolve(), found.adapter and found.adapter.resolve()) == (
+            tiny / "base",
+            tiny / "chat",
+        )
+        assert found.template is not None
+    assert located(f"{tiny}/base") == weights.Weights("base", tiny / "base")
+    with pytest.raises(InputError, match="no adapter 'other'"):
+        located(f"{tiny}:other")
+    with pytest.raises(InputError, match="holds no model"):
+        located(str(tiny))
+
+
+@pytest.mark.parametrize("base", ["nano", "nano:base"])
+def test_an_adapter_may_name_nano_as_its_base(tmp_path: Path, base: str) -> None:
+    settings = {"base_model_name_or_path": base}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+    assert located(str(tmp_path)).base == weights.nano() / "base"
+
+
+def test_an_adapter_whose_base_is_gone_says_so(tmp_path: Path) -> None:
+    settings = {"base_model_name_or_path": "../gone"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+    with pytest.raises(InputError, match=r"\.\./gone"):
+        located(str(tmp_path))
+
+
+def test_nano_has_its_parts() -> None:
+    assert located("nano") == located("nano:chat")
+    assert located("nano:base").plain
+    assert located("nano:reverse").adapter == weights.nano() / "reverse"
+    with pytest.raises(InputError, match=r"no part 'other'; it has base, .*reverse"):
+        located("nano:other")
+
+
+@pytest.mark.slow
+async def test_the_parts_of_nano_answer_and_score() -> None:
+    sampling = Sampling(0.0, max_tokens=12)
+    models = [open_model(name) for name in ("nano", "nano:reverse", "nano:base")]
+    assert len({model.identity for model in models}) == 3
+    for model, folded in zip(models, (None, None, "plain"), strict=True):
+        (drawn,) = await model.generate(ASKED, sampling)
+        assert drawn.folded == folded
+        assert drawn.completion_tokens > 0
+        scores = await model.score(ASKED, ["It is warm.", "Xq zzv kkj."])
+        assert scores[1] < scores[0] < 0
+    await asyncio.gather(*(model.close() for model in models))
+
+
+def test_opening_an_endpoint_or_a_script_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, trueline.models.open, trueline.models.ledgered, trueline.ledger.summary\n"
+        "print([m for m in ('torch', 'transformers', 'peft', 'aiohttp') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+# ---- scripted --------------------------------------------------------------------------------
+
+RULES = [
+    {"match": "weather", "answers": ["It rains.", "It may rain."], "scores": {"yes": -0.1}},
+    {"regex": "^Write", "fail": "a failure on demand"},
+    {"match": "nothing"},
+    {"answers": ["Pardon?"]},
+]
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+async def test_a_script_answers_by_its_first_rule_that_fits(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"script.{form}"
+    lines = "\n".join(json.dumps(rule) for rule in RULES)
+    path.write_text(lines if form == "jsonl" else json.dumps(RULES))
+    model = open_model(f"scripted:{path}")
+    drawn = await model.generate(ASKED, SAMPLING, n=3, first=1)
+    assert [c.text for c in drawn] == ["It may rain.", "It rains.", "It may rain."]
+    assert (await model.generate([Message("user", "?")], SAMPLING))[0].text == "Pardon?"
+    assert await model.score(ASKED, ["yes"]) == [-0.1]
+    with pytest.raises(ModelError, match="no score for 'no'"):
+        await model.score(ASKED, ["no"])
+    with pytest.raises(ModelError, match="on demand"):
+        await model.generate([Message("user", "Write a poem")], SAMPLING)
+    with pytest.raises(ModelError, match="no answers"):
+        await model.generate([Message("user", "nothing")], SAMPLING)
+
+
+def test_a_scripts_identity_is_that_of_its_rules(tmp_path: Path) -> None:
+    one, same, other = (tmp_path / name for name in ("a.json", "b.jsonl", "c.json"))
+    one.write_text(json.dumps(RULES))
+    same.write_text("\n".join(json.dumps(rule) for rule in RULES))
+    other.write_text(json.dumps(RULES[:2]))
+    assert script(one).identity == script(same).identity != script(other).identity
+
+
+@pytest.mark.parametrize("text", ['{"answer": "x"}', "[1]", "answers"])
+def test_a_script_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "script.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"script\.json: a script is a JSON list"):
+        open_model(f"scripted:{path}")
+    with pytest.raises(InputError, match="cannot be read"):
+        open_model(f"scripted:{tmp_path}/none.json")
+
+
+async def test_a_scripted_function_in_the_ledger(tmp_path: Path) -> None:
+    def answer(messages: object, _sampling: Sampling, index: int) -> str | Completion:
+        if index == 3:
+            raise ModelError("no fourth")
+        return f"answer {index}"
+
+    inner = Scripted(answer, lambda _messages, text: -float(len(text)), identity="s")
+    path = tmp_path / "l.sqlite"
+    async with await open_ledger(path, run="r") as ledger:
+        model = record(inner, ledger)
+        assert [c.text for c in await model.generate(ASKED, SAMPLING, n=2)] == [
+            "answer 0",
+            "answer 1",
+        ]
+        assert len(await model.generate(ASKED, SAMPLING, n=3)) == 3
+        with pytest.raises(ModelError, match="no fourth"):
+            await model.generate(ASKED, SAMPLING, n=4)
+        assert await model.score(ASKED, ["a", "bb"]) == [-1.0, -2.0]
+        assert await model.score(ASKED, ["a", "bb"]) == [-1.0, -2.0]
+    assert [(first, n) for _, first, n in inner.requests] == [(0, 2), (2, 1), (3, 1), (0, 2)]
+    (spend,) = summary(path)
+    assert (spend.calls, spend.answers, spend.attempts) == (3, 4, 4)
+    assert spend.failures == {"ModelError": 1}
+    with pytest.raises(Unsupported):
+        await Scripted(answer).score(ASKED, ["a"])
