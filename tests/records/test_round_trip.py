@@ -18,7 +18,7 @@ from trueline.records.types import Example, Message, Response
 
 exact = msgspec.json.Encoder(order="sorted").encode
 several = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

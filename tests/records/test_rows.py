@@ -55,7 +55,7 @@ def test_parquet(tmp_path: Path, end: str) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=4))
 def test_any_csv_that_python_writes_is_read_back(
