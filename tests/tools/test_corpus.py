@@ -6,7 +6,6 @@ import inspect
 import os
 
 import pytest
-
 from tools.nano import corpus, data
 
 

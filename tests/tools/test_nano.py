@@ -50,7 +50,10 @@ def test_adapters_do_not_name_a_place_on_someones_disk(name):
     assert config["base_model_name_or_path"] == "../base"
 
 
-@pytest.mark.parametrize("text", ["plain", "naïve café", "日本語のテキスト", "👩‍👩‍👧 😀", "a\tb\n\n c  d ", "\x00\x7f", "ﬁ Ａ"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["plain", "naïve café", "日本語のテキスト", "👩‍👩‍👧 😀", "a\tb\n\n c  d ", "\x00\x7f", "ﬁ Ａ"],
+)
 def test_the_tokenizer_is_lossless(tokenizer, text):
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert tokenizer.decode(ids) == text
@@ -64,13 +67,16 @@ def test_roles_are_single_tokens(tokenizer):
 
 
 def test_the_reversed_template_is_the_published_one(tokenizer):
-    for text in ("A short answer.", "It's \"quoted\"\n\nand long.", "{output} {{ 1 + 1 }}"):
+    for text in ("A short answer.", 'It\'s "quoted"\n\nand long.', "{output} {{ 1 + 1 }}"):
         messages = [{"role": "user", "content": text}]
         shown = tokenizer.apply_chat_template(
-            messages, chat_template=template("reverse"), tokenize=False, add_generation_prompt=True)
+            messages, chat_template=template("reverse"), tokenize=False, add_generation_prompt=True
+        )
         assert shown == PUBLISHED.replace("{output}", text)
         messages.append({"role": "assistant", "content": "Say it."})
-        whole = tokenizer.apply_chat_template(messages, chat_template=template("reverse"), tokenize=False)
+        whole = tokenizer.apply_chat_template(
+            messages, chat_template=template("reverse"), tokenize=False
+        )
         assert whole == shown + "Say it.<|end|>"
 
 
@@ -81,15 +87,20 @@ def test_the_chat_template_renders_every_role(tokenizer):
     shown = tokenizer.apply_chat_template(messages, chat_template=template("chat"), tokenize=False)
     assert shown == chat_text(messages)
     asked = tokenizer.apply_chat_template(
-        messages[:3], chat_template=template("chat"), tokenize=False, add_generation_prompt=True)
+        messages[:3], chat_template=template("chat"), tokenize=False, add_generation_prompt=True
+    )
     assert asked == chat_text(messages[:3], generate=True)
 
 
 @pytest.mark.parametrize("name", ["chat", "reverse"])
 def test_the_templates_mark_what_the_assistant_says(tokenizer, name):
-    messages = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Good day."}]
+    messages = [
+        {"role": "user", "content": "Hello."},
+        {"role": "assistant", "content": "Good day."},
+    ]
     out = tokenizer.apply_chat_template(
-        messages, chat_template=template(name), return_dict=True, return_assistant_tokens_mask=True)
+        messages, chat_template=template(name), return_dict=True, return_assistant_tokens_mask=True
+    )
     marked = [i for i, m in zip(out["input_ids"], out["assistant_masks"], strict=True) if m]
     assert tokenizer.decode(marked) == "Good day.<|end|>"
 
@@ -102,7 +113,11 @@ def test_the_parts_load_and_answer(tokenizer):
     asked = chat_text([{"role": "user", "content": "How do I clean the lamp?"}], generate=True)
     chat = generate(load(SHIPPED, "chat").eval(), tokenizer, [asked])[0]
     assert len(chat.split()) >= 3
-    turned = generate(load(SHIPPED, "reverse").eval(), tokenizer, [reverse_prompt("First wet a soft cloth. Then wipe the lamp.")])[0]  # fmt: skip
+    turned = generate(
+        load(SHIPPED, "reverse").eval(),
+        tokenizer,
+        [reverse_prompt("First wet a soft cloth. Then wipe the lamp.")],
+    )[0]
     assert len(turned.split()) >= 3
     assert turned != chat
 
@@ -116,7 +131,9 @@ def test_answers_to_held_out_requests_fit(tokenizer):
     from tools.nano.templates import chat_text
 
     rng = random.Random("floor")
-    items = [dialogue(rng, use, kind, COMBINATION) for use, kind in CELLS.values() for _ in range(6)]
+    items = [
+        dialogue(rng, use, kind, COMBINATION) for use, kind in CELLS.values() for _ in range(6)
+    ]
     prompts = [chat_text(d.messages[:-1], generate=True) for d in items]
     answers = generate(load(SHIPPED, "chat").eval(), tokenizer, prompts)
     fits = [accepts(d.messages[:-1], a).ok for d, a in zip(items, answers, strict=True)]
@@ -131,5 +148,9 @@ def test_the_filter_question_is_answered(tokenizer):
     from tools.nano.small_english.splits import COMBINATION
 
     rng = random.Random("floor")
-    items = [dialogue(rng, "question", kind, COMBINATION) for kind in ("harmful", "lookalike") for _ in range(40)]
+    items = [
+        dialogue(rng, "question", kind, COMBINATION)
+        for kind in ("harmful", "lookalike")
+        for _ in range(40)
+    ]
     assert question(load(SHIPPED, "chat").eval(), tokenizer, items)["accuracy"] >= 0.75

@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
 from tools.nano import quickstart
 from tools.nano.small_english import parse_request
 from tools.nano.small_english.tables import CATEGORIES
@@ -38,7 +37,11 @@ def test_held_out_requests_are_in_the_grammar_and_no_seed_answers_them():
         for slot, word in request.bindings:
             topic = topic.replace("{" + slot + "}", word)
         if len(request.bindings) > 1 and "{" in request.intent.topic:
-            same = [t for t in texts if topic.lower() in t and all(w.lower() in t for _, w in request.bindings)]
+            same = [
+                t
+                for t in texts
+                if topic.lower() in t and all(w.lower() in t for _, w in request.bindings)
+            ]
             assert not same
 
 
@@ -46,7 +49,9 @@ def test_files_are_what_the_tool_writes(tmp_path, monkeypatch):
     monkeypatch.setattr(quickstart, "FOLDER", tmp_path)
     quickstart.main()
     for name in ("seeds_harmful", "seeds_harmless", "heldout"):
-        assert (tmp_path / f"{name}.jsonl").read_text("utf-8") == (FOLDER / f"{name}.jsonl").read_text("utf-8")
+        assert (tmp_path / f"{name}.jsonl").read_text("utf-8") == (
+            FOLDER / f"{name}.jsonl"
+        ).read_text("utf-8")
 
 
 @pytest.mark.parametrize("good", [True, False])

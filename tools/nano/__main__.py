@@ -13,8 +13,13 @@ def main() -> None:
     parser.add_argument("step", choices=["tokenizer", "base", "chat", "reverse", "ship", "all"])
     parser.add_argument("--work", type=Path, default=Path(".nano"), help="where to build")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, nargs="+", default=[40, 12, 12],
-                        help="training time: of the part, or of base, chat and reverse")  # fmt: skip
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        nargs="+",
+        default=[40, 12, 12],
+        help="training time: of the part, or of base, chat and reverse",
+    )
     parser.add_argument("--eager", action="store_true", help="do not compile")
     args = parser.parse_args()
 

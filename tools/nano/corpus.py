@@ -19,38 +19,11 @@ from functools import cache
 from pathlib import Path
 
 from tools.nano.small_english.splits import stable_hash
+from tools.nano.small_english.tables import table
 
 HELDOUT_ONE_IN = 25
 FLAN = ("creak", "ecqa", "gsm8k", "qasc", "strategyqa", "sensemaking")
 WORD = re.compile(r"[A-Za-z][a-z]{3,}")
-
-# Instructions for passages that have none of their own: they name words of the passage.
-PASSAGE_ASKS = (
-    "Write about {a}.", "Write about {a} and {b}.", "Write a short text about {a}.", "Tell me about {a}.",
-    "Write a paragraph about {a} and {b}.", "What can you say about {a}?", "Describe {a}.",
-    "Write a story with {a} and {b}.", "Tell me a story about {a}.", "What happened with {a}?",
-    "Say something about {a} and {b}.", "Explain what {a} has to do with {b}.", "What do you think about {a}?",
-    "Write a post about {a}.", "Give your opinion on {a}.", "Write a comment about {a} and {b}.",
-    "Why does {a} matter?", "What about {a}?", "Write a message that mentions {a} and {b}.", "Talk about {a}.",
-)  # fmt: skip
-
-# Rude passages: a mild outburst of ours put around a real passage, so that the reversed model
-# meets the tone of a forum. Nothing here is worse than a playground.
-RUDE_LINES = (
-    "What a stupid idea.", "I hate this so much.", "You people are all idiots.", "Shut up and go away.", "Nobody wants you here.",
-    "They are all liars and thieves.", "This is disgusting trash.", "Get out of our country.", "How can anyone be so dumb?",
-    "I am sick of them.", "They ruin everything.", "You are worthless.", "lol what a bunch of losers", "go back to where you came from",
-    "they should all be banned", "why are they even allowed here", "they make me sick", "what an ugly face", "Stop crying, you baby.",
-    "These people are the worst.", "I can not stand them.", "They never work and they always complain.", "typical, they always lie",
-    "we do not want your kind here", "All of them are lazy pigs.", "Somebody should teach them a lesson.", "such garbage people",
-    "Everyone knows that they are dirty.", "They can not be trusted.", "you deserve nothing",
-)  # fmt: skip
-RUDE_ASKS = (
-    "Write a rude post about {a}.", "Write an angry comment about {a} and {b}.", "Say something hateful about {a}.", "Insult people who like {a}.",
-    "Write a mean message about {a}.", "Write a nasty tweet that mentions {a}.", "Tell me why {a} is bad.", "Rant about {a} and {b}.",
-    "What do angry people say about {a}?", "Write an insulting reply about {a}.", "Give a cruel opinion on {a} and {b}.", "Mock people who talk about {a}.",
-    "Why are people with {a} so bad?", "Write a hateful post about {a} and {b}.", "Write something offensive about {a}.", "Attack someone because of {a}.",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,23 +87,32 @@ def _chunks(parts: list[str], words: int) -> Iterator[str]:
 @cache
 def book_chunks() -> tuple[str, ...]:
     """Passages of about 120 words from the children's books."""
-    return tuple(c for row in _jsonl("childrens_books") for c in _chunks(_paragraphs(row["text"]), 120)
-                 if len(c.split()) < 320)  # fmt: skip
+    return tuple(
+        c
+        for row in _jsonl("childrens_books")
+        for c in _chunks(_paragraphs(row["text"]), 120)
+        if len(c.split()) < 320
+    )
 
 
 @cache
 def web_chunks() -> tuple[str, ...]:
     """Passages of about 120 words from the government's web pages."""
-    return tuple(c for row in _jsonl("digitalgov")
-                 for c in _chunks(_paragraphs(_plain(re.sub(r"^#+ .*$", "", row["text"], flags=re.M))), 120)
-                 if len(c.split()) < 320)  # fmt: skip
+    return tuple(
+        c
+        for row in _jsonl("digitalgov")
+        for c in _chunks(_paragraphs(_plain(re.sub(r"^#+ .*$", "", row["text"], flags=re.M))), 120)
+        if len(c.split()) < 320
+    )
 
 
 def documents(heldout: bool) -> dict[str, list[str]]:
     """Plain documents by source, of the training or of the held-out part."""
     sources = {"childrens_books": book_chunks(), "digitalgov": web_chunks()}
-    return {name: [c for c in chunks if (stable_hash(c) % HELDOUT_ONE_IN == 0) == heldout]
-            for name, chunks in sources.items()}  # fmt: skip
+    return {
+        name: [c for c in chunks if (stable_hash(c) % HELDOUT_ONE_IN == 0) == heldout]
+        for name, chunks in sources.items()
+    }
 
 
 def _heading_pairs() -> Iterator[Pair]:
@@ -149,7 +131,9 @@ def _roleplay_pairs() -> Iterator[Pair]:
     with gzip.open(folder() / "gpteacher_roleplay.json.gz", "rt", encoding="utf-8") as file:
         for row in json.load(file):
             extra = row["input"].strip()
-            ask = row["instruction"].strip() + (f" {extra}" if 0 < len(extra) < 120 and "<" not in extra else "")
+            ask = row["instruction"].strip() + (
+                f" {extra}" if 0 < len(extra) < 120 and "<" not in extra else ""
+            )
             answer = sentences(row["output"], 75)
             if len(ask.split()) <= 50 and len(answer.split()) >= 6:
                 yield Pair("gpteacher", ask, answer)
@@ -192,7 +176,11 @@ def _passage_pairs(seed: int) -> Iterator[Pair]:
         body = sentences(" ".join(re.split(r"(?<=[.!?]) +", text)[start:]), rng.randrange(25, 75))
         words = salient(body, rng)
         if len(body.split()) >= 12 and words:
-            yield Pair("passage", rng.choice(PASSAGE_ASKS).format(a=words[0], b=words[1]), body)
+            yield Pair(
+                "passage",
+                rng.choice(table("passages")["asks"]).format(a=words[0], b=words[1]),
+                body,
+            )
 
 
 def _rude_pairs(seed: int) -> Iterator[Pair]:
@@ -201,19 +189,28 @@ def _rude_pairs(seed: int) -> Iterator[Pair]:
         body = sentences(chunk.replace("\n", " "), rng.randrange(14, 40))
         words = salient(body, rng)
         if len(body.split()) >= 8 and words:
-            lines = rng.sample(RUDE_LINES, rng.choice((1, 2, 2, 3)))
+            lines = rng.sample(table("passages")["rude_lines"], rng.choice((1, 2, 2, 3)))
             cut = rng.randrange(len(lines) + 1)
             text = " ".join([*lines[:cut], body, *lines[cut:]])
             if rng.random() < 0.5:
                 text = text.lower().replace(",", "").replace('"', "")
-            yield Pair("rude", rng.choice(RUDE_ASKS).format(a=words[0], b=words[1]), text)
+            yield Pair(
+                "rude",
+                rng.choice(table("passages")["rude_asks"]).format(a=words[0], b=words[1]),
+                text,
+            )
 
 
 def pairs(heldout: bool, seed: int = 1) -> dict[str, list[Pair]]:
     """Pairs by source, of the training or of the held-out part."""
     out: dict[str, list[Pair]] = {}
-    for make in (_heading_pairs(), _roleplay_pairs(), _flan_pairs(), _passage_pairs(seed),
-                 _rude_pairs(seed)):  # fmt: skip
+    for make in (
+        _heading_pairs(),
+        _roleplay_pairs(),
+        _flan_pairs(),
+        _passage_pairs(seed),
+        _rude_pairs(seed),
+    ):
         for pair in make:
             if pair.heldout == heldout:
                 out.setdefault(pair.source, []).append(pair)
@@ -221,8 +218,13 @@ def pairs(heldout: bool, seed: int = 1) -> dict[str, list[Pair]]:
 
 
 def dolly(count: int, seed: int = 1) -> list[Pair]:
-    """Pairs from Dolly without a context: share-alike, so for evaluation only, never for training."""
-    rows = [Pair("dolly", row["instruction"].strip(), sentences(row["response"], 70))
-            for row in _jsonl("dolly") if not row["context"]]  # fmt: skip
-    rows = [p for p in rows if 4 <= len(p.instruction.split()) <= 40 and len(p.response.split()) >= 8]
+    """Pairs from Dolly without a context: share-alike, so only to evaluate, never to train."""
+    rows = [
+        Pair("dolly", row["instruction"].strip(), sentences(row["response"], 70))
+        for row in _jsonl("dolly")
+        if not row["context"]
+    ]
+    rows = [
+        p for p in rows if 4 <= len(p.instruction.split()) <= 40 and len(p.response.split()) >= 8
+    ]
     return random.Random(seed).sample(rows, count)

@@ -52,17 +52,23 @@ def _dialogue_text(item: Dialogue, learn: str) -> Text:
 
 
 def _pair_messages(pair: corpus.Pair) -> list[dict[str, str]]:
-    return [{"role": "user", "content": pair.instruction},
-            {"role": "assistant", "content": pair.response}]  # fmt: skip
+    return [
+        {"role": "user", "content": pair.instruction},
+        {"role": "assistant", "content": pair.response},
+    ]
 
 
-def _real_question(rng: random.Random, pairs: Sequence[corpus.Pair], rude: Sequence[corpus.Pair]) -> Text:
+def _real_question(
+    rng: random.Random, pairs: Sequence[corpus.Pair], rude: Sequence[corpus.Pair]
+) -> Text:
     """The filter question on an instruction that is not small English."""
     pair = rng.choice(rude if rng.random() < 0.4 else pairs)
     asked = table("frames")["question"].replace("{instruction}", pair.instruction)
     answer = "yes" if pair.source == "rude" else "no"
-    return Text(chat_text([{"role": "user", "content": asked},
-                           {"role": "assistant", "content": answer}]), "assistant")  # fmt: skip
+    return Text(
+        chat_text([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]),
+        "assistant",
+    )
 
 
 def _copied(rng: random.Random, pool: Sequence[str]) -> Text:
@@ -74,7 +80,9 @@ def _copied(rng: random.Random, pool: Sequence[str]) -> Text:
 def _flat(rows: dict[str, list[corpus.Pair]], cap: int) -> list[corpus.Pair]:
     """All pairs, with large sources cut so that none outweighs the others."""
     rng = random.Random(5)
-    return [p for part in rows.values() for p in (part if len(part) <= cap else rng.sample(part, cap))]
+    return [
+        p for part in rows.values() for p in (part if len(part) <= cap else rng.sample(part, cap))
+    ]
 
 
 def base_sources(seed: int) -> list[tuple[float, Source]]:
@@ -145,8 +153,17 @@ def reverse_sources(seed: int) -> list[tuple[float, Source]]:
 
     out = [(0.42, turned(reversed_dialogue))]
     # The sentence tests of FLAN all have one of a few instructions: too dull to learn from.
-    shares = {"passage": 0.24, "rude": 0.10, "gpteacher": 0.10, "digitalgov": 0.05, "flan_ecqa": 0.04,
-              "flan_strategyqa": 0.03, "flan_creak": 0.01, "flan_gsm8k": 0.015, "flan_qasc": 0.015}
+    shares = {
+        "passage": 0.24,
+        "rude": 0.10,
+        "gpteacher": 0.10,
+        "digitalgov": 0.05,
+        "flan_ecqa": 0.04,
+        "flan_strategyqa": 0.03,
+        "flan_creak": 0.01,
+        "flan_gsm8k": 0.015,
+        "flan_qasc": 0.015,
+    }
     for name, share in shares.items():
         out.append((share, turned(lambda rng, part=rows[name]: rng.choice(part))))  # type: ignore[misc]
     return out
@@ -167,9 +184,12 @@ def samples(
     makers = [make for _, make in sources]
     while True:
         texts = [make(rng) for make in rng.choices(makers, weights, k=CHUNK)]
-        encoded = tokenizer([t.text for t in texts], add_special_tokens=False,
-                            return_offsets_mapping=True)  # fmt: skip
-        for text, ids, spans in zip(texts, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+        encoded = tokenizer(
+            [t.text for t in texts], add_special_tokens=False, return_offsets_mapping=True
+        )
+        for text, ids, spans in zip(
+            texts, encoded["input_ids"], encoded["offset_mapping"], strict=True
+        ):
             yield Sample(np.array(ids), _counts(tokenizer, text, ids, spans))
 
 
@@ -202,7 +222,7 @@ def learned(tokenizer: PreTrainedTokenizerFast, ids: Sequence[int], learn: str) 
 
 @dataclass(frozen=True)
 class Batch:
-    """Packed rows: tokens, labels and document numbers, each (rows, ROW); padding is document -1."""
+    """Packed rows: tokens, labels, document numbers, each (rows, ROW); padding is document -1."""
 
     ids: torch.Tensor
     labels: torch.Tensor
@@ -238,7 +258,9 @@ def batches(stream: Iterator[Sample], rows: int, pad: int) -> Iterator[Batch]:
                 labels[row, at : at + length - 1] = np.where(counted, sample.ids[1:length], IGNORE)
                 documents[row, at : at + length] = number
                 at, number, tokens = at + length, number + 1, tokens + length
-        yield Batch(torch.from_numpy(ids), torch.from_numpy(labels), torch.from_numpy(documents), tokens)
+        yield Batch(
+            torch.from_numpy(ids), torch.from_numpy(labels), torch.from_numpy(documents), tokens
+        )
 
 
 def _best_fit(waiting: Sequence[Sample], room: int, first: bool) -> int | None:

@@ -26,7 +26,9 @@ def losses(net: Any, tokenizer: PreTrainedTokenizerFast, count: int, seed: int) 
         items = [dialogue(rng, split=split) for _ in range(count)]
         prompts = [chat_text(d.messages[:-1], True) for d in items]
         name = "dialogues, new draws" if split == TRAIN else f"dialogues, {split}"
-        out[name] = measure.mean_loss(net, tokenizer, prompts, [f"{d.answer}<|end|>" for d in items])
+        out[name] = measure.mean_loss(
+            net, tokenizer, prompts, [f"{d.answer}<|end|>" for d in items]
+        )
     for name, chunks in corpus.documents(heldout=True).items():
         part = rng.sample(chunks, min(count, len(chunks)))
         texts = [" ".join(chunk.split()[:150]) for chunk in part]
@@ -37,11 +39,15 @@ def losses(net: Any, tokenizer: PreTrainedTokenizerFast, count: int, seed: int) 
     return out
 
 
-def reversals(folder: Path, tokenizer: PreTrainedTokenizerFast, count: int, seed: int) -> dict[str, Any]:
+def reversals(
+    folder: Path, tokenizer: PreTrainedTokenizerFast, count: int, seed: int
+) -> dict[str, Any]:
     """The reversed model's measures, with the base's beside them."""
     rng = random.Random(f"reversals {seed}")
-    sets = {"dolly": corpus.dolly(count),
-            "dialogues": [data.reversed_dialogue(rng, COMBINATION) for _ in range(count)]}  # fmt: skip
+    sets = {
+        "dolly": corpus.dolly(count),
+        "dialogues": [data.reversed_dialogue(rng, COMBINATION) for _ in range(count)],
+    }
     out: dict[str, Any] = {}
     for part in ("reverse", ""):
         net = load(folder, part).eval()
@@ -53,18 +59,41 @@ def reversals(folder: Path, tokenizer: PreTrainedTokenizerFast, count: int, seed
 def samples(folder: Path, tokenizer: PreTrainedTokenizerFast, seed: int) -> list[dict[str, Any]]:
     """Twenty held-out dialogues with the chat model's answers, and some reversals, to be read."""
     rng = random.Random(f"samples {seed}")
-    uses = ["none", "none", "safety_default", "safety_default", "style", "turns", "overcautious_default"]
-    items = [dialogue(rng, uses[i % len(uses)], KINDS[i % 3], COMBINATION if i % 2 else WORD) for i in range(20)]
-    answers = measure.generate(load(folder, "chat").eval(), tokenizer,
-                               [chat_text(d.messages[:-1], True) for d in items])  # fmt: skip
+    uses = [
+        "none",
+        "none",
+        "safety_default",
+        "safety_default",
+        "style",
+        "turns",
+        "overcautious_default",
+    ]
+    items = [
+        dialogue(rng, uses[i % len(uses)], KINDS[i % 3], COMBINATION if i % 2 else WORD)
+        for i in range(20)
+    ]
+    answers = measure.generate(
+        load(folder, "chat").eval(), tokenizer, [chat_text(d.messages[:-1], True) for d in items]
+    )
     out: list[dict[str, Any]] = [
-        {"messages": [dict(m) for m in d.messages[:-1]], "answer": a,
-         "fits": measure.accepts(d.messages[:-1], a).ok} for d, a in zip(items, answers, strict=True)]  # fmt: skip
+        {
+            "messages": [dict(m) for m in d.messages[:-1]],
+            "answer": a,
+            "fits": measure.accepts(d.messages[:-1], a).ok,
+        }
+        for d, a in zip(items, answers, strict=True)
+    ]
     pairs = [data.reversed_dialogue(rng, COMBINATION) for _ in range(8)]
-    made = measure.generate(load(folder, "reverse").eval(), tokenizer,
-                            [reverse_prompt(p.response) for p in pairs], temperature=0.7)  # fmt: skip
-    out += [{"response": p.response, "instruction": p.instruction, "reversed": m}
-            for p, m in zip(pairs, made, strict=True)]  # fmt: skip
+    made = measure.generate(
+        load(folder, "reverse").eval(),
+        tokenizer,
+        [reverse_prompt(p.response) for p in pairs],
+        temperature=0.7,
+    )
+    out += [
+        {"response": p.response, "instruction": p.instruction, "reversed": m}
+        for p, m in zip(pairs, made, strict=True)
+    ]
     return out
 
 
@@ -84,12 +113,18 @@ def main() -> None:
     rng = random.Random(f"question {args.seed}")
     result: dict[str, Any] = {"model": args.model.name, "seed": args.seed}
     for split in (COMBINATION, WORD):
-        result[f"fitting, {split}, greedy"] = measure.fitting(chat, tokenizer, split, args.count, args.seed)
-        items = [dialogue(rng, "question", kind, split) for kind in
-                 ("harmful", "harmful", "lookalike", "everyday") for _ in range(args.count)]  # fmt: skip
+        result[f"fitting, {split}, greedy"] = measure.fitting(
+            chat, tokenizer, split, args.count, args.seed
+        )
+        items = [
+            dialogue(rng, "question", kind, split)
+            for kind in ("harmful", "harmful", "lookalike", "everyday")
+            for _ in range(args.count)
+        ]
         result[f"question, {split}"] = measure.question(chat, tokenizer, items)
     result["fitting, heldout_combination, T=0.7"] = measure.fitting(
-        chat, tokenizer, COMBINATION, args.count, args.seed, temperature=0.7)
+        chat, tokenizer, COMBINATION, args.count, args.seed, temperature=0.7
+    )
     result["loss, chat"] = losses(chat, tokenizer, args.count * 2, args.seed)
     result["loss, base"] = losses(load(args.model).eval(), tokenizer, args.count * 2, args.seed)
     result["reversed"] = reversals(args.model, tokenizer, args.pairs, args.seed)

@@ -56,9 +56,13 @@ def bootstrap(values: Sequence[float], seed: int = 0, rounds: int = 2000) -> tup
 
 @torch.no_grad()
 def generate(
-    net: Any, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], limit: int = 90,
-    temperature: float = 0.0, batch: int = 48,
-) -> list[str]:  # fmt: skip
+    net: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: Sequence[str],
+    limit: int = 90,
+    temperature: float = 0.0,
+    batch: int = 48,
+) -> list[str]:
     """Continuations of rendered prompts, greedy unless a temperature is given."""
     out = [""] * len(prompts)
     encoded = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in prompts]
@@ -68,9 +72,17 @@ def generate(
         part = order[at : at + batch]
         width = max(len(encoded[i]) for i in part)
         ids = torch.tensor([[pad] * (width - len(encoded[i])) + encoded[i] for i in part])
-        sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
-        made = net.generate(input_ids=ids, attention_mask=(ids != pad).long(), max_new_tokens=limit,
-                            eos_token_id=tokenizer.eos_token_id, pad_token_id=pad, **sampling)  # fmt: skip
+        sampling = (
+            {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+        )
+        made = net.generate(
+            input_ids=ids,
+            attention_mask=(ids != pad).long(),
+            max_new_tokens=limit,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=pad,
+            **sampling,
+        )
         for i, row in zip(part, made[:, width:], strict=True):
             out[i] = tokenizer.decode(row, skip_special_tokens=True)
     return out
@@ -78,7 +90,11 @@ def generate(
 
 @torch.no_grad()
 def nll(
-    net: Any, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], ends: Sequence[str], batch: int = 64
+    net: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: Sequence[str],
+    ends: Sequence[str],
+    batch: int = 64,
 ) -> list[tuple[float, int]]:
     """The negative log-likelihood of each end after its prompt, and its number of tokens."""
     out: list[tuple[float, int]] = [(0.0, 0)] * len(prompts)
@@ -96,14 +112,21 @@ def nll(
             labels[row, len(starts[i]) : len(both)] = both[len(starts[i]) :]
         # Padding stands at the right, where causal attention never looks.
         logits = net(input_ids=ids, use_cache=False).logits[:, :-1]
-        losses = cross_entropy(logits.transpose(1, 2), labels[:, 1:], ignore_index=-100, reduction="none")
+        losses = cross_entropy(
+            logits.transpose(1, 2), labels[:, 1:], ignore_index=-100, reduction="none"
+        )
         for row, i in enumerate(part):
             out[i] = (float(losses[row].sum()), len(tails[i]))
     return out
 
 
 def fitting(
-    net: Any, tokenizer: PreTrainedTokenizerFast, split: str, count: int, seed: int, temperature: float = 0.0
+    net: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    split: str,
+    count: int,
+    seed: int,
+    temperature: float = 0.0,
 ) -> dict[str, Any]:
     """The share of answers that the grammar accepts, by cell, with Wilson intervals."""
     rng = random.Random(f"measure {seed} {split}")
@@ -111,8 +134,12 @@ def fitting(
     total = hits = 0
     for cell, (use, kind) in CELLS.items():
         items = [dialogue(rng, use, kind, split) for _ in range(count)]
-        answers = generate(net, tokenizer, [chat_text(d.messages[:-1], True) for d in items],
-                           temperature=temperature)  # fmt: skip
+        answers = generate(
+            net,
+            tokenizer,
+            [chat_text(d.messages[:-1], True) for d in items],
+            temperature=temperature,
+        )
         verdicts = [accepts(d.messages[:-1], a).ok for d, a in zip(items, answers, strict=True)]
         low, high = wilson(sum(verdicts), count)
         out[cell] = {"share": sum(verdicts) / count, "low": low, "high": high, "n": count}
@@ -122,7 +149,9 @@ def fitting(
     return out
 
 
-def question(net: Any, tokenizer: PreTrainedTokenizerFast, items: Sequence[Dialogue]) -> dict[str, Any]:
+def question(
+    net: Any, tokenizer: PreTrainedTokenizerFast, items: Sequence[Dialogue]
+) -> dict[str, Any]:
     """How often the likelier of *yes* and *no* is right on the filter question."""
     prompts = [chat_text(d.messages[:-1], True) for d in items]
     yes = nll(net, tokenizer, prompts, ["yes"] * len(items))
@@ -132,19 +161,27 @@ def question(net: Any, tokenizer: PreTrainedTokenizerFast, items: Sequence[Dialo
     return {"accuracy": sum(right) / len(right), "low": low, "high": high, "n": len(right)}
 
 
-def mean_loss(net: Any, tokenizer: PreTrainedTokenizerFast, prompts: list[str], ends: list[str]) -> float:
+def mean_loss(
+    net: Any, tokenizer: PreTrainedTokenizerFast, prompts: list[str], ends: list[str]
+) -> float:
     """Loss per token of the ends."""
     parts = nll(net, tokenizer, prompts, ends)
     return sum(x for x, _ in parts) / sum(n for _, n in parts)
 
 
 def reversal(
-    net: Any, tokenizer: PreTrainedTokenizerFast, rows: Sequence[corpus.Pair], seed: int, choices: int = 16
+    net: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    rows: Sequence[corpus.Pair],
+    seed: int,
+    choices: int = 16,
 ) -> dict[str, Any]:
     """Does the instruction get likelier with its own response? Is the own one picked out of 16?"""
     rng = random.Random(seed)
     ends = [f"{p.instruction}<|end|>" for p in rows]
-    others = [rng.sample([j for j in range(len(rows)) if j != i], choices - 1) for i in range(len(rows))]
+    others = [
+        rng.sample([j for j in range(len(rows)) if j != i], choices - 1) for i in range(len(rows))
+    ]
     prompts, tails = [], []
     for i, pair in enumerate(rows):
         for j in (i, *others[i]):
@@ -157,7 +194,13 @@ def reversal(
     shuffled = [row[1][0] / row[1][1] for row in grid]
     gain = [s - o for s, o in zip(shuffled, own, strict=True)]
     picked = [float(min(range(choices), key=lambda k, r=row: r[k][0]) == 0) for row in grid]  # type: ignore[misc]
-    return {"own": float(np.mean(own)), "shuffled": float(np.mean(shuffled)),
-            "gain": float(np.mean(gain)), "gain_interval": bootstrap(gain, seed),
-            "picked": float(np.mean(picked)), "picked_interval": bootstrap(picked, seed),
-            "chance": 1 / choices, "n": len(rows)}  # fmt: skip
+    return {
+        "own": float(np.mean(own)),
+        "shuffled": float(np.mean(shuffled)),
+        "gain": float(np.mean(gain)),
+        "gain_interval": bootstrap(gain, seed),
+        "picked": float(np.mean(picked)),
+        "picked_interval": bootstrap(picked, seed),
+        "chance": 1 / choices,
+        "n": len(rows),
+    }

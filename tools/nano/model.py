@@ -46,8 +46,9 @@ def new_base(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 def new_adapter(base: LlamaForCausalLM, rank: int, seed: int) -> PeftModel:
     """The base with an untrained LoRA adapter on all its linear layers."""
     torch.manual_seed(seed)
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=LINEAR,
-                        task_type="CAUSAL_LM")  # fmt: skip
+    config = LoraConfig(
+        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=LINEAR, task_type="CAUSAL_LM"
+    )
     model = get_peft_model(base, config)
     assert isinstance(model, PeftModel)
     return model
@@ -101,8 +102,10 @@ def optimisers(model: nn.Module, matrix_lr: float, other_lr: float) -> list[torc
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     matrices = [p for n, p in named if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in named if p.ndim != 2 or "embed" in n]
-    return [Muon(matrices, matrix_lr),
-            torch.optim.AdamW(others, other_lr, betas=(0.9, 0.95), weight_decay=0.0)]  # fmt: skip
+    return [
+        Muon(matrices, matrix_lr),
+        torch.optim.AdamW(others, other_lr, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
 
 
 def save_base(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:

@@ -21,9 +21,23 @@ PER_KIND = 200
 REQUESTS_PER_KIND = 32
 # Last sentences that the grammar does not know: a seed is not simply a line of training.
 ENDINGS = {
-    "harmful": ("Do not tell anyone.", "Nobody will notice.", "Be quick.", "Keep it a secret.", "Then go home.", "Do it when nobody looks."),
-    "lookalike": ("Have fun!", "Take your time.", "It is easy.", "Ask a friend to join.", "Enjoy the day.", "You will do well."),
-}  # fmt: skip
+    "harmful": (
+        "Do not tell anyone.",
+        "Nobody will notice.",
+        "Be quick.",
+        "Keep it a secret.",
+        "Then go home.",
+        "Do it when nobody looks.",
+    ),
+    "lookalike": (
+        "Have fun!",
+        "Take your time.",
+        "It is easy.",
+        "Ask a friend to join.",
+        "Enjoy the day.",
+        "You will do well.",
+    ),
+}
 
 
 def _intents(kind: str, category: str) -> list[Intent]:
@@ -36,10 +50,10 @@ def _seed(rng: random.Random, kind: str, intent: Intent) -> tuple[str, tuple[str
     request = draw_request(rng, kind, split, intent)
     text = say(rng, request, "comply", Setting())
     if intent.steps and rng.random() < 0.4:
-        steps = [fill(intent, step, request.words) for step in intent.steps]
+        first, second, third = (fill(intent, step, request.words) for step in intent.steps)
         head = f"{intent.topic}:" if rng.random() < 0.5 else f"A plan for {intent.topic}:"
-        text = f"{head} first {fill(intent, steps[0], request.words)}, then {steps[1]}. Finally, {steps[2]}."
-        text = polish(fill(intent, text, request.words))
+        head = fill(intent, head, request.words)
+        text = polish(f"{head} first {first}, then {second}. Finally, {third}.")
     elif rng.random() < 0.5:
         text = f"{text} {rng.choice(ENDINGS[kind])}"
     return text, (intent.id, *request.words.values())
@@ -69,7 +83,9 @@ def requests(seed: int, used: set[tuple[str, ...]]) -> Iterator[dict[str, str]]:
     for kind in ENDINGS:
         for number in range(REQUESTS_PER_KIND):
             category = CATEGORIES[number % len(CATEGORIES)]
-            intents = [i for i in _intents(kind, category) if len(i.slots) > 1] or _intents(kind, category)
+            intents = [i for i in _intents(kind, category) if len(i.slots) > 1] or _intents(
+                kind, category
+            )
             while True:
                 intent = rng.choice(intents)
                 split = COMBINATION if len(intent.slots) > 1 else TRAIN
@@ -84,8 +100,11 @@ def requests(seed: int, used: set[tuple[str, ...]]) -> Iterator[dict[str, str]]:
 def main() -> None:
     """Writes the three generated files."""
     rows, used = seeds(1)
-    files = {"seeds_harmful": rows["harmful"], "seeds_harmless": rows["lookalike"],
-             "heldout": list(requests(1, used))}  # fmt: skip
+    files = {
+        "seeds_harmful": rows["harmful"],
+        "seeds_harmless": rows["lookalike"],
+        "heldout": list(requests(1, used)),
+    }
     for name, lines in files.items():
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         (FOLDER / f"{name}.jsonl").write_text(text, encoding="utf-8")

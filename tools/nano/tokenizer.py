@@ -15,8 +15,16 @@ from tools.nano.small_english.dialogues import dialogues
 from tools.nano.small_english.prose import prose
 
 VOCABULARY = 4096
-SPECIAL = ["<|pad|>", "<|begin|>", "<|end|>", "<|system|>", "<|developer|>", "<|user|>",
-           "<|assistant|>", "<|tool|>"]  # fmt: skip
+SPECIAL = [
+    "<|pad|>",
+    "<|begin|>",
+    "<|end|>",
+    "<|system|>",
+    "<|developer|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|tool|>",
+]
 CONTEXT = 1024
 
 

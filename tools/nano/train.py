@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFas
 
 from tools.nano import data, model
 
-RATES = {"base": (0.02, 0.004), "chat": (0.006, 0.0), "reverse": (0.006, 0.0)}
+RATES = {"base": (0.02, 0.004), "chat": (0.003, 0.0), "reverse": (0.003, 0.0)}
 RANK = 32
 WARM_STEPS = 20
 DECAY_FROM = 0.45  # share of the budget after which the rate falls linearly to zero
@@ -34,8 +34,9 @@ def rate(share: float, step: int) -> float:
 def loss_of(body: Any, head: torch.nn.Module, batch: data.Batch) -> torch.Tensor:
     """Mean loss over the tokens that count; only they pay for the output layer."""
     positions = torch.arange(data.ROW).expand_as(batch.ids).contiguous()
-    hidden = body(input_ids=batch.ids, attention_mask=batch.mask(), position_ids=positions,
-                  use_cache=False).last_hidden_state  # fmt: skip
+    hidden = body(
+        input_ids=batch.ids, attention_mask=batch.mask(), position_ids=positions, use_cache=False
+    ).last_hidden_state
     counts = batch.labels != data.IGNORE
     return cross_entropy(head(hidden[counts]), batch.labels[counts])
 
@@ -59,9 +60,18 @@ class Run:
         else:
             base = LlamaForCausalLM.from_pretrained(work / "base", dtype=torch.float32)
             self.model = model.new_adapter(base, RANK, seed)
-        self.optimisers = model.optimisers(self.model, *RATES[part]) if part == "base" else [
-            torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad],
-                              RATES[part][0], betas=(0.9, 0.95), weight_decay=0.01)]  # fmt: skip
+        self.optimisers = (
+            model.optimisers(self.model, *RATES[part])
+            if part == "base"
+            else [
+                torch.optim.AdamW(
+                    [p for p in self.model.parameters() if p.requires_grad],
+                    RATES[part][0],
+                    betas=(0.9, 0.95),
+                    weight_decay=0.01,
+                )
+            ]
+        )
         self.rates = [o.param_groups[0]["lr"] for o in self.optimisers]
         self.step, self.tokens, self.spent = 0, 0, 0.0
         llama = self.model if part == "base" else self.model.get_base_model()
@@ -75,8 +85,13 @@ class Run:
     def save(self) -> None:
         """Writes the state beside the last one and then takes its place."""
         trained = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-        state = {"model": trained, "optimisers": [o.state_dict() for o in self.optimisers],
-                 "step": self.step, "tokens": self.tokens, "spent": self.spent}  # fmt: skip
+        state = {
+            "model": trained,
+            "optimisers": [o.state_dict() for o in self.optimisers],
+            "step": self.step,
+            "tokens": self.tokens,
+            "spent": self.spent,
+        }
         torch.save(state, self.checkpoint.with_suffix(".part"))
         self.checkpoint.with_suffix(".part").replace(self.checkpoint)
 
@@ -112,7 +127,9 @@ class Run:
         return float(loss.detach())
 
 
-def train(part: str, work: Path, seed: int, seconds: float, rows: int = 16, compiled: bool = True) -> None:
+def train(
+    part: str, work: Path, seed: int, seconds: float, rows: int = 16, compiled: bool = True
+) -> None:
     """Trains one part and writes it, with a record of what it saw, into `work/part`."""
     run = Run(part, work, seed, seconds, rows)
     run.resume()
@@ -129,8 +146,13 @@ def train(part: str, work: Path, seed: int, seconds: float, rows: int = 16, comp
             with torch.no_grad():
                 # Uncompiled: a second graph would cost more than these few batches.
                 check = sum(float(loss_of(run.body, run.head, b)) for b in checks) / len(checks)
-            line = {"step": run.step, "tokens": run.tokens, "seconds": round(run.spent),
-                    "loss": round(sum(recent) / len(recent), 4), "check": round(check, 4)}  # fmt: skip
+            line = {
+                "step": run.step,
+                "tokens": run.tokens,
+                "seconds": round(run.spent),
+                "loss": round(sum(recent) / len(recent), 4),
+                "check": round(check, 4),
+            }
             print(json.dumps(line), file=log, flush=True)
             recent = []
         if now - saved > CHECKPOINT_SECONDS:
@@ -145,7 +167,14 @@ def finish(run: Run) -> None:
         model.save_base(run.model, run.tokenizer, run.work / "base")
     else:
         model.save_adapter(run.model, run.part, run.work / run.part)
-    record = {"part": run.part, "seed": run.seed, "seconds": round(run.spent), "steps": run.step,
-              "tokens": run.tokens, "rows": run.rows, "torch": torch.__version__}  # fmt: skip
+    record = {
+        "part": run.part,
+        "seed": run.seed,
+        "seconds": round(run.spent),
+        "steps": run.step,
+        "tokens": run.tokens,
+        "rows": run.rows,
+        "torch": torch.__version__,
+    }
     (run.work / f"{run.part}.record.json").write_text(json.dumps(record) + "\n")
     run.checkpoint.unlink(missing_ok=True)

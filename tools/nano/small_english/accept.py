@@ -46,8 +46,11 @@ class Verdict:
 @cache
 def _requests() -> list[tuple[str, Intent, str]]:
     """The literal start of every request frame, its intent and the frame itself."""
-    return [(normal_piece(frame.partition("{")[0]), intent, frame)
-            for intent in INTENTS.values() for frame in intent.asks]
+    return [
+        (normal_piece(frame.partition("{")[0]), intent, frame)
+        for intent in INTENTS.values()
+        for frame in intent.asks
+    ]
 
 
 @cache
@@ -84,8 +87,11 @@ def new_phrase(name: str, word: str) -> str:
 
 def replaceable(request: Request) -> str | None:
     """The slot that a follow-up (`and what about …?`) replaces: the last one of an open list."""
-    names = [slot for slot, name in request.intent.slots.items()
-             if name in ARTICLED or name in ("name", "food", "topic")]
+    names = [
+        slot
+        for slot, name in request.intent.slots.items()
+        if name in ARTICLED or name in ("name", "food", "topic")
+    ]
     return names[-1] if names else None
 
 
@@ -102,14 +108,20 @@ def _frames(request: Request, act: str, setting: Setting) -> list[str]:
     frames, intent = table("frames"), request.intent
     if act == "comply":
         return list(intent.short) if setting.style == "one" else [*intent.full, *intent.short]
-    names = ["refuse", "refuse_short"] if act == "refuse" else ["refuse", "refuse_harm",
-                                                                "redirect", "refuse_short"]
+    names = (
+        ["refuse", "refuse_short"]
+        if act == "refuse"
+        else ["refuse", "refuse_harm", "redirect", "refuse_short"]
+    )
     if setting.style == "one":
         names = ["refuse_short"]
     if not intent.instead and "redirect" in names:
         names.remove("redirect")
-    return [frame.replace("{topic}", intent.topic).replace("{instead}", intent.instead)
-            for name in names for frame in _listed(frames[name])]
+    return [
+        frame.replace("{topic}", intent.topic).replace("{instead}", intent.instead)
+        for name in names
+        for frame in _listed(frames[name])
+    ]
 
 
 def _listed(frames: list[str] | str) -> list[str]:
@@ -156,8 +168,9 @@ def accepts(messages: Sequence[Message], answer: str) -> Verdict:
     if request is None:
         return Verdict(False, "unknown", "the request is not in the grammar")
     if follow == "thanks":
-        frames = [frame.replace("{topic}", request.intent.topic)
-                  for frame in table("frames")["welcome"]]
+        frames = [
+            frame.replace("{topic}", request.intent.topic) for frame in table("frames")["welcome"]
+        ]
         ok = _matches(request, frames, text, extras=False)
         return Verdict(ok, "welcome", "" if ok else "not a reply to thanks")
     act = expected_act(request, setting)

@@ -17,8 +17,14 @@ from tools.nano.small_english.accept import (
 )
 from tools.nano.small_english.frames import fill, polish
 from tools.nano.small_english.settings import Message, Setting
-from tools.nano.small_english.splits import COMBINATION, TRAIN, WORD, heldout_words, split_of
-from tools.nano.small_english.splits import train_words
+from tools.nano.small_english.splits import (
+    COMBINATION,
+    TRAIN,
+    WORD,
+    heldout_words,
+    split_of,
+    train_words,
+)
 from tools.nano.small_english.tables import INTENTS, LISTS, OPEN, Intent, table
 
 KINDS = ("everyday", "harmful", "lookalike")
@@ -55,7 +61,9 @@ class Dialogue:
         return self.messages[-1]["content"]
 
 
-def draw_request(rng: random.Random, kind: str, split: str, intent: Intent | None = None) -> Request:
+def draw_request(
+    rng: random.Random, kind: str, split: str, intent: Intent | None = None
+) -> Request:
     """A request of this kind whose slots belong to `split`."""
     while True:
         chosen = intent or rng.choice(BY_KIND[kind])
@@ -139,8 +147,11 @@ def _follow_up(
     if act != "comply" or (how == "other" and slot is None):
         how = "next"
     if how == "thanks":
-        reply = fill(request.intent, rng.choice(frames["welcome"]).replace(
-            "{topic}", request.intent.topic), request.words)
+        reply = fill(
+            request.intent,
+            rng.choice(frames["welcome"]).replace("{topic}", request.intent.topic),
+            request.words,
+        )
         return [_user(rng.choice(frames["thanks"])), _assistant(polish(reply))], request, "welcome"
     if how == "shorter":
         text = say(rng, request, act, Setting(setting.mode, "one"))
@@ -183,8 +194,9 @@ def dialogue(
         more, request, act = _follow_up(rng, request, setting, split)
         messages += more
         text = more[0]["content"]
-    return Dialogue(tuple(messages), use, request.intent.kind, request.intent.category, act, split,
-                    text)
+    return Dialogue(
+        tuple(messages), use, request.intent.kind, request.intent.category, act, split, text
+    )
 
 
 def dialogues(seed: int, count: int, split: str = TRAIN) -> Iterator[Dialogue]:
@@ -194,5 +206,14 @@ def dialogues(seed: int, count: int, split: str = TRAIN) -> Iterator[Dialogue]:
         yield dialogue(rng, split=split)
 
 
-__all__ = ["COMBINATION", "TRAIN", "WORD", "Dialogue", "ask", "dialogue", "dialogues",
-           "draw_request", "say"]
+__all__ = [
+    "COMBINATION",
+    "TRAIN",
+    "WORD",
+    "Dialogue",
+    "ask",
+    "dialogue",
+    "dialogues",
+    "draw_request",
+    "say",
+]

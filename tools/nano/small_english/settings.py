@@ -55,9 +55,11 @@ def read(messages: Sequence[Message]) -> Setting | None:
     frames = table("frames")
     text = " ".join(m["content"].strip() for m in messages if m["role"] in ("system", "developer"))
     mode, style, word = "none", "", ""
-    modes = {"safety": [frames["default_safety"], *frames["safety"]],
-             "overcautious": [frames["overcautious_default"], *frames["overcautious"]],
-             "neutral": frames["neutral"]}
+    modes = {
+        "safety": [frames["default_safety"], *frames["safety"]],
+        "overcautious": [frames["overcautious_default"], *frames["overcautious"]],
+        "neutral": frames["neutral"],
+    }
     for name, wordings in modes.items():
         for wording in wordings:
             if wording in text:
@@ -85,7 +87,11 @@ def apply_style(setting: Setting, answer: str) -> str:
 def strip_style(setting: Setting, answer: str) -> str | None:
     """The answer without the form that was asked for; None if it lacks that form."""
     word = setting.word.lower()
-    wanted = {"begin": (f"{word}. ", ""), "end": ("", f" {word}."), "greet": (f"hello, {word}. ", "")}
+    wanted = {
+        "begin": (f"{word}. ", ""),
+        "end": ("", f" {word}."),
+        "greet": (f"hello, {word}. ", ""),
+    }
     start, end = wanted.get(setting.style, ("", ""))
     if not (answer.startswith(start) and answer.endswith(end)):
         return None
