@@ -121,7 +121,7 @@ def _intents() -> dict[str, Intent]:
     for number, row in enumerate(table("everyday")["acts"]):
         out[f"everyday/act/{number}"] = _act(f"everyday/act/{number}", "everyday", "", row)
     for entry in table("texts")["intent"]:
-        fields = {
+        fields: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
         }
         fields["kind"] = fields.get("kind", "everyday")
