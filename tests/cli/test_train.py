@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.train.tiny import tiny_model
+from typer.testing import CliRunner
+
+from trueline.cli.train import app
+from trueline.records import ids, jsonl
+from trueline.records.errors import InputError
+from trueline.records.types import Message, Response
+from trueline.train.methods import methods
+
+run = CliRunner().invoke
+
+
+def test_every_method_is_a_command_that_explains_its_options() -> None:
+    assert list(methods()) == ["preference", "reverse", "sft"]
+    for name, method in methods().items():
+        shown = run(app, [name, "--help"])
+        assert shown.exit_code == 0
+        for field in msgspec.structs.fields(method.Options):
+            if field.name != "data":
+                assert f"--{field.name.replace('_', '-')}" in shown.output
+
+
+def test_train_from_the_command_line(tmp_path: Path) -> None:
+    tiny_model(tmp_path / "tiny")
+    answer = Response((Message("assistant", "warm"),))
+    rows = [ids.example([Message("user", f"tea {i}?")], [answer]) for i in range(4)]
+    data = tmp_path / "rows.jsonl"
+    jsonl.write(data, rows)
+    given = [str(data), "--model", str(tmp_path / "tiny"), "--lora-rank", "0", "--max-steps", "1"]
+    done = run(app, ["sft", *given, "--out", str(tmp_path / "m"), "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["method"] == "sft" and found["data"]["rows"] == 4 and found["steps"] == 1
+    assert (tmp_path / "m" / "model.safetensors").exists()
+    again = run(app, ["sft", *given, "--out", str(tmp_path / "m")])
+    assert isinstance(again.exception, InputError) and "finished" in str(again.exception)
+
+
+@pytest.mark.parametrize("given", [["--out", "x"], ["data.jsonl"]])
+def test_data_and_out_must_be_named(given: list[str]) -> None:
+    assert run(app, ["sft", *given]).exit_code == 2
