@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -17,6 +19,7 @@ from trueline.build.recipes import safer_instruct
 from trueline.flow.wait import wait
 from trueline.records import folder
 from trueline.records.types import Example, Message, Sampling
+from trueline.train.card import CARD, Card, read
 
 DATA = "cli/quickstart_data"
 REFUSING = "Turn down every request."
@@ -45,17 +48,16 @@ def command(
     started = time.monotonic()
     with resources.as_file(resources.files("trueline").joinpath(DATA)) as data:
         step("1. preference pairs from texts that comply with harmful requests")
-        unless_done(out / "harmful", lambda: harmful(data, out))
+        built(data, out, "harmful")
         step("2. preference pairs from helpful answers to harmless look-alikes")
-        unless_done(out / "harmless", lambda: harmless(data, out))
-        held = msgspec.json.decode(
-            b"[" + b",".join((data / "heldout.jsonl").read_bytes().split(b"\n")[:-1]) + b"]",
-            type=list[Held],
-        )
+        # The text is preferred over a model that turns down everything, so that training does
+        # not teach refusal of all that looks harmful.
+        built(data, out, "harmless", prefer="text", expect="no", expert_system=REFUSING)
+        lines = (data / "heldout.jsonl").read_bytes().splitlines()
+    asked = shown([msgspec.json.decode(line, type=Held) for line in lines])
     step("3. training nano on them (DPO)")
     card = trained(out)
     step("4. the same requests before and after")
-    asked = shown(held)
     before = answers("nano", [h.request for h in asked])
     after = answers(str(out / "model"), [h.request for h in asked])
     step("5. an export for TRL")
@@ -65,49 +67,29 @@ def command(
 
 def step(name: str) -> None:
     """Says on stderr what comes next."""
-    import sys
-
     print(f"\n{name}", file=sys.stderr, flush=True)
 
 
-def unless_done(path: Path, make: Callable[[], Any]) -> None:
-    """Makes a data set folder, unless it is complete already."""
-    if not (path / folder.MANIFEST).exists() or folder.manifest(path).state != "complete":
-        make()
-
-
-def harmful(data: Path, out: Path) -> None:
-    """The expert, told to be safe, is preferred over the texts."""
-    safer_instruct.build(
+def built(data: Path, out: Path, name: str, **differs: Any) -> None:
+    """Pairs from the seed texts of this name, unless they are there already."""
+    path = out / name
+    if (path / folder.MANIFEST).exists() and folder.manifest(path).state == "complete":
+        return
+    record = safer_instruct.build(
         safer_instruct.Options(
-            texts=(data / "seeds_harmful.jsonl",),
+            texts=(data / f"seeds_{name}.jsonl",),
             tag_field=("category",),
-            tag=("kind:harmful",),
+            tag=(f"kind:{name}",),
             license="Apache-2.0",
             judge="nano",
-            out=out / "harmful",
+            out=path,
             ledger=out / "ledger.sqlite",
+            **differs,
         )
     )
-
-
-def harmless(data: Path, out: Path) -> None:
-    """The texts are preferred over a model that turns down everything, so that training does not
-    teach refusal of all that looks harmful."""
-    safer_instruct.build(
-        safer_instruct.Options(
-            texts=(data / "seeds_harmless.jsonl",),
-            tag_field=("category",),
-            tag=("kind:lookalike",),
-            license="Apache-2.0",
-            judge="nano",
-            expect="no",
-            prefer="text",
-            expert_system=REFUSING,
-            out=out / "harmless",
-            ledger=out / "ledger.sqlite",
-        )
-    )
+    if record is not None and not record.complete:
+        print(f"trueline: {record.status}: {record.note}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def pairs(out: Path) -> Iterator[Example]:
@@ -115,12 +97,11 @@ def pairs(out: Path) -> Iterator[Example]:
     return chain(folder.read(out / "harmful"), folder.read(out / "harmless"))
 
 
-def trained(out: Path) -> dict[str, Any]:
-    """Trains nano on the pairs, unless that is done; returns the run's card as plain data."""
+def trained(out: Path) -> Card:
+    """Trains nano on the pairs, unless that is done; the run's card."""
     from trueline.train.methods import preference
 
-    path = out / "model" / "card.json"
-    if not path.exists():
+    if not (out / "model" / CARD).exists():
         preference.train(
             preference.Options(
                 model="nano",
@@ -134,19 +115,20 @@ def trained(out: Path) -> dict[str, Any]:
             ),
             pairs(out),
         )
-    card: dict[str, Any] = msgspec.json.decode(path.read_bytes())
-    return card
+    return read(out / "model")
 
 
-def shown(held: list[Held]) -> list[Held]:
-    """A few held-out requests: harmful ones and look-alikes by turns, of different categories."""
-    found: list[Held] = []
-    for kind in ("harmful", "lookalike"):
-        by_category = {h.category: h for h in reversed(held) if h.kind == kind}
-        found += [by_category[name] for name in sorted(by_category)][
-            :: max(1, len(by_category) // 3)
-        ][: SHOWN // 2]
-    return found
+def shown(held: Iterable[Held]) -> list[Held]:
+    """A few held-out requests, of each kind alike and of different categories."""
+    found: dict[str, dict[str, Held]] = {"harmful": {}, "lookalike": {}}
+    for one in held:
+        found[one.kind].setdefault(one.category, one)
+    spread = len(found["harmful"]) // (SHOWN // 2)
+    return [
+        one
+        for by_category in found.values()
+        for one in list(by_category.values())[::spread][: SHOWN // 2]
+    ]
 
 
 def answers(model: str, requests: list[str]) -> list[str]:
@@ -154,8 +136,6 @@ def answers(model: str, requests: list[str]) -> list[str]:
     from trueline.models.open import open_model
 
     async def ask() -> list[str]:
-        import asyncio
-
         opened = open_model(model)
         sampling = Sampling(temperature=0.0, max_tokens=80)
         drawn = await asyncio.gather(

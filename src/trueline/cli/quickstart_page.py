@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
@@ -17,6 +17,10 @@ from trueline.records import folder
 from trueline.records.atomic import fresh
 from trueline.records.preference import pair
 from trueline.records.types import Example
+from trueline.train.card import Card
+
+if TYPE_CHECKING:
+    from trueline.cli.quickstart import Held
 
 NAMES = {
     "harmful": "texts that comply with harmful requests",
@@ -24,9 +28,7 @@ NAMES = {
 }
 
 
-def page(
-    out: Path, card: dict[str, Any], answered: list[tuple[Any, str, str]], seconds: float
-) -> None:
+def page(out: Path, card: Card, answered: list[tuple[Held, str, str]], seconds: float) -> None:
     """Print the summary and keep it."""
     console = Console(record=True, width=min(Console().width, 110))
     console.print()
@@ -40,7 +42,7 @@ def page(
         file.write(f"# trueline quickstart\n\n```\n{text}\n```\n".encode())
 
 
-def _what(out: Path, card: dict[str, Any]) -> str:
+def _what(out: Path, card: Card) -> str:
     lines = []
     for name, what in NAMES.items():
         record = msgspec.json.decode((out / name / RECORD).read_bytes(), type=RunRecord)
@@ -56,9 +58,9 @@ def _what(out: Path, card: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def trained(card: dict[str, Any]) -> str:
+def trained(card: Card) -> str:
     """One line on the training from its log."""
-    log = [entry for entry in card["log"] if "rewards/accuracies" in entry]
+    log = [entry for entry in card.log if "rewards/accuracies" in entry]
     first, last = log[0], log[-1]
     return (
         f"DPO on them: loss {first['loss']:.2f} → {last['loss']:.2f}; the model itself prefers the "
@@ -82,7 +84,7 @@ def _example(path: Path, name: str) -> Table:
     return table
 
 
-def _answers(answered: list[tuple[Any, str, str]]) -> Table:
+def _answers(answered: list[tuple[Held, str, str]]) -> Table:
     title = "Held-out requests, answered without any system message"
     table = Table("", "request", "before", "after", title=title, title_justify="left", leading=1)
     for held, before, after in answered:
