@@ -24,6 +24,13 @@ from tools.nano.small_english.tables import table
 HELDOUT_ONE_IN = 25
 FLAN = ("creak", "ecqa", "gsm8k", "qasc", "strategyqa", "sensemaking")
 WORD = re.compile(r"[A-Za-z][a-z]{3,}")
+# A word that ends a noun phrase, as far as its neighbours tell.
+NOUN = re.compile(
+    r"\b(?:the|a|an|his|her|my|your|their|our|its|this|these|those|some|every|no|all|many)"
+    r" (?:[a-z]+ )?([a-z]{4,})"
+    r"(?=[.,;:!?]| (?:of|in|on|at|by|to|for|from|with|and|or|that|who|which|is|are|was|were|had|has"
+    r"|would|could|should|will|can|may|must|when|where|as|but|into|upon)\b)"
+)
 
 
 @dataclass(frozen=True)
@@ -85,13 +92,24 @@ def _chunks(parts: list[str], words: int) -> Iterator[str]:
 
 
 @cache
+def blocked(word: str) -> bool:
+    """Whether no text with this word is used."""
+    return f"{stable_hash(word):016x}" in table("blocked")["hashes"]
+
+
+def showable(text: str) -> bool:
+    """Whether a text has no word that one would not show at work."""
+    return not any(blocked(word) for word in re.findall(r"[a-z]+", text.lower()))
+
+
+@cache
 def book_chunks() -> tuple[str, ...]:
     """Passages of about 120 words from the children's books."""
     return tuple(
         c
         for row in _jsonl("childrens_books")
         for c in _chunks(_paragraphs(row["text"]), 120)
-        if len(c.split()) < 320
+        if len(c.split()) < 320 and showable(c)
     )
 
 
@@ -102,7 +120,7 @@ def web_chunks() -> tuple[str, ...]:
         c
         for row in _jsonl("digitalgov")
         for c in _chunks(_paragraphs(_plain(re.sub(r"^#+ .*$", "", row["text"], flags=re.M))), 120)
-        if len(c.split()) < 320
+        if len(c.split()) < 320 and showable(c)
     )
 
 
@@ -160,11 +178,12 @@ def _frequencies() -> Counter[str]:
 
 
 def salient(text: str, rng: random.Random, count: int = 2) -> list[str]:
-    """Rare but known words of a text, the rarest more likely: what the text seems to be about."""
+    """Rare but known nouns of a text, the rarest more likely: what the text seems to be about."""
     counts = _frequencies()
-    words = [w for w in dict.fromkeys(WORD.findall(text)) if 3 <= counts[w] <= 900 and w.islower()]
+    words = [w for w in dict.fromkeys(NOUN.findall(text)) if 3 <= counts[w] <= 1500]
+    words = [w for w in words if not w.endswith(("ly", "ed", "ing", "ous", "ful"))]
     words.sort(key=lambda word: counts[word])
-    pool = words[: max(count, len(words) // 3)]
+    pool = words[: max(count, len(words) // 2)]
     return rng.sample(pool, count) if len(pool) >= count else []
 
 
@@ -212,7 +231,7 @@ def pairs(heldout: bool, seed: int = 1) -> dict[str, list[Pair]]:
         _rude_pairs(seed),
     ):
         for pair in make:
-            if pair.heldout == heldout:
+            if pair.heldout == heldout and showable(f"{pair.instruction} {pair.response}"):
                 out.setdefault(pair.source, []).append(pair)
     return out
 

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from tools.nano.templates import CHAT, REVERSED
-from tools.nano.tokenizer import CONTEXT, VOCABULARY
+from tools.nano.tokenizer import CONTEXT, VOCABULARY, save_tokenizer
 
 SHIPPED = Path("src/trueline/models/nano")
 TEMPLATES = {"chat": CHAT, "reverse": REVERSED}
@@ -123,7 +123,7 @@ def save_base(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: 
     config.update(dtype="bfloat16", architectures=["LlamaForCausalLM"])
     (out / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     generation.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    save_tokenizer(tokenizer, out)
 
 
 def save_adapter(model: PeftModel, name: str, out: Path) -> None:
