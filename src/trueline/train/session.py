@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ class Method(Struct, frozen=True):
     """What makes a method: which turns of an Example it learns, and the TRL trainer that does it.
 
     `rates` are the learning rates with a LoRA and without; `template` makes the chat template
-    that the method installs; `trainer` gets the common training arguments and builds the trainer.
+    that the method installs.  `trainer` gets model, tokenizer, data, options and the common
+    training arguments, and builds the trainer; data(configuration) gives the rows.
     """
 
     name: str
@@ -111,20 +113,35 @@ def train(method: Method, options: Any, examples: Iterable[Example] | None = Non
 
 def _trained(method: Method, options: Any, plan: _Plan) -> tuple[Any, memory.Memory, int]:
     """The trainer when it is done, the memory estimate, and the step that it began from."""
-    from datasets import Dataset
-
     if _main():
         show(plan.rows)
     free = memory.available()
     model = base.model(options, plan.weights)
-    data, tokenizer = Dataset.from_dict(plan.rows.columns), plan.encoder.tokenizer
-    trainer = method.trainer(model, tokenizer, data, options, arguments(options, plan.rate))
+    given = arguments(options, plan.rate)
+    data = partial(_dataset, plan.rows, options.out / CHECKPOINTS / "rows")
+    trainer = method.trainer(model, plan.encoder.tokenizer, data, options, given)
     need = _need(trainer, plan.rows, options, free)
     begin = _checkpoint(options.out)
     if begin and _main():
         print(f"continuing from step {_step(begin)}", file=sys.stderr)
     _run(trainer, begin)
     return trainer, need, _step(begin) if begin else 0
+
+
+def _dataset(rows: Rows, folder: Path, config: Any) -> Any:
+    """The rows on disk, the longest first: one copy for all processes, and what TRL computes of
+    them (the reference) is kept beside them and found again by a resumed run."""
+    from datasets import Dataset, load_from_disk
+
+    with config.main_process_first(local=False, desc="writing the rows"):
+        if not folder.exists():
+            lengths = rows.columns["length"]
+            order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+            columns = {name: [column[i] for i in order] for name, column in rows.columns.items()}
+            part = folder.with_suffix(".part")
+            Dataset.from_dict(columns).save_to_disk(part)
+            part.rename(folder)
+    return load_from_disk(folder)
 
 
 def _plan(method: Method, options: Any, examples: Iterable[Example] | None) -> _Plan:

@@ -40,7 +40,7 @@ def trainer(model: Any, tokenizer: Any, data: Any, options: Any, arguments: dict
     return Pairs(
         model=model,
         args=config,
-        train_dataset=data,
+        train_dataset=data(config),
         processing_class=tokenizer,
         peft_config=base.lora(options),
     )
