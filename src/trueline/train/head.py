@@ -1,9 +1,8 @@
 """A plain LM head in place of TRL's tiled one, where the tiles cost time and save nothing.
 
 TRL projects every position in tiles and recomputes them in the backward pass, which saves memory
-on a GPU with a large vocabulary.  On a CPU it is slow: 352 preference pairs of about 60 + 40
-tokens on a 5.8 M-parameter Llama took 42 s a pass on two cores, and 25 s with this head, which
-projects only the positions whose label counts.
+on a GPU with a large vocabulary.  On a CPU it only takes time (benchmarks/dpo_head.py, docs/lab.md); this
+head projects the positions whose label counts, once.
 """
 
 from __future__ import annotations
