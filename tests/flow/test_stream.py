@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 
 import pytest
 
-from trueline.flow.stream import Item, Stage, Stop, source, through
+from trueline.flow.stream import Item, Patience, Stage, Stop, source, through
+from trueline.ledger.budget import BudgetSpent
 from trueline.models.contract import Fatal, ModelError
 from trueline.records import ids
 from trueline.records.types import Example, Message, Reject, with_tags
@@ -20,6 +23,19 @@ def examples(n: int) -> list[Example]:
 
 async def collect(items: list[Item], stages: list[Stage], stop: Stop | None = None) -> list[Item]:
     return [item async for item in through(source(items, stop or Stop()), stages)]
+
+
+@pytest.fixture
+async def noise() -> AsyncIterator[list[str]]:
+    """What the event loop would have complained of on stderr."""
+    heard: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: heard.append(str(context["message"])))
+    yield heard
+    gc.collect()
+    await asyncio.sleep(0)
+    loop.set_exception_handler(None)
+    assert heard == []
 
 
 async def test_order_is_kept_whatever_each_step_takes() -> None:
@@ -75,7 +91,7 @@ async def test_rejects_walk_on_past_every_kind_of_stage() -> None:
     async def odd(example: Example) -> Item:
         return Reject("odd", "odd: it is", example) if given.index(example) % 2 else example
 
-    async def table(stream: AsyncIterator[Example]) -> AsyncIterator[Item]:
+    async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Item]:
         async for example in stream:
             yield example
 
@@ -120,3 +136,119 @@ async def test_a_stop_finishes_what_is_under_way() -> None:
         stop.asked = True
     assert 1 <= len(out) < 20
     assert [item.id for item in out if isinstance(item, Example)] == ended
+
+
+async def test_a_budget_spent_in_many_places_is_one_quiet_end(noise: list[str]) -> None:
+    given = examples(200)
+    ended: list[str] = []
+
+    async def first(example: Example) -> Item:
+        await asyncio.sleep(0.001)
+        if given.index(example) >= 60:
+            raise BudgetSpent("first")
+        return example
+
+    async def second(example: Example) -> Item:
+        await asyncio.sleep(0.005)
+        if given.index(example) >= 40:
+            raise BudgetSpent("second")
+        ended.append(example.id)
+        return example
+
+    out: list[Item] = []
+    with pytest.raises(BudgetSpent, match="second"):
+        async for item in through(
+            source(given, Stop()), [Stage("first", first), Stage("second", second, window=32)]
+        ):
+            out.append(item)
+    assert [item.id for item in out if isinstance(item, Example)] == [e.id for e in given[:40]]
+
+
+@pytest.mark.parametrize("kind", ["step", "async", "table", "source"])
+async def test_a_bug_keeps_what_came_before_and_says_where(noise: list[str], kind: str) -> None:
+    given = examples(20)
+
+    def broken(example: Example) -> Item:
+        if example is given[7]:
+            raise KeyError("colour")
+        return example
+
+    async def slow(example: Example) -> Item:
+        await asyncio.sleep(0.002)
+        return (
+            Reject("slow", "slow", example) if example is given[6] else broken_if("async", example)
+        )
+
+    def broken_if(where: str, example: Example) -> Item:
+        return broken(example) if kind == where else example
+
+    async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Item]:
+        async for example in stream:
+            yield broken_if("table", example)
+
+    def items() -> Iterator[Item]:
+        for example in given:
+            yield broken_if("source", example)
+
+    stages = [
+        Stage("slow", slow),
+        Stage("table", table=table),
+        Stage("sync", lambda example: broken_if("step", example)),
+        Stage("last", slow),
+    ]
+    out: list[Item] = []
+    with pytest.raises(KeyError) as caught:
+        async for item in through(source(items(), Stop()), stages):
+            out.append(item)
+    assert len(out) == 7 and isinstance(out[6], Reject)
+    if kind in ("step", "async"):
+        assert given[7].id in caught.value.__notes__[0]
+
+
+async def test_a_reader_that_leaves_waits_for_calls_under_way(noise: list[str]) -> None:
+    begun, ended = 0, 0
+
+    async def call(example: Example) -> Item:
+        nonlocal begun, ended
+        begun += 1
+        await asyncio.sleep(0.01)
+        ended += 1
+        return example
+
+    async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Item]:
+        async for example in stream:
+            yield example
+
+    stages = [Stage("a", call, window=8), Stage("t", table=table), Stage("b", call, window=8)]
+    async with aclosing(through(source(examples(100), Stop()), stages)) as stream:
+        async for _ in stream:
+            break
+    assert begun == ended > 1
+
+
+async def test_a_cancellation_waits_for_nothing(noise: list[str]) -> None:
+    async def hangs(example: Example) -> Item:
+        await asyncio.sleep(60)
+        return example
+
+    async def quick(example: Example) -> Item:
+        return example
+
+    stages = [Stage("quick", quick), Stage("a", hangs, window=4), Stage("b", quick)]
+    task = asyncio.ensure_future(collect(list(examples(20)), stages))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            await task
+
+
+async def test_calls_that_all_fail_end_the_run_instead_of_every_row() -> None:
+    async def step(example: Example) -> Item:
+        raise ModelError("connection refused")
+
+    out: list[Item] = []
+    with pytest.raises(Fatal, match="calls in a row failed, the last: connection refused"):
+        async for item in through(source(examples(500), Stop()), [Stage("call", step)]):
+            out.append(item)
+    assert len(out) < Patience.IN_A_ROW

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from trueline.ledger.ledger import Ledger
 
 EVERY = 0.5  # seconds between two looks; a log, which keeps every line, gets one in twenty
+
+
+def say(text: str) -> None:
+    """Write to stderr; a run does not end because nobody listens (a closed pipe or terminal)."""
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            print(text, end="", file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -18,7 +26,7 @@ class Progress:
         self.total, self.ledger, self.quiet = total, ledger, quiet
         self.done = self.rejected = 0
         self.started = self.last = time.monotonic()
-        self.terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def __enter__(self) -> Progress:
         return self
@@ -31,7 +39,7 @@ class Progress:
     ) -> None:
         self._say()
         if self.terminal and not self.quiet:
-            print(file=sys.stderr)
+            say("\n")
 
     def advance(self, rejected: bool) -> None:
         """One more item has come out of the stream."""
@@ -61,7 +69,4 @@ class Progress:
         if self.quiet:
             return
         self.last = time.monotonic()
-        if self.terminal:
-            print(f"\r\033[K{self.line()}", end="", file=sys.stderr, flush=True)
-        else:
-            print(self.line(), file=sys.stderr, flush=True)
+        say(f"\r\033[K{self.line()}" if self.terminal else f"{self.line()}\n")

@@ -13,10 +13,10 @@ import importlib.metadata
 import os
 import platform
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,17 @@ import msgspec
 from msgspec import Struct
 
 import trueline
-from trueline.flow.progress import Progress
+from trueline.flow.progress import Progress, say
 from trueline.flow.stream import Item, Stage, Stop, source, through
 from trueline.ledger.budget import BudgetSpent
 from trueline.ledger.ledger import Ledger
 from trueline.ledger.summary import Spend, summary
+from trueline.models.contract import ModelError
 from trueline.records import folder
 from trueline.records.atomic import fresh
+from trueline.records.errors import InputError
 from trueline.records.ids import digest
-from trueline.records.types import Example, Reject
+from trueline.records.types import Example
 
 RECORD = "run.json"
 
@@ -87,6 +89,23 @@ def versions() -> dict[str, str]:
     return found
 
 
+CONTINUES = "the same command continues it"
+
+
+@dataclass
+class _Outcome:
+    """How a stream ended; `failure` is raised once all that came before it is written."""
+
+    status: str = "complete"
+    note: str | None = None
+    failure: BaseException | None = None
+
+    def failed(self, error: Exception) -> None:
+        told = str(error) if isinstance(error, (InputError, ModelError)) else repr(error)
+        self.status, self.failure = "failed", error
+        self.note = "; ".join([told, *getattr(error, "__notes__", [])])
+
+
 async def run(
     items: Iterable[Item],
     stages: list[Stage],
@@ -97,63 +116,82 @@ async def run(
     config: dict[str, Any],
     ledger: Ledger | None = None,
     total: int | None = None,
-    finish: Callable[[], None] | None = None,
+    finish: Callable[[RunRecord], None] | None = None,
     quiet: bool = False,
 ) -> RunRecord:
     """Send the items through the stages into the folder `out` and record the run.
 
     Ctrl-C stops cleanly: what is under way is finished and written.  A spent budget does the
     same.  Any other error is raised after what came through has been written.  The ledger is
-    closed, so that the record can say all that was spent.  `finish` runs after the stream, before
-    the folder counts as complete (a card, say).
+    closed, so that the record can say all that was spent.  `finish` gets the record after the
+    stream, before the folder counts as complete (a card, say).
     """
     started = now()
-    stop = Stop()
-    status, note, failure = "complete", None, None
     with folder.claim(out, identity, command), Progress(total, ledger, quiet) as progress:
         writer = folder.Writer(out)
-        try:
-            with interruptible(stop):
-                async for item in through(source(items, stop), stages):
-                    if isinstance(item, Example):
-                        writer.add(item)
-                    else:
-                        writer.reject(item)
-                    progress.advance(rejected=isinstance(item, Reject))
-            if stop.asked:
-                status, note = "interrupted", "the same command continues it"
-        except BudgetSpent as error:
-            status, note = "budget", str(error)
-        except asyncio.CancelledError:
-            status, note = "interrupted", "the same command continues it"
-        except Exception as error:
-            status, note, failure = "failed", f"{type(error).__name__}: {error}", error
+        # The record of an earlier try tells of shards that are gone now.
+        (out / RECORD).unlink(missing_ok=True)
+        outcome = await _streamed(items, stages, writer, progress)
         writer.close(complete=False)
-        written = folder.manifest(out)
-        record = RunRecord(
-            command=command,
-            identity=identity,
-            config=config,
-            versions=versions(),
-            status=status,
-            note=note,
-            rows=written.rows,
-            rejects=written.rejected,
-            stages=[StageCount(s.name, s.seen, s.passed, dict(s.reasons)) for s in stages],
-            spend=await _spend(ledger),
-            started=started,
-            finished=now(),
-        )
+        written, spend = folder.manifest(out), await _spend(ledger)
+
+        def record() -> RunRecord:
+            return RunRecord(
+                command=command,
+                identity=identity,
+                config=config,
+                versions=versions(),
+                status=outcome.status,
+                note=outcome.note,
+                rows=written.rows,
+                rejects=written.rejected,
+                stages=[StageCount(s.name, s.seen, s.passed, dict(s.reasons)) for s in stages],
+                spend=spend,
+                started=started,
+                finished=now(),
+            )
+
+        if outcome.status == "complete" and finish is not None:
+            try:
+                finish(record())
+            except Exception as error:
+                outcome.failed(error)
+        done = record()
         with fresh(out / RECORD) as file:
-            file.write(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
-        if record.complete:
-            if finish is not None:
-                finish()
+            file.write(msgspec.json.format(msgspec.json.encode(done), indent=2) + b"\n")
+        if done.complete:
             # Last of all: a folder that calls itself complete has its record and its card.
             writer.close(complete=True)
-    if failure is not None:
-        raise failure
-    return record
+    if outcome.failure is not None:
+        raise outcome.failure
+    return done
+
+
+async def _streamed(
+    items: Iterable[Item], stages: list[Stage], writer: folder.Writer, progress: Progress
+) -> _Outcome:
+    """Everything that comes through, written; no call is under way when this returns."""
+    stop, outcome = Stop(), _Outcome()
+    try:
+        with interruptible(stop):
+            async with aclosing(through(source(items, stop), stages)) as stream:
+                async for item in stream:
+                    if isinstance(item, Example):
+                        turned_away = writer.add(item) is not None
+                    else:
+                        turned_away = True
+                        writer.reject(item)
+                    progress.advance(turned_away)
+        if stop.asked:
+            outcome = _Outcome("interrupted", CONTINUES)
+    except BudgetSpent as error:
+        outcome = _Outcome("budget", str(error))
+    except asyncio.CancelledError as error:
+        # Where it was not our Ctrl-C, whoever cancelled waits to hear of it.
+        outcome = _Outcome("interrupted", CONTINUES, None if stop.asked else error)
+    except Exception as error:
+        outcome.failed(error)
+    return outcome
 
 
 async def _spend(ledger: Ledger | None) -> list[Spend]:
@@ -184,7 +222,7 @@ def interruptible(stop: Stop) -> Iterator[None]:
         if stop.asked and task is not None:
             task.cancel()
         stop.asked = True
-        print("\nstopping: finishing what is under way (again: at once)", file=sys.stderr)
+        say("\nstopping: finishing what is under way (again: at once)\n")
 
     signals = (signal.SIGINT, signal.SIGTERM) if os.name == "posix" else ()
     for number in signals:

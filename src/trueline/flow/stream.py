@@ -3,6 +3,9 @@
 A stage is either a *step*, `step(example) -> Example | Reject`, applied to each Example on its
 own (awaited several at a time where it is asynchronous), or a *table*, an asynchronous generator
 over the whole stream (near-duplicates).  Order is kept; memory is bounded by the window.
+
+Where something fails, what came before it in the order has walked through; calls that are under
+way elsewhere are waited for, because they are paid for.  A cancellation waits for nothing.
 """
 
 from __future__ import annotations
@@ -10,16 +13,37 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from trueline.ledger.budget import BudgetSpent
 from trueline.models.contract import Fatal, ModelError
+from trueline.records.errors import InputError
 from trueline.records.types import Example, Reject
 
 Item = Example | Reject
 Step = Callable[[Example], Item | Awaitable[Item]]
-Table = Callable[[AsyncIterator[Example]], AsyncIterator[Item]]
+Table = Callable[[AsyncIterator[Example]], AsyncGenerator[Item]]
+
+
+class Patience:
+    """Ends a run in which every call fails: after so many in a row the rows are not at fault, and
+    to turn away all the others would be a result that nobody wants."""
+
+    IN_A_ROW = 50
+
+    def __init__(self) -> None:
+        self._failed = 0
+
+    def answered(self) -> None:
+        self._failed = 0
+
+    def failed(self, error: ModelError) -> None:
+        """Raises Fatal where this was one too many."""
+        self._failed += 1
+        if self._failed >= self.IN_A_ROW:
+            raise Fatal(f"{self._failed} calls in a row failed, the last: {error}") from error
 
 
 @dataclass
@@ -53,7 +77,15 @@ class Stop:
         self.asked = False
 
 
-async def source(items: Iterable[Item], stop: Stop) -> AsyncIterator[Item]:
+@dataclass
+class _Ending:
+    """Whether a stream ends because of an error in it, which its stages wait out, or because it
+    was cancelled, which they do not."""
+
+    by_error: bool = False
+
+
+async def source(items: Iterable[Item], stop: Stop) -> AsyncGenerator[Item]:
     """The items, until there are none or the run is asked to stop; yields to the loop so that
     calls go on while a long file is read."""
     for number, item in enumerate(items):
@@ -64,48 +96,62 @@ async def source(items: Iterable[Item], stop: Stop) -> AsyncIterator[Item]:
             await asyncio.sleep(0)
 
 
-def through(items: AsyncIterator[Item], stages: Iterable[Stage]) -> AsyncIterator[Item]:
-    """The stream behind the last stage."""
+def through(items: AsyncGenerator[Item], stages: Iterable[Stage]) -> AsyncGenerator[Item]:
+    """The stream behind the last stage; close it (`contextlib.aclosing`), so that no call is
+    under way when it is left."""
+    ending = _Ending()
     for stage in stages:
-        items = _apply(items, stage)
+        items = _apply(items, stage, ending)
     return items
 
 
-def _apply(items: AsyncIterator[Item], stage: Stage) -> AsyncIterator[Item]:
+def _apply(items: AsyncGenerator[Item], stage: Stage, ending: _Ending) -> AsyncGenerator[Item]:
     if stage.table is not None:
         return _table(items, stage, stage.table)
     if stage.step is None:
         raise ValueError(f"stage {stage.name!r} has neither a step nor a table")
     if inspect.iscoroutinefunction(stage.step):
-        return _several(items, stage, stage.step)
+        return _several(items, stage, stage.step, ending)
     return _single(items, stage, stage.step)
 
 
-async def _single(items: AsyncIterator[Item], stage: Stage, step: Step) -> AsyncIterator[Item]:
-    async with aclosing(items):  # type: ignore[type-var]
+async def _single(items: AsyncGenerator[Item], stage: Stage, step: Step) -> AsyncGenerator[Item]:
+    async with aclosing(items):
         async for item in items:
             if isinstance(item, Example):
-                result = step(item)
+                try:
+                    result = step(item)
+                except Exception as error:
+                    _place(error, stage, item)
+                    raise
                 assert not inspect.isawaitable(result), "an asynchronous step is `async def`"
                 stage.count(result)
                 item = result
             yield item
 
 
-async def _several(items: AsyncIterator[Item], stage: Stage, step: Step) -> AsyncIterator[Item]:
+async def _several(
+    items: AsyncGenerator[Item], stage: Stage, step: Step, ending: _Ending
+) -> AsyncGenerator[Item]:
     """Steps under way side by side; their results in the order of the input."""
     queue: asyncio.Queue[asyncio.Task[Item] | Item | Exception | None]
     queue = asyncio.Queue(stage.window)
     under_way: set[asyncio.Task[Item]] = set()
+    patience = Patience()
+
+    def ended(task: asyncio.Task[Item]) -> None:
+        under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # heard, though an earlier error may keep it from being raised
 
     async def feed() -> None:
         try:
-            async with aclosing(items):  # type: ignore[type-var]
+            async with aclosing(items):
                 async for item in items:
                     if isinstance(item, Example):
-                        task = asyncio.ensure_future(_one(item, stage, step))
+                        task = asyncio.ensure_future(_one(item, stage, step, patience))
                         under_way.add(task)
-                        task.add_done_callback(under_way.discard)
+                        task.add_done_callback(ended)
                         await queue.put(task)
                     else:
                         await queue.put(item)
@@ -122,42 +168,74 @@ async def _several(items: AsyncIterator[Item], stage: Stage, step: Step) -> Asyn
                 entry = await entry
                 stage.count(entry)
             yield entry
+    except asyncio.CancelledError:
+        if not ending.by_error:
+            for task in under_way:
+                task.cancel()
+        raise
+    except BaseException:  # GeneratorExit too: who reads the stream has met an error
+        ending.by_error = True
+        raise
     finally:
-        # What is paid for is worth waiting for: a stop lets the calls under way end and be
-        # recorded.  A second interrupt cancels this very wait.
         feeder.cancel()
         await asyncio.gather(feeder, *under_way, return_exceptions=True)
 
 
-async def _one(example: Example, stage: Stage, step: Step) -> Item:
+async def _one(example: Example, stage: Stage, step: Step, patience: Patience) -> Item:
     try:
         result = step(example)
         assert inspect.isawaitable(result)
-        return await result
+        found: Item = await result
     except Fatal:
         raise
     except ModelError as error:
+        patience.failed(error)
         return Reject(stage.name, f"the model call failed: {error}", example)
+    except Exception as error:
+        _place(error, stage, example)
+        raise
+    patience.answered()
+    return found
 
 
-async def _table(items: AsyncIterator[Item], stage: Stage, table: Table) -> AsyncIterator[Item]:
+def _place(error: Exception, stage: Stage, example: Example) -> None:
+    """Note on the error where it happened, unless it is about the run and not about a row."""
+    if not isinstance(error, (InputError, ModelError, BudgetSpent)):
+        source = example.source
+        row = f" ({source.dataset}, row {source.row})" if source else ""
+        error.add_note(f"in stage {stage.name!r}, at Example {example.id}{row}")
+
+
+async def _table(items: AsyncGenerator[Item], stage: Stage, table: Table) -> AsyncGenerator[Item]:
     """A table sees Examples only; earlier Rejects go round it, in about their place."""
     passing: list[Reject] = []
 
-    async def examples() -> AsyncIterator[Example]:
-        async with aclosing(items):  # type: ignore[type-var]
+    async def examples() -> AsyncGenerator[Example]:
+        async with aclosing(items):
             async for item in items:
                 if isinstance(item, Reject):
                     passing.append(item)
                 else:
                     yield item
 
-    stream = table(examples())
-    async with aclosing(stream):  # type: ignore[type-var]
-        async for item in stream:
-            while passing:
-                yield passing.pop(0)
+    # Both are closed here: a table that is left lets go of its input some time later only.
+    fed = examples()
+    failure: Exception | None = None
+    async with aclosing(fed), aclosing(table(fed)) as stream:
+        while True:
+            try:
+                item = await anext(stream)
+            except StopAsyncIteration:
+                break
+            except Exception as error:
+                failure = error
+                break
+            for reject in passing:
+                yield reject
+            passing.clear()
             stage.count(item)
             yield item
     for reject in passing:
         yield reject
+    if failure is not None:
+        raise failure

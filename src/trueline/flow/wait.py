@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -12,23 +13,36 @@ T = TypeVar("T")
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
     """The coroutine's result.  Inside a running event loop (a notebook's) it is run in a thread
-    with a loop of its own, because a loop cannot be entered twice."""
+    with a loop of its own, because a loop cannot be entered twice; an interrupt there cancels it
+    and waits until it has ended."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
     outcome: list[T] = []
     failure: list[BaseException] = []
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = Future()
+
+    async def main() -> T:
+        task = asyncio.ensure_future(coroutine)
+        started.set_result((asyncio.get_running_loop(), task))
+        return await task
 
     def target() -> None:
         try:
-            outcome.append(asyncio.run(coroutine))
+            outcome.append(asyncio.run(main()))
         except BaseException as error:  # handed to the caller's thread, whatever it is
             failure.append(error)
 
     thread = threading.Thread(target=target, name="trueline")
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        loop, task = started.result()
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        raise
     if failure:
         raise failure[0]
     return outcome[0]
