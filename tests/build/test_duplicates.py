@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
-from trueline.build.duplicates import Index, first_of_each, jaccard, shingles
+from trueline.build.duplicates import Index, bands, first_of_each, jaccard, shingles
 from trueline.records import ids
 from trueline.records.errors import InputError
 from trueline.records.types import Example, Message, Reject
@@ -45,7 +45,7 @@ async def test_the_first_of_each_group_stays() -> None:
     texts = ["Bake a cake for me", "bake a cake for me!", "Feed the dog", "Bake a cake for me."]
     given = [ids.example([Message("user", t)], occurrence=i) for i, t in enumerate(texts)]
 
-    async def stream() -> AsyncIterator[Example]:
+    async def stream() -> AsyncGenerator[Example]:
         for example in given:
             yield example
 
@@ -58,3 +58,26 @@ async def test_the_first_of_each_group_stays() -> None:
 def test_an_impossible_threshold_is_an_error() -> None:
     with pytest.raises(InputError, match="threshold"):
         Index(1.5)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.7, 0.8, 0.95, 1.0])
+def test_bands_fit_the_threshold(threshold: float) -> None:
+    cut = bands(threshold)
+    assert (1 - threshold ** (128 / cut)) ** cut <= 1e-5
+    index = Index(threshold)
+    index.add("bake a cake", "cake")
+    assert index.find("Bake a cake!") == ("cake", 1.0)
+
+
+def test_a_loose_threshold_finds_its_pairs() -> None:
+    rng = random.Random(2)
+    words = [f"w{i}" for i in range(400)]
+    kept = [rng.choices(words, k=40) for _ in range(100)]
+    index = Index(0.4)
+    for number, parts in enumerate(kept):
+        index.add(" ".join(parts), str(number))
+    for number, parts in enumerate(kept):
+        changed = " ".join([*parts[:26], *rng.choices(words, k=14)])
+        if jaccard(shingles(changed), shingles(" ".join(parts))) >= 0.4:
+            found = index.find(changed)
+            assert found is not None and found[0] == str(number)

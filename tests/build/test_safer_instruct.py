@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from trueline.build.recipes.safer_instruct import Options, build
+from trueline.build.recipes.safer_instruct import Options, bounds, build
+from trueline.build.setup import decisive, settings
 from trueline.flow.run import RunRecord
 from trueline.records import folder
 from trueline.records.errors import InputError
@@ -219,5 +221,70 @@ def test_a_cap_stops_and_a_higher_one_continues(options: Any) -> None:
 def test_a_dry_run_sends_nothing(options: Any, capsys: pytest.CaptureFixture[str]) -> None:
     given = options(dry_run=True)
     assert build(given) is None
-    assert "in all: 24 calls" in capsys.readouterr().out
+    # 6 rows: 4 draws, which a server may give one at a time, and an answer.
+    assert "in all: 30 calls" in capsys.readouterr().out
     assert not given.ledger.exists() and not given.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"limit": 0}, "--limit 0: expected"),
+        ({"candidates": 0}, "--candidates 0"),
+        ({"temperature": -1.0}, "--temperature -1.0"),
+        ({"near": 2.0}, "--near 2.0"),
+        ({"concurrency": 0}, "--concurrency 0"),
+        ({"max_calls": -1}, "--max-calls -1"),
+        ({"keep_boilerplate": 0}, "--keep-boilerplate 0"),
+        ({"tag": ("theft",)}, "--tag theft"),
+        ({"judge": "scripted:none", "question": "colour"}, "--question colour"),
+        ({"policy": Path("mine.toml")}, "--judge"),
+        ({"tag_field": ("colour",)}, "--tag-field"),
+        ({"price_in": 1.0}, "--price-out"),
+    ],
+)
+def test_impossible_options_are_told_before_anything_is_opened(
+    options: Any, changes: dict[str, Any], named: str
+) -> None:
+    given = options(**changes)
+    with pytest.raises(InputError, match=named):
+        build(given)
+    assert not given.ledger.exists() and not given.out.exists()
+
+
+def test_an_edited_file_is_another_run(options: Any, tmp_path: Path) -> None:
+    held = tmp_path / "evaluation.txt"
+    held.write_text("How do I bake a round loaf of bread?\n")
+    run(options(decontaminate=(held,), max_calls=2))
+    held.write_text("How do I bake two round loaves of bread?\n")
+    with pytest.raises(InputError, match="begun by another command"):
+        build(options(decontaminate=(held,)))
+
+
+def test_a_password_in_a_name_is_stored_nowhere() -> None:
+    given = Options(
+        texts=(Path("t.txt"),), out=Path("o"), expert="http://me:s3cret@host:8000/v1#ORG/m@1"
+    )
+    shown = settings(given)["expert"]
+    assert shown == "http://host:8000/v1#ORG/m@1" == decisive_without_files(given)["expert"]
+    assert "s3cret" not in str(bounds(given))
+
+
+def decisive_without_files(given: Options) -> dict[str, Any]:
+    return decisive(structs.replace(given, texts=()))
+
+
+def test_a_failing_card_leaves_the_folder_unfinished(
+    options: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise InputError("no room for the card")
+
+    given = options()
+    with monkeypatch.context() as patched:
+        patched.setattr("trueline.build.card.write", fail)
+        with pytest.raises(InputError, match="no room"):
+            build(given)
+    stored = json.loads((given.out / "run.json").read_text())
+    assert stored["status"] == "failed" and folder.manifest(given.out).state == "partial"
+    assert run(given).complete

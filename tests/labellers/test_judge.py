@@ -23,14 +23,26 @@ def says(answer: str) -> Scripted:
 
 
 @pytest.mark.parametrize(
-    ("answer", "value"), [("Yes.", True), ("no", False), (" **No**, it is not", False)]
+    ("answer", "value"),
+    [("Yes.", True), ("no", False), (" **No**, it is not", False), ("Yes\nBecause", True)],
 )
 async def test_the_first_word_decides(answer: str, value: bool) -> None:
     [label] = await Judge(says(answer), "j").label(EXAMPLE, [QUESTION])
     assert label.value is value and label.unscored is None and label.about == ()
 
 
-@pytest.mark.parametrize("answer", ["", "Perhaps yes", "Nothing wrong with it", "yesterday"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "Perhaps yes",
+        "Nothing wrong with it",
+        "yesterday",
+        "No idea.",
+        "No-one can",
+        "Yes and no",
+    ],
+)
 async def test_anything_else_is_unscored_and_kept(answer: str) -> None:
     [label] = await Judge(says(answer), "j").label(EXAMPLE, [QUESTION])
     assert label.value is None and label.unscored and repr(answer) in label.unscored
@@ -76,3 +88,19 @@ def test_what_is_judged_cannot_close_its_fence() -> None:
 def test_the_instrument_changes_with_the_model() -> None:
     one, two = Scripted(lambda *_: "", identity="a"), Scripted(lambda *_: "", identity="b")
     assert Judge(one, "j").by.instrument != Judge(two, "j").by.instrument
+
+
+async def test_a_judge_that_only_fails_ends_the_run() -> None:
+    def fail(messages: Sequence[Message], sampling: Sampling, index: int) -> str:
+        raise ModelError("connection refused")
+
+    judge = Judge(Scripted(fail), "j")
+    with pytest.raises(Fatal, match="50 calls in a row failed, the last: connection refused"):
+        for _ in range(50):
+            await judge.label(EXAMPLE, [QUESTION])
+
+
+async def test_a_likelihood_that_is_no_number_is_unscored() -> None:
+    model = Scripted(lambda *_: "no", lambda *_: float("-inf"))
+    [label] = await Judge(model, "j").label(EXAMPLE, [QUESTION])
+    assert label.value is None and label.unscored and "no likelihood" in label.unscored

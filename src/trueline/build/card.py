@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from trueline.build.checks import Boilerplate
-from trueline.flow.run import RECORD, RunRecord
+from trueline.flow.run import RunRecord
 from trueline.records import folder
 from trueline.records.atomic import fresh
 from trueline.records.preference import pair
@@ -84,9 +84,8 @@ def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
     return {name: dict(c.most_common()) for name, c in sorted(counts.items())}
 
 
-def write(path: Path, judge: str | None) -> None:
+def write(path: Path, record: RunRecord, judge: str | None) -> None:
     """Write `CARD.md` into the data set folder."""
-    record = msgspec.json.decode((path / RECORD).read_bytes(), type=RunRecord)
     with fresh(path / CARD) as file:
         file.write(render(facts(path), record, judge).encode())
 
@@ -146,6 +145,7 @@ def _table(name: str, values: dict[str, Any], unit: str = "rows", most: int = 25
 def _cell(value: Any) -> str:
     """Foreign text in a Markdown table: no markup, no line ends, not too long."""
     text = " ".join(str(value).split())[:160]
-    for sign in "\\`*_<>|[]":
+    text = "".join(c if c.isprintable() else "�" for c in text)
+    for sign in "\\`*_<>|[]~&":
         text = text.replace(sign, "\\" + sign)
     return text

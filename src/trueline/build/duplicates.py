@@ -9,14 +9,17 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Callable
+from array import array
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Set
+from typing import Any
 
 from trueline.flow.stream import Item
 from trueline.records.errors import InputError
 from trueline.records.types import Example, Reject
 
 _WORD = re.compile(r"\w+")
-PERMUTATIONS, BANDS = 128, 32  # 32 bands of 4: a pair at Jaccard 0.8 is missed once in 10^7
+PERMUTATIONS = 128
+MISSED = 1e-6  # of the pairs just at the threshold, at most this share
 
 
 def shingles(text: str) -> frozenset[str]:
@@ -27,9 +30,17 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(words) | frozenset(f"{a} {b}" for a, b in itertools.pairwise(words))
 
 
-def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+def jaccard(a: Set[Any], b: Set[Any]) -> float:
     """|a ∩ b| / |a ∪ b|."""
-    return len(a & b) / len(a | b)
+    both = len(a & b)
+    return both / (len(a) + len(b) - both)
+
+
+def bands(threshold: float) -> int:
+    """Into how many bands the permutations are cut: as few as find every pair but MISSED, since
+    each band more is more candidates to verify.  A pair is missed with (1 - t^rows)^bands."""
+    enough = (b for b in (16, 32, 64) if (1 - threshold ** (PERMUTATIONS / b)) ** b <= MISSED)
+    return next(enough, PERMUTATIONS)
 
 
 class Index:
@@ -45,17 +56,19 @@ class Index:
                 error
             )
         self._hash = rensa.RMinHash
-        self._lsh = rensa.RMinHashLSH(threshold, PERMUTATIONS, BANDS)
-        self._texts: list[tuple[frozenset[str], str]] = []
+        self._lsh = rensa.RMinHashLSH(threshold, PERMUTATIONS, bands(threshold))
+        # 64-bit hashes in place of shingles: a tenth of the memory for a table of millions.
+        self._texts: list[tuple[array[int], str]] = []
         self.threshold, self.seed = threshold, seed
 
     def find(self, text: str) -> tuple[str, float] | None:
         """The name of the most similar text at or above the threshold, and the similarity."""
-        wanted = shingles(text)
+        parts = shingles(text)
+        wanted = frozenset(_hashes(parts))
         best: tuple[str, float] | None = None
-        for number in self._lsh.query(self._minhash(wanted)):
+        for number in self._lsh.query(self._minhash(parts)):
             held, name = self._texts[number]
-            similarity = jaccard(wanted, held)
+            similarity = jaccard(wanted, frozenset(held))
             if similarity >= self.threshold and (best is None or similarity > best[1]):
                 best = name, similarity
         return best
@@ -64,7 +77,7 @@ class Index:
         """Keep the text under a name by which `find` gives it back."""
         kept = shingles(text)
         self._lsh.insert(len(self._texts), self._minhash(kept))
-        self._texts.append((kept, name))
+        self._texts.append((_hashes(kept), name))
 
     def _minhash(self, parts: frozenset[str]) -> object:
         value = self._hash(PERMUTATIONS, self.seed)
@@ -72,13 +85,17 @@ class Index:
         return value
 
 
+def _hashes(parts: frozenset[str]) -> array[int]:
+    return array("q", map(hash, parts))
+
+
 def first_of_each(
     of: Callable[[Example], str], what: str, threshold: float
-) -> Callable[[AsyncIterator[Example]], AsyncIterator[Item]]:
+) -> Callable[[AsyncIterator[Example]], AsyncGenerator[Item]]:
     """A table stage: the first of each group of near-equal texts passes, later ones are rejected
     with the id of the one that they repeat.  `of` gives the text, `what` names it."""
 
-    async def table(stream: AsyncIterator[Example]) -> AsyncIterator[Item]:
+    async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Item]:
         index = Index(threshold)
         async for example in stream:
             text = of(example)

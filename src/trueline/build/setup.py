@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from trueline.ledger.budget import Budget, Price
 from trueline.ledger.ledger import Ledger, open_ledger
 from trueline.models.contract import Model
 from trueline.models.open import open_model
+from trueline.records.errors import InputError
 from trueline.records.ids import digest
 
 # Not part of a run's identity: they bound it, place it or show it, and change no answer.
@@ -25,6 +28,10 @@ LIMITS = frozenset(
 )
 
 
+Count = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+
+
 class RunOptions(Struct, frozen=True, kw_only=True):
     """Options that every run with models has."""
 
@@ -32,16 +39,22 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     ledger: Annotated[Path, Meta(description="Where calls are recorded.")] = Path(
         ".trueline/ledger.sqlite"
     )
-    max_calls: Annotated[int | None, Meta(description="Send at most so many calls.")] = None
-    max_tokens: Annotated[int | None, Meta(description="Spend at most so many tokens.")] = None
-    max_money: Annotated[float | None, Meta(description="Spend at most so much money.")] = None
+    max_calls: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Meta(description="Send at most so many calls.")
+    ] = None
+    max_tokens: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Meta(description="Spend at most so many tokens.")
+    ] = None
+    max_money: Annotated[NotNegative | None, Meta(description="Spend at most so much money.")] = (
+        None
+    )
     price_in: Annotated[
-        float | None, Meta(description="Money for a million prompt tokens at endpoints.")
+        NotNegative | None, Meta(description="Money for a million prompt tokens at endpoints.")
     ] = None
     price_out: Annotated[
-        float | None, Meta(description="Money for a million completion tokens.")
+        NotNegative | None, Meta(description="Money for a million completion tokens.")
     ] = None
-    concurrency: Annotated[int, Meta(description="Calls under way at a time.")] = 64
+    concurrency: Annotated[Count, Meta(description="Calls under way at a time.")] = 64
     dry_run: Annotated[bool, Meta(description="Print the most it could cost; send nothing.")] = (
         False
     )
@@ -49,7 +62,9 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     quiet: Annotated[bool, Meta(description="No progress on stderr.")] = False
 
     def budget(self) -> Budget:
-        """The caps; both prices are needed for one on money."""
+        """The caps; InputError for one price without the other."""
+        if (self.price_in is None) != (self.price_out is None):
+            raise InputError("--price-in and --price-out belong together: give both")
         prices = {}
         if self.price_in is not None and self.price_out is not None:
             prices["*"] = Price(self.price_in, self.price_out)
@@ -59,7 +74,9 @@ class RunOptions(Struct, frozen=True, kw_only=True):
 class Setup:
     """A run that is about to start: its models, opened behind one ledger."""
 
-    def __init__(self, command: str, options: RunOptions, inputs: str, ledger: Ledger) -> None:
+    def __init__(
+        self, command: str, options: RunOptions, inputs: dict[str, Any], ledger: Ledger
+    ) -> None:
         self.command, self.options, self.inputs, self.ledger = command, options, inputs, ledger
         self.models: dict[str, Model] = {}
 
@@ -79,21 +96,17 @@ class Setup:
         items: Iterable[Item],
         stages: list[Stage],
         total: int | None = None,
-        finish: Callable[[], None] | None = None,
+        finish: Callable[[flow.RunRecord], None] | None = None,
     ) -> flow.RunRecord:
         """Run the stages into the output folder."""
-        config = settings(self.options)
-        identities = {name: model.identity for name, model in sorted(self.models.items())}
-        kept = {k: v for k, v in config.items() if k not in LIMITS}
+        identities = {without_key(n): model.identity for n, model in sorted(self.models.items())}
         return await flow.run(
             items,
             stages,
             self.options.out,
             command=f"trueline {self.command}",
-            identity=flow.identity(
-                self.command, inputs=self.inputs, options=kept, models=identities
-            ),
-            config={**config, "inputs": self.inputs, "models": identities},
+            identity=flow.identity(self.command, options=self.inputs, models=identities),
+            config={**settings(self.options), "models": identities},
             ledger=self.ledger,
             total=total,
             finish=finish,
@@ -102,14 +115,14 @@ class Setup:
 
 
 @asynccontextmanager
-async def setup(command: str, options: RunOptions, inputs: str) -> AsyncIterator[Setup]:
+async def setup(command: str, options: RunOptions) -> AsyncIterator[Setup]:
     """Open the ledger for a run and close what was opened for it.
 
     The budget counts over all runs of this command with these settings into this folder.
     """
-    kept = {k: v for k, v in settings(options).items() if k not in LIMITS}
-    where = digest([command, kept, inputs, str(options.out.resolve())])[:8]
-    name = f"{command} {options.out.name} {where}"
+    inputs = decisive(options)
+    out = options.out.resolve()
+    name = f"{command} {out.name} {digest([command, inputs, str(out)])[:8]}"
     async with await open_ledger(options.ledger, run=name, budget=options.budget()) as ledger:
         made = Setup(command, options, inputs, ledger)
         try:
@@ -120,15 +133,57 @@ async def setup(command: str, options: RunOptions, inputs: str) -> AsyncIterator
 
 
 def settings(options: RunOptions) -> dict[str, Any]:
-    """The options as plain data."""
+    """The options as plain data, to be stored and shown."""
     found = msgspec.to_builtins(options, enc_hook=str)
-    assert isinstance(found, dict)
-    return found
+    return {k: without_key(v) if isinstance(v, str) else v for k, v in found.items()}
+
+
+def without_key(name: str) -> str:
+    """A model's name without the user and password that its URL may carry."""
+    return re.sub(r"(?<=://)[^/@#]*@", "", name)
+
+
+def decisive(options: RunOptions) -> dict[str, Any]:
+    """The options on which the outcome depends; a file stands there with its content, so that
+    one that was edited makes another run."""
+
+    def named(value: Any) -> Any:
+        if isinstance(value, Path):
+            return [value.name, file_digest(value)]
+        return [named(v) for v in value] if isinstance(value, tuple) else value
+
+    given = msgspec.structs.asdict(options)
+    given |= {k: without_key(v) for k, v in given.items() if isinstance(v, str)}
+    return {k: named(v) for k, v in given.items() if k not in LIMITS}
+
+
+def file_digest(path: Path) -> str:
+    """blake2b-128 of a file's bytes; InputError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def check(options: Struct) -> None:
+    """InputError, naming the option, for a value that none of its kind may have."""
+    try:
+        msgspec.convert(msgspec.structs.asdict(options), type(options))
+    except msgspec.ValidationError as error:
+        why, _, where = str(error).partition(" - at `$.")
+        name = re.split(r"[`.\[]", where)[0]
+        raise InputError(
+            f"--{name.replace('_', '-')} {getattr(options, name)}: {why[:1].lower()}{why[1:]}"
+        ) from error
 
 
 def dry_run(rows: int, most: dict[str, tuple[int, int]]) -> str:
     """The most that a run could cost, as a table; `most` gives calls and tokens a row by model."""
-    lines = [f"at most, for {rows:,} rows (hits in the ledger are free, rejects cost less):"]
+    lines = [
+        f"at most, for {rows:,} rows, before retries (hits in the ledger are free, rejects cost "
+        "less):"
+    ]
     calls = tokens = 0
     for name, (per_row, out) in most.items():
         lines.append(f"  {name}: {rows * per_row:,} calls, {rows * out:,} completion tokens")

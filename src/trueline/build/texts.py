@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -26,29 +25,18 @@ class Origin(Struct, frozen=True):
     tag_fields: tuple[str, ...] = ()
 
 
-class Survey(Struct, frozen=True):
-    """What a first look at the input found: its rows and its digest."""
+def survey(files: Sequence[Path], field: str, tag_fields: Sequence[str] = ()) -> int:
+    """Read the input once before anything is paid for; the number of its rows.
 
-    rows: int
-    digest: str
-
-
-def survey(files: Sequence[Path], field: str) -> Survey:
-    """Read the input once before anything is paid for.
-
-    Raises InputError where no row has the field, or where it is blank in all of them.
+    Raises InputError where no row has the fields, or where the text is blank in all of them.
     """
     total, filled, columns = 0, 0, set[str]()
-    digest = blake2b(digest_size=16)
     for file in files:
         for row in rows(file):
             total += 1
             if isinstance(row, Row):
                 columns |= row.fields.keys()
                 filled += bool(_text(row, field))
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
     named = ", ".join(map(str, files))
     if field not in columns:
         raise InputError(
@@ -60,7 +48,12 @@ def survey(files: Sequence[Path], field: str) -> Survey:
             f"{named}: {field!r} is blank in all {total:,} rows, so there is no text to work "
             f"from; other columns: {', '.join(sorted(columns - {field})) or 'none'} (--text-field)"
         )
-    return Survey(total, digest.hexdigest())
+    if missing := [name for name in tag_fields if name not in columns]:
+        raise InputError(
+            f"{named}: no column {missing[0]!r} for --tag-field; there are "
+            f"{', '.join(sorted(columns))}"
+        )
+    return total
 
 
 def examples(

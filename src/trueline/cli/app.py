@@ -9,6 +9,8 @@ import typer
 
 from trueline import __version__
 from trueline.cli import build, convert, ledger, quickstart, show, train
+from trueline.cli.show import safe
+from trueline.models.contract import ModelError, Unsupported
 from trueline.records.errors import InputError
 
 app = typer.Typer(
@@ -38,12 +40,17 @@ def root(
         raise typer.Exit
 
 
+def told(error: Exception) -> str:
+    """An error's message as a terminal may show it: names in it come from foreign files."""
+    return "trueline: " + "\n".join(safe(line) for line in str(error).split("\n"))
+
+
 def run() -> None:
     """The command line with its exit codes: 0 done, 1 fell short, 2 wrong use or input."""
     try:
         app()
-    except InputError as error:
-        print(f"trueline: {error}", file=sys.stderr)
+    except (InputError, ModelError, Unsupported) as error:
+        print(told(error), file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         # `trueline show DATA | head`: the reader has what it wanted

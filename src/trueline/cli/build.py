@@ -12,6 +12,7 @@ import typer
 
 from trueline.build.recipes import recipes
 from trueline.cli.options import command
+from trueline.cli.show import safe
 from trueline.flow.run import RunRecord
 
 app = typer.Typer(help="Make Examples by a recipe.", no_args_is_help=True, rich_markup_mode=None)
@@ -26,11 +27,11 @@ def report(record: RunRecord, out: Any, as_json: bool) -> None:
         width = max(len(stage.name) for stage in record.stages)
         for stage in record.stages:
             rate = f"{stage.passed / stage.seen:7.1%}" if stage.seen else "      –"
-            reasons = "; ".join(f"{k} {v:,}" for k, v in stage.rejected.items())
+            reasons = "; ".join(f"{safe(k)} {v:,}" for k, v in stage.rejected.items())
             counts = f"{stage.passed:,}/{stage.seen:,}"
             print(f"  {stage.name:{width}} {counts:>15} {rate}  {reasons}".rstrip())
     if not record.complete:
-        print(f"trueline: {record.status}: {record.note}", file=sys.stderr)
+        print(f"trueline: {record.status}: {safe(record.note or '')}", file=sys.stderr)
         raise typer.Exit(1)
 
 

@@ -18,8 +18,12 @@ import typer
 def command(options: type[msgspec.Struct], run: Callable[[Any], None], doc: str) -> Any:
     """A function that Typer can register: its parameters are the Struct's fields, and it calls
     `run` with the Struct."""
+    kinds = typing.get_type_hints(options)  # without what only msgspec checks
     hints = typing.get_type_hints(options, include_extras=True)
-    parameters = [_parameter(field, hints[field.name]) for field in msgspec.structs.fields(options)]
+    parameters = [
+        _parameter(field, kinds[field.name], hints[field.name])
+        for field in msgspec.structs.fields(options)
+    ]
 
     def call(**given: Any) -> None:
         for name, value in given.items():
@@ -32,12 +36,11 @@ def command(options: type[msgspec.Struct], run: Callable[[Any], None], doc: str)
     return call
 
 
-def _parameter(field: msgspec.structs.FieldInfo, hint: Any) -> inspect.Parameter:
+def _parameter(field: msgspec.structs.FieldInfo, kind: Any, hint: Any) -> inspect.Parameter:
     """One keyword parameter as Typer reads it; tuples are options that may be repeated."""
-    kind, text = hint, ""
-    if typing.get_origin(hint) is Annotated:
-        kind, *rest = typing.get_args(hint)
-        text = next((m.description for m in rest if isinstance(m, msgspec.Meta)), "") or ""
+    notes = typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ()
+    described = (note.description for note in notes if isinstance(note, msgspec.Meta))
+    text = next((d for d in described if d), "")
     default: Any = inspect.Parameter.empty if field.required else field.default
     if typing.get_origin(kind) is tuple:
         kind = list[typing.get_args(kind)[0]]  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from importlib import resources
 from pathlib import Path
 
@@ -34,4 +35,8 @@ def load(path: Path | None = None) -> dict[str, Question]:
         policy = msgspec.convert(tomllib.loads(text), Policy)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InputError(f"{name}: {error}") from error
-    return {question.id: question for question in policy.question}
+    found = {question.id: question for question in policy.question}
+    if len(found) < len(policy.question):
+        counts = Counter(question.id for question in policy.question)
+        raise InputError(f"{name}: the question {counts.most_common(1)[0][0]!r} stands there twice")
+    return found

@@ -20,12 +20,21 @@ from trueline.build import card, texts
 from trueline.build.checks import Boilerplate, blank, decontaminate, prompt_text
 from trueline.build.duplicates import first_of_each, jaccard, shingles
 from trueline.build.induce import Induction
-from trueline.build.setup import RunOptions, Setup, dry_run, setup
+from trueline.build.setup import (
+    Count,
+    NotNegative,
+    RunOptions,
+    Setup,
+    check,
+    dry_run,
+    setup,
+    without_key,
+)
 from trueline.flow.run import RunRecord
 from trueline.flow.stream import Item, Stage
 from trueline.flow.wait import wait
 from trueline.labellers.contract import Labeller
-from trueline.labellers.judge import Judge
+from trueline.labellers.judge import Judge, askable
 from trueline.models.contract import Model, response
 from trueline.policy.load import load
 from trueline.records.errors import InputError
@@ -61,7 +70,7 @@ class Options(RunOptions, frozen=True, kw_only=True):
     ] = ()
     tag: Annotated[tuple[str, ...], Meta(description="A tag key:value for every row.")] = ()
     license: Annotated[str | None, Meta(description="The texts' licence, as SPDX.")] = None
-    limit: Annotated[int | None, Meta(description="Read at most so many rows.")] = None
+    limit: Annotated[Count | None, Meta(description="Read at most so many rows.")] = None
     reverse: Annotated[str, Meta(description="The reversed model.")] = "nano:reverse"
     expert: Annotated[str, Meta(description="The model that answers.")] = "nano"
     expert_system: Annotated[
@@ -80,12 +89,14 @@ class Options(RunOptions, frozen=True, kw_only=True):
     expect: Annotated[
         Literal["yes", "no"], Meta(description="The judge's answer that lets a row pass.")
     ] = "yes"
-    candidates: Annotated[int, Meta(description="Instructions drawn for each text.")] = 4
-    temperature: Annotated[float, Meta(description="For drawing them.")] = 0.8
-    instruction_tokens: Annotated[int, Meta(description="At most so long, each.")] = 96
-    answer_tokens: Annotated[int, Meta(description="The expert's answer at most.")] = 256
-    answer_temperature: Annotated[float, Meta(description="0 is greedy.")] = 0.0
-    near: Annotated[float, Meta(description="Jaccard similarity of near-duplicates.")] = 0.8
+    candidates: Annotated[Count, Meta(description="Instructions drawn for each text.")] = 4
+    temperature: Annotated[NotNegative, Meta(description="For drawing them.")] = 0.8
+    instruction_tokens: Annotated[Count, Meta(description="At most so long, each.")] = 96
+    answer_tokens: Annotated[Count, Meta(description="The expert's answer at most.")] = 256
+    answer_temperature: Annotated[NotNegative, Meta(description="0 is greedy.")] = 0.0
+    near: Annotated[
+        float, Meta(description="Jaccard similarity of near-duplicates.", gt=0, le=1)
+    ] = 0.8
     decontaminate: Annotated[
         tuple[Path, ...], Meta(description="Evaluation files; prompts in them are rejected.")
     ] = ()
@@ -93,7 +104,7 @@ class Options(RunOptions, frozen=True, kw_only=True):
         str | None, Meta(description="Their column that holds the prompt.")
     ] = None
     keep_boilerplate: Annotated[
-        int | None, Meta(description="Reject a chosen text after so many uses; else report only.")
+        Count | None, Meta(description="Reject a chosen text after so many uses; else report only.")
     ] = None
     seed: Annotated[int, Meta(description="For everything that is drawn.")] = 0
 
@@ -103,24 +114,34 @@ def build(options: Options) -> RunRecord | None:
 
     None for a dry run, which prints the most that the run could cost and sends nothing.
     """
-    survey = texts.survey(options.texts, options.text_field)
-    rows = survey.rows if options.limit is None else min(survey.rows, options.limit)
+    check(options)
+    for tag in options.tag:
+        if not all(tag.partition(":")):
+            raise InputError(f"--tag {tag}: a tag is written key:value")
+    if options.judge is not None:
+        _question(options)
+    elif options.policy is not None:
+        raise InputError("--policy holds the question for a judge: name one with --judge")
+    rows = texts.survey(options.texts, options.text_field, options.tag_field)
+    rows = rows if options.limit is None else min(rows, options.limit)
     if options.dry_run:
         print(dry_run(rows, bounds(options)))
         return None
-    return wait(_build(options, survey, rows))
+    return wait(_build(options, rows))
 
 
-async def _build(options: Options, survey: texts.Survey, rows: int) -> RunRecord:
+async def _build(options: Options, rows: int) -> RunRecord:
     origin = texts.Origin(
         f"safer_instruct@{VERSION}", options.license, options.tag, options.tag_field
     )
-    async with setup("build safer-instruct", options, survey.digest) as ready:
+    async with setup("build safer-instruct", options) as ready:
         return await ready.run(
             texts.examples(options.texts, options.text_field, origin, options.limit),
             stages(options, ready),
             total=rows,
-            finish=lambda: card.write(options.out, judge=options.judge),
+            finish=lambda record: card.write(
+                options.out, record, options.judge and without_key(options.judge)
+            ),
         )
 
 
@@ -141,7 +162,7 @@ def stages(options: Options, ready: Setup) -> list[Stage]:
             decontaminate(options.decontaminate, options.decontaminate_field, options.near)
         )
     if options.judge is not None:
-        judge = Judge(ready.model(options.judge), options.judge)
+        judge = Judge(ready.model(options.judge), without_key(options.judge))
         step = asked(judge, _question(options), options.expect == "yes")
         found.append(Stage("judge", step, window=ready.window))
     return [
@@ -155,10 +176,11 @@ def stages(options: Options, ready: Setup) -> list[Stage]:
 def bounds(options: Options) -> dict[str, tuple[int, int]]:
     """For each model: at most so many calls and completion tokens a row."""
     drawn = options.candidates * options.instruction_tokens
-    found = {f"{options.reverse} (induce)": (3, drawn)}  # one draw; two scorings, where it can
+    # One draw and two scorings, where it can; a server may give one sample a request.
+    found = {f"{without_key(options.reverse)} (induce)": (max(3, options.candidates), drawn)}
     if options.judge is not None:
-        found[f"{options.judge} (judge)"] = (1, 8)
-    found[f"{options.expert} (expert)"] = (1, options.answer_tokens)
+        found[f"{without_key(options.judge)} (judge)"] = (1, 8)
+    found[f"{without_key(options.expert)} (expert)"] = (1, options.answer_tokens)
     return found
 
 
@@ -168,7 +190,9 @@ def _question(options: Options) -> Question:
         raise InputError(
             f"--question {options.question}: the policy has {', '.join(sorted(questions))}"
         )
-    return questions[options.question]
+    question = questions[options.question]
+    askable(question)
+    return question
 
 
 def _text(example: Example) -> str:
