@@ -29,7 +29,7 @@ from trueline.records.types import (
     with_prompt,
 )
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 
 class InduceOptions(Protocol):
@@ -81,6 +81,8 @@ class Induction:
         note = against(instruction, text)
         if completion.finish == "length":
             note = f"unfinished: over {self.sampling.max_tokens} tokens"
+        elif completion.finish == "content_filter":
+            note = "withheld: the server's content filter cut it"
         return Candidate(instruction, self.reverse.identity, note=note)
 
     async def _scored(self, sound: list[Candidate], text: str) -> list[Candidate]:

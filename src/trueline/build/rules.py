@@ -17,14 +17,17 @@ Rule = Callable[[str, str], str | None]  # (instruction, the text it was induced
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _LEFTOVER = re.compile(
     r"#{2,}\s*(response|instruction|input)|below is (a response|an instruction)|<\|\w+\|>"
-    r"|\{\{?\w+\}?\}|\[(insert|your|name|text)\b"
-    r"|\b(lorem ipsum|todo|n/a|null|none|undefined)\b\s*$",
+    r"|\{\{?\w+\}?\}|\[(insert|your|name|text)\b|\blorem ipsum\b|\bn/a\s*$"
+    r"|^\W*(null|none|undefined)\W*$",
     re.IGNORECASE,
 )
+# "No, it is not." answers; "No more than three lines, please" and "I can't sleep" ask.
 _ANSWER = re.compile(
-    r"(sure|certainly|of course|absolutely|yes|no|okay|ok|here (is|are)|i('m| am) sorry|sorry"
-    r"|i (can(no|')t|cannot|will not|won't|am unable)|as an ai|thank you|thanks)\b[,.!:\s]",
-    re.IGNORECASE,
+    r"(sure|certainly|of course|absolutely|yes|no|okay|ok|sorry|thank you|thanks)[,.!:]"
+    r"|here (is|are)\b(?!.*\?)|i('m| am) sorry\b|as an ai\b"
+    r"|i(('m| am) unable to| can(no|')t| cannot| will not| won't)"
+    r" (help|assist|provide|comply|fulfil|support|create|write|give|share|offer|discuss|answer)",
+    re.IGNORECASE | re.DOTALL,
 )
 # "Where is he from?" is whole; "Tell me where he is from the" is not.
 _DANGLING = re.compile(
@@ -32,7 +35,8 @@ _DANGLING = re.compile(
     r"|\b(?:of|to|with|for|in|at|by|from|that|which|is|are|my|your|their|his|its|about|into))\s*$",
     re.IGNORECASE,
 )
-_BAD_RUN = re.compile(r"(.)\1{5,}|[bcdfghjklmnpqrstvwxz]{7,}", re.IGNORECASE)
+_KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_BAD_RUN = re.compile(r"([^\W\d_])\1{7,}|[bcdfghjklmnpqrstvwxz]{8,}")
 
 
 def empty(instruction: str, text: str) -> str | None:
@@ -76,6 +80,10 @@ def gibberish(instruction: str, text: str) -> str | None:
     mute = [w for w in latin if not set(w) & set("aeiouy")]
     if len(latin) >= 3 and len(mute) > 0.3 * len(latin):
         return f"gibberish: {len(mute)} of {len(latin)} words without a vowel"
+    if len(words) >= 6 and sum(len(w) == 1 and w.isascii() for w in words) > 0.6 * len(words):
+        return "gibberish: mostly single letters"
+    if sum(len(w) >= 4 and any(w in row for row in _KEYS) for w in words) >= 2:
+        return "gibberish: neighbouring keys"
     if any(a == b == c for a, b, c in zip(words, words[1:], words[2:], strict=False)):
         return "repetition: one word three times running"
     if len(words) >= 8 and len(set(words)) < 0.5 * len(words) and len(set(words)) < 20:
@@ -96,13 +104,15 @@ def answer(instruction: str, text: str) -> str | None:
 
 
 def copy(instruction: str, text: str) -> str | None:
-    """Mostly the text itself: a model trained on it would learn to echo."""
-    if not text.strip():
-        return None
-    mine, theirs = shingles(instruction), shingles(text)
-    pairs = {s for s in mine if " " in s}
-    if len(pairs) >= 3 and len(pairs & theirs) > 0.6 * len(pairs):
-        return f"a copy: {len(pairs & theirs)} of its {len(pairs)} word pairs stand in the text"
+    """The text itself: a model trained on it would learn to echo.
+
+    A good answer takes up the words of its question ("A synapse notebook is …"), so that a short
+    instruction must stand in the text from end to end to be a copy, and a longer one nearly so.
+    """
+    pairs = {s for s in shingles(instruction) if " " in s}
+    both = len(pairs & shingles(text))
+    if len(pairs) >= 3 and both > (0.8 if len(pairs) > 7 else 0.99) * len(pairs):
+        return f"a copy: {both} of its {len(pairs)} word pairs stand in the text"
     return None
 
 

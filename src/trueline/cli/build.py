@@ -37,7 +37,9 @@ def report(record: RunRecord, out: Any, as_json: bool) -> None:
 
 def _runner(recipe: ModuleType) -> Callable[[Any], None]:
     def run(options: Any) -> None:
-        report(recipe.build(options), options.out, options.json)
+        record = recipe.build(options)
+        if record is not None:  # a dry run has said what it has to say
+            report(record, options.out, options.json)
 
     return run
 

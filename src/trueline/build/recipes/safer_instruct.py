@@ -234,6 +234,8 @@ def answered(expert: Model, options: Options) -> Callable[[Example], Awaitable[I
             return Reject("expert", "blank answer", example)
         if completion.finish == "length":
             return Reject("expert", f"unfinished: over {options.answer_tokens} tokens", example)
+        if completion.finish == "content_filter":
+            return Reject("expert", "withheld: the server's content filter cut it", example)
         if jaccard(shingles(completion.text), shingles(_text(example))) >= options.near:
             return Reject("expert", "no contrast: the answer repeats the text", example)
         return example
