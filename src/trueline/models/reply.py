@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from trueline.models.contract import Completion
+from trueline.records.conversation import dicts
 from trueline.records.types import Message, Sampling, ToolCall
 
 
@@ -72,7 +73,7 @@ def body(
     """The request for samples number `first` … `first + n - 1`; reasoning is not sent back."""
     asked: dict[str, Any] = {
         "model": model,
-        "messages": [_turn(message) for message in messages],
+        "messages": _turns(messages),
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "n": n,
@@ -88,20 +89,9 @@ def body(
     return asked
 
 
-def _turn(message: Message) -> dict[str, Any]:
-    turn: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        turn["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            }
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        turn["tool_call_id"] = message.tool_call_id
-    return turn
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Earlier reasoning is not sent: few servers take it back, and each in its own field."""
+    return dicts([msgspec.structs.replace(m, reasoning=None) for m in messages])
 
 
 def completions(raw: bytes, n: int, logprobs: bool) -> tuple[list[Completion], Usage | None]:

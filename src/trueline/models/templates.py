@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 
 from trueline.models.contract import ModelError
+from trueline.records.conversation import dicts
 from trueline.records.types import Message
 
 AS_IS = None
@@ -48,6 +51,9 @@ class Template:
     def __init__(self, tokenizer: Any, *, plain: bool = False) -> None:
         self._tokenizer, self._plain = tokenizer, plain
         self._rules: dict[tuple[str, ...], str | None] = {}
+        marks = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
+        longest = sorted(marks, key=len, reverse=True)
+        self._special = re.compile("|".join(map(re.escape, longest))) if marks else None
 
     def render(self, messages: Sequence[Message]) -> Rendered:
         """The text up to where the assistant's next turn begins.
@@ -87,11 +93,29 @@ class Template:
         return bool(marks) and all(mark in text for mark in marks)
 
     def _apply(self, messages: Sequence[Message]) -> str:
-        turns = [_turn(message) for message in messages]
         text = self._tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
+            self.turns(messages), tokenize=False, add_generation_prompt=True
         )
         return str(text)
+
+    def turns(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """The messages as chat templates read them, their texts made inert.
+
+        A text that spells a special token ("<|system|>") would be read as one and could open a
+        turn of its own: a zero-width space behind the first character keeps it text.
+        """
+        found = dicts(messages)
+        for turn in found:
+            for name in ("content", "reasoning_content"):
+                if name in turn and self._special is not None:
+                    turn[name] = self._special.sub(_broken, turn[name])
+            if "tool_calls" in turn:
+                turn["tool_calls"] = [_parsed(call) for call in turn["tool_calls"]]
+        return found
+
+
+def _broken(found: re.Match[str]) -> str:
+    return f"{found[0][:1]}\u200b{found[0][1:]}"
 
 
 def _developer_to_system(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -116,23 +140,9 @@ def _system_to_user(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(turns)
 
 
-def _turn(message: Message) -> dict[str, Any]:
-    turn: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.reasoning is not None:
-        turn["reasoning_content"] = message.reasoning
-    if message.tool_calls:
-        turn["tool_calls"] = [
-            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": a}}
-            for c, a in ((c, _arguments(c.arguments)) for c in message.tool_calls)
-        ]
-    if message.tool_call_id is not None:
-        turn["tool_call_id"] = message.tool_call_id
-    return turn
-
-
-def _arguments(text: str) -> Any:
-    """Templates expect the object; text that is none is handed on as it is."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def _parsed(call: dict[str, Any]) -> dict[str, Any]:
+    """Templates expect a call's arguments as an object; text that is none is handed on."""
+    function = call["function"]
+    with suppress(ValueError):
+        function = {**function, "arguments": json.loads(function["arguments"])}
+    return {**call, "function": function}

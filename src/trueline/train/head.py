@@ -1,8 +1,8 @@
 """A plain LM head in place of TRL's tiled one, where the tiles cost time and save nothing.
 
 TRL projects every position in tiles and recomputes them in the backward pass, which saves memory
-on a GPU with a large vocabulary.  On a CPU it only takes time (benchmarks/dpo_head.py, docs/lab.md); this
-head projects the positions whose label counts, once.
+on a GPU with a large vocabulary.  On a CPU it only takes time (docs/lab.md has how much); this head
+projects the positions whose label counts, once.
 """
 
 from __future__ import annotations

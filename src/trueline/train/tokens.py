@@ -7,16 +7,13 @@ chat template puts behind its own generation prompt, up to and with the token th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
 from trueline.models.contract import ModelError
 from trueline.models.templates import Template, fold
-from trueline.records.conversation import dicts
 from trueline.records.errors import InputError
 from trueline.train.export import Preference, Turns
 
@@ -65,7 +62,7 @@ class Encoder:
         turns = prompt + answer
         begin = 0 if earlier else len(prompt)
         trained = [i for i, m in enumerate(turns) if i >= begin and m.role == "assistant"]
-        return self._tokens(_chat(turns), trained)
+        return self._tokens(self._template.turns(turns), trained)
 
     def pair(self, row: Preference) -> dict[str, list[int]]:
         """A row for TRL's DPO collator: ids of the prompt, and of each answer behind it."""
@@ -118,17 +115,6 @@ class Encoder:
             return ""
         apply = self.tokenizer.apply_chat_template
         return str(apply(chat, tokenize=False, add_generation_prompt=prompt))
-
-
-def _chat(turns: Turns) -> list[dict[str, Any]]:
-    """The turns as chat templates read them: the arguments of calls as objects, not as text."""
-    chat = dicts(turns)
-    for turn in chat:
-        for call in turn.get("tool_calls", ()):
-            # text that is no JSON is handed on as it is, as when the model is asked
-            with suppress(ValueError):
-                call["function"]["arguments"] = json.loads(call["function"]["arguments"])
-    return chat
 
 
 def cut(found: dict[str, list[int]] | Row, most: int) -> tuple[Any, bool]:
