@@ -20,6 +20,7 @@ from tools.nano.small_english.tables import LISTS, table
 from tools.nano.templates import chat_text, reverse_prompt
 
 ROW = 256
+WEAK = ("style", "style", "style", "turns", "safety_default")
 IGNORE = -100
 CHUNK = 512
 
@@ -126,7 +127,9 @@ def chat_sources(seed: int) -> list[tuple[float, Source]]:
     rude = rows.pop("rude")
     pairs = _flat(rows, 3_000)
     return [
-        (0.92, lambda rng: _dialogue_text(dialogue(rng), "assistant")),
+        (0.70, lambda rng: _dialogue_text(dialogue(rng), "assistant")),
+        # The base learns these last: a word to begin or end with has to be fetched from far away.
+        (0.22, lambda rng: _dialogue_text(dialogue(rng, rng.choice(WEAK)), "assistant")),
         (0.04, lambda rng: Text(chat_text(_pair_messages(rng.choice(pairs))), "assistant")),
         (0.04, lambda rng: _real_question(rng, pairs, rude)),
     ]
