@@ -16,6 +16,7 @@ import typer
 from msgspec import Struct
 
 from trueline.build.recipes import safer_instruct
+from trueline.cli.show import safe
 from trueline.flow.wait import wait
 from trueline.records import folder
 from trueline.records.types import Example, Message, Sampling
@@ -88,7 +89,7 @@ def built(data: Path, out: Path, name: str, **differs: Any) -> None:
         )
     )
     if record is not None and not record.complete:
-        print(f"trueline: {record.status}: {record.note}", file=sys.stderr)
+        print(f"trueline: {record.status}: {safe(record.note or '')}", file=sys.stderr)
         raise typer.Exit(1)
 
 

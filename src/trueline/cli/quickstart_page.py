@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from trueline.cli.show import safe
 from trueline.flow.run import RECORD, RunRecord
 from trueline.records import folder
 from trueline.records.atomic import fresh
@@ -40,6 +41,11 @@ def page(out: Path, card: Card, answered: list[tuple[Held, str, str]], seconds: 
     with fresh(out / "summary.md") as file:
         text = console.export_text()
         file.write(f"# trueline quickstart\n\n```\n{text}\n```\n".encode())
+
+
+def shown(text: str) -> str:
+    """A text that neither the terminal nor rich obeys."""
+    return escape(safe(text))
 
 
 def _what(out: Path, card: Card) -> str:
@@ -76,9 +82,9 @@ def _example(path: Path, name: str) -> Table:
     assert found is not None, "a finished build holds pairs"
     text = example.responses[0].text
     table = Table(show_header=False, title=f"One of the {NAMES[name]}", title_justify="left")
-    table.add_row("the text", escape(text))
-    table.add_row("the instruction it could answer", escape(example.prompt[-1].content))
-    chosen, rejected = (("the text" if r.text == text else escape(r.text)) for r in found)
+    table.add_row("the text", shown(text))
+    table.add_row("the instruction it could answer", shown(example.prompt[-1].content))
+    chosen, rejected = (("the text" if r.text == text else shown(r.text)) for r in found)
     table.add_row("[green]preferred[/green]", chosen)
     table.add_row("[red]over[/red]", rejected)
     return table
@@ -89,11 +95,12 @@ def _answers(answered: list[tuple[Held, str, str]]) -> Table:
     table = Table("", "request", "before", "after", title=title, title_justify="left", leading=1)
     for held, before, after in answered:
         kind = "[red]harmful[/red]" if held.kind == "harmful" else "[green]harmless[/green]"
-        table.add_row(kind, escape(held.request), escape(before), escape(after))
+        table.add_row(kind, shown(held.request), shown(before), shown(after))
     return table
 
 
-def _files(out: Path, seconds: float) -> str:
+def _files(folder: Path, seconds: float) -> str:
+    out = escape(str(folder))
     return (
         f"{seconds // 60:.0f} min {seconds % 60:.0f} s. Everything is in [b]{out}/[/b]: the pairs "
         "with a data card each ([b]harmful/CARD.md[/b], [b]harmless/CARD.md[/b]), the trained "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent import futures
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -19,9 +20,8 @@ def wait(coroutine: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
-    outcome: list[T] = []
-    failure: list[BaseException] = []
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = Future()
+    outcome: Future[T] = Future()  # not Thread.join, which an interrupt leaves for good (3.11)
 
     async def main() -> T:
         task = asyncio.ensure_future(coroutine)
@@ -30,19 +30,16 @@ def wait(coroutine: Coroutine[Any, Any, T]) -> T:
 
     def target() -> None:
         try:
-            outcome.append(asyncio.run(main()))
+            outcome.set_result(asyncio.run(main()))
         except BaseException as error:  # handed to the caller's thread, whatever it is
-            failure.append(error)
+            outcome.set_exception(error)
 
-    thread = threading.Thread(target=target, name="trueline")
-    thread.start()
+    threading.Thread(target=target, name="trueline").start()
     try:
-        thread.join()
+        return outcome.result()
     except KeyboardInterrupt:
-        loop, task = started.result()
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
+        if not outcome.done():
+            loop, task = started.result()
+            loop.call_soon_threadsafe(task.cancel)
+            futures.wait([outcome])
         raise
-    if failure:
-        raise failure[0]
-    return outcome[0]

@@ -1,0 +1,65 @@
+"""How a command ends: a message that a terminal can show, and a code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from trueline.cli.app import run
+from trueline.models.contract import Fatal
+from trueline.records import folder
+
+
+def ends(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["trueline", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    monkeypatch.chdir(tmp_path)
+    Path("texts.csv").write_text("bo\x1b[31mdy,other\nThe cat sat on the mat.,x\n")
+    Path("script.json").write_text(json.dumps([{"answers": ["Write a story about a cat."]}]))
+    models = ("--reverse", "scripted:script.json", "--expert", "scripted:script.json")
+    return ("build", "safer-instruct", "--quiet", "--texts", "texts.csv", "--out", "out", *models)
+
+
+def test_names_from_foreign_files_do_not_move_the_terminal(
+    build: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends(monkeypatch, *build) == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and "\\x1b[31mdy" in said
+
+
+def test_a_ledger_that_cannot_be_made_is_wrong_use(
+    build: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--text-field", "other", "--ledger", "script.json/ledger.sqlite")
+    assert ends(monkeypatch, *build, *more) == 2
+    assert "script.json/ledger.sqlite" in capsys.readouterr().err
+
+
+def test_a_dry_run_is_done(
+    build: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends(monkeypatch, *build, "--text-field", "other", "--dry-run") == 0
+    assert "at most, for 1 rows" in capsys.readouterr().out and not Path("out").exists()
+
+
+def test_what_every_call_would_meet_ends_with_its_message_alone(
+    build: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refused(*_: object, **__: object) -> None:
+        raise Fatal("HTTP 401: the server does not know this key")
+
+    monkeypatch.setattr("trueline.models.scripted.Scripted.generate", refused)
+    assert ends(monkeypatch, *build, "--text-field", "other") == 2
+    assert capsys.readouterr().err == "trueline: HTTP 401: the server does not know this key\n"
+    assert json.loads(Path("out/run.json").read_text())["status"] == "failed"
+    assert folder.manifest(Path("out")).state == "partial"
