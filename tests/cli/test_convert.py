@@ -114,7 +114,7 @@ def test_evaluation_prompts_and_boilerplate_are_turned_away(table: Path, tmp_pat
         tmp_path / "set",
         reads="safer-instruct",
         decontaminate=(suite,),
-        boilerplate_keep=2,
+        keep_boilerplate=2,
     )
     assert found.rejects == {"boilerplate": 4, "rejected is blank": 1, "in an evaluation set": 1}
     assert found.examples == 6

@@ -30,7 +30,7 @@ class Conversion(Struct, frozen=True, kw_only=True):
     """What is to be converted and how; `reads` and `writes` name formats, None for ours.
 
     `mapping` goes with the format `columns`.  What `--from` brings in meets the checks of every
-    build: blank responses, one chosen text used `boilerplate_keep` times and more, and prompts
+    build: blank responses, one chosen text used `keep_boilerplate` times and more, and prompts
     that sit in the files of `decontaminate`.
     """
 
@@ -43,7 +43,7 @@ class Conversion(Struct, frozen=True, kw_only=True):
     license: str | None = None
     decontaminate: tuple[Path, ...] = ()
     decontaminate_field: str | None = None
-    boilerplate_keep: int | None = None
+    keep_boilerplate: int | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -127,7 +127,7 @@ def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
             example = msgspec.structs.replace(example, source=source)
         return with_tags(example, *asked.tags)
 
-    boilerplate = Boilerplate(asked.boilerplate_keep)
+    boilerplate = Boilerplate(asked.keep_boilerplate)
     found = [Stage("mark", mark)]
     if asked.reads is not None:
         found.append(Stage("blank", blank))
@@ -319,7 +319,7 @@ def command(
     decontaminate_field: Annotated[
         str | None, typer.Option(help="The column of its prompts.")
     ] = None,
-    boilerplate_keep: Annotated[
+    keep_boilerplate: Annotated[
         int | None, typer.Option(help="Turn away further uses of one chosen text.")
     ] = None,
     max_rejects: Annotated[
@@ -344,7 +344,7 @@ def command(
         license=license,
         decontaminate=tuple(decontaminate or ()),
         decontaminate_field=decontaminate_field,
-        boilerplate_keep=boilerplate_keep,
+        keep_boilerplate=keep_boilerplate,
     )
     outcome = convert(asked, quiet=json)
     print(msgspec.json.encode(outcome).decode() if json else "\n".join(told(outcome)))
