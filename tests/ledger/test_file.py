@@ -21,17 +21,21 @@ from trueline.records.errors import InputError
 HOLD = """
 import asyncio, sys
 from pathlib import Path
+from trueline.ledger.budget import Bound, Budget
 from trueline.ledger.ledger import open_ledger
 async def main():
-    async with await open_ledger(Path(sys.argv[1]), run=sys.argv[2]):
+    budget = Budget(calls=99)
+    async with await open_ledger(Path(sys.argv[1]), run=sys.argv[2], budget=budget) as ledger:
+        for _ in range(int(sys.argv[4])):
+            await ledger.begin("m", Bound(1, 1), paid=False)
         print("open", flush=True)
         await asyncio.sleep(float(sys.argv[3]))
 asyncio.run(main())
 """
 
 
-def hold(path: Path, run: str, seconds: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", HOLD, str(path), run, str(seconds)]
+def hold(path: Path, run: str, seconds: float, attempts: int = 0) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLD, str(path), run, str(seconds), str(attempts)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     )
@@ -158,18 +162,60 @@ async def test_the_summary_adds_up_by_run_and_model(tmp_path: Path) -> None:
     assert (two.run, two.calls, two.hits, two.attempts) == ("two", 0, 7, 1)
 
 
-async def test_a_disk_that_fails_is_told_and_what_is_queued_stays(tmp_path: Path) -> None:
+async def test_while_nothing_can_be_written_nothing_is_sent_and_no_answer_is_lost(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "l.sqlite"
     ledger = await open_ledger(path, run="r")
+    asked = []
 
-    async def ask(_start: int, _count: int) -> list[bytes]:
+    async def ask(start: int, _count: int) -> list[bytes]:
+        asked.append(start)
         return [b"x"]
 
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     ledger._file.execute("PRAGMA busy_timeout=10")
+    for key in (b"k" * 16, b"k" * 16, b"l" * 16):
+        with pytest.raises(InputError, match=r"cannot be written .* it continues"):
+            await ledger.once("m", [key], ask)
     with pytest.raises(InputError, match="cannot be written"):
-        await ledger.once("m", [b"k" * 16], ask)
+        await ledger.begin("m", Bound(1, 1), paid=True)
+    assert asked == [0]
     blocker.execute("ROLLBACK")
+    assert await ledger.once("m", [b"k" * 16], ask) == [b"x"]
+    assert asked == [0]
     await ledger.close()
     assert sqlite3.connect(path).execute("SELECT answer FROM answers").fetchall() == [(b"x",)]
+
+
+async def test_what_sqlite_cannot_hold_is_an_error_and_not_a_wait_for_ever(tmp_path: Path) -> None:
+    ledger = await open_ledger(tmp_path / "l.sqlite", run="r")
+
+    async def ask(_start: int, _count: int) -> list[bytes]:
+        number = await ledger.begin("m", Bound(1, 1), paid=True)
+        ledger.end(number, prompt=2**70, completion=1)
+        return [b"x"]
+
+    with pytest.raises(InputError, match="cannot be written"):
+        await asyncio.wait_for(ledger.once("m", [b"k" * 16], ask), timeout=5)
+    with pytest.raises(InputError, match="cannot be written"):
+        await ledger.close()
+    await (await open_ledger(tmp_path / "l.sqlite", run="r")).close()  # the lock was given back
+
+
+@pytest.mark.parametrize("path", ["file/ledger.sqlite", "folder"])
+def test_a_ledger_that_cannot_be_made_is_told(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=path):
+        asyncio.run(open_ledger(tmp_path / path, run="r"))
+
+
+def test_a_ledger_whose_run_was_killed_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    killed = hold(path, "r", 60, attempts=3)
+    assert killed.stdout and killed.stdout.readline() == "open\n"
+    killed.kill()
+    killed.wait()
+    assert [spend.attempts for spend in summary(path)] == [3]

@@ -135,3 +135,48 @@ async def _replay(ledger: Ledger) -> float:
     for _ in range(500):
         await ledger.once("m", KEYS[:1], Asked())
     return (time.process_time() - started) / 500
+
+
+async def test_an_answer_whose_asker_is_cancelled_before_its_commit_is_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trueline.ledger.ledger.COMMIT_S", 0.05)
+    ask = Asked()
+    async with await open_ledger(tmp_path / "l.sqlite", run="r") as ledger:
+        first = asyncio.create_task(ledger.once("m", KEYS[:1], ask))
+        second = asyncio.create_task(ledger.once("m", KEYS[:1], ask))
+        await asyncio.sleep(0.02)  # answered, and waiting for the commit
+        first.cancel()
+        late = asyncio.create_task(ledger.once("m", KEYS[:1], ask))
+        assert await second == await late == [b"answer 0"]
+        assert first.cancelled()
+    assert ask.ranges == [(0, 1)]
+
+
+async def test_askers_cancelled_before_they_began_leave_nobody_waiting(tmp_path: Path) -> None:
+    ask = Asked()
+    async with await open_ledger(tmp_path / "l.sqlite", run="r") as ledger:
+        await ledger.once("m", [KEYS[1]], lambda _s, _n: ask(1, 1))
+        first = asyncio.create_task(ledger.once("m", KEYS[:3], ask))  # two runs of keys
+        await asyncio.sleep(0)
+        first.cancel()
+        whole = asyncio.wait_for(ledger.once("m", KEYS[:3], ask), timeout=5)
+        assert await whole == [b"answer %d" % i for i in range(3)]
+
+
+def test_what_one_event_loop_left_behind_the_next_one_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trueline.ledger.ledger.COMMIT_S", 60.0)
+    ask = Asked()
+    ledger = asyncio.run(open_ledger(tmp_path / "l.sqlite", run="r"))
+
+    async def leave() -> None:
+        asking = asyncio.create_task(ledger.once("m", KEYS[:1], ask))
+        await asyncio.sleep(0.02)
+        asking.cancel()
+
+    asyncio.run(leave())
+    assert asyncio.run(ledger.once("m", KEYS[:1], ask)) == [b"answer 0"]
+    asyncio.run(ledger.close())
+    assert ask.ranges == [(0, 1)]

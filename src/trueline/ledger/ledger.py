@@ -4,6 +4,7 @@ An answer is handed on only after its commit.  Whatever has accumulated is commi
 COMMIT_S after the first of it, or at the event loop's next turn where an attempt under a cap waits
 to be sent.  The commit runs on the event loop itself: without waiting for the disk it takes tens of
 microseconds, while a thread would wait up to 5 ms for the interpreter lock at every statement.
+What could not be committed stays queued, and nothing more is sent until it is.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
 from trueline.ledger import lock, store
 from trueline.ledger.budget import Account, Bound, Budget
+from trueline.records.atomic import explained
 from trueline.records.errors import InputError
 
 COMMIT_S = 0.005
@@ -59,10 +62,12 @@ class Ledger:
         self._ids = itertools.count(last + 1)
         self._sent: dict[int, _Sent] = {}
         self._flights: dict[bytes, asyncio.Future[BaseException | None]] = {}
+        self._landing: set[bytes] = set()  # flights whose answers are queued
         self._hits: Counter[str] = Counter()
         self._rows: list[tuple[str, tuple[object, ...]]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._timer: tuple[asyncio.AbstractEventLoop, asyncio.Handle, bool] | None = None
+        self._unwritten = False  # the last commit failed
 
     async def __aenter__(self) -> Ledger:
         return self
@@ -92,7 +97,10 @@ class Ledger:
         key that another task is asking for is waited for; that task's error is raised here too.
         """
         asked: set[int] = set()
+        if self._timer is not None and self._timer[0] is not asyncio.get_running_loop():
+            self._flush()  # another loop ended before it could
         while True:
+            self._writable()
             found = [self._read(key) for key in keys]
             missing = [i for i, answer in enumerate(found) if answer is None]
             if not missing:
@@ -107,7 +115,10 @@ class Ledger:
                 await _landed(others)
 
     def _read(self, key: bytes) -> bytes | None:
-        row = self._file.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        try:
+            row = self._file.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise store.unreadable(self.path, error) from error
         return row[0] if row else None
 
     async def _fetch(
@@ -115,19 +126,24 @@ class Ledger:
     ) -> None:
         """Asks for the keys at the places `mine`, each contiguous run of them in one go."""
         loop = asyncio.get_running_loop()
-        for i in mine:
-            self._flights[keys[i]] = loop.create_future()
+        flights = {keys[i]: loop.create_future() for i in mine}
+        self._flights |= flights
         runs = [
             self._fly(model, keys, [i for _, i in group], ask)
             for _, group in itertools.groupby(enumerate(mine), key=lambda pair: pair[1] - pair[0])
         ]
-        if len(runs) == 1:
-            await runs[0]
-            return
-        # One that fails must not throw away what the others pay for.
-        for outcome in await asyncio.gather(*runs, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+        try:
+            if len(runs) == 1:
+                await runs[0]
+                return
+            # One that fails must not throw away what the others pay for.
+            for outcome in await asyncio.gather(*runs, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+        finally:
+            # A run that was cancelled before its first step could not end its own.
+            left = flights.keys() - self._landing
+            self._end([key for key in left if self._flights.get(key) is flights[key]], None)
 
     async def _fly(self, model: str, keys: Sequence[bytes], places: list[int], ask: Ask) -> None:
         owed = [keys[i] for i in places]
@@ -140,18 +156,23 @@ class Ledger:
                 now = time.time()
                 answered = zip(owed, answers, strict=False)
                 self._rows += [(_ANSWER, (key, model, now, text)) for key, text in answered]
-                await self._committed()
-                for key in owed[: len(answers)]:
-                    self._flights.pop(key).set_result(None)
+                # From here on they land with their commit, whatever becomes of this task.
+                self._landing |= set(owed[: len(answers)])
                 start, owed = start + len(answers), owed[len(answers) :]
+                await self._committed()
         except BaseException as error:
-            for key in owed:
-                flight = self._flights.pop(key)
-                if isinstance(error, asyncio.CancelledError):
-                    flight.cancel()  # those who wait ask for themselves
-                else:
-                    flight.set_result(error)
+            self._end(owed, error)
             raise
+
+    def _end(self, keys: Sequence[bytes], error: BaseException | None) -> None:
+        """Ends flights that bring nothing: with an error for those who wait, or, where only the
+        asker was cancelled, so that they ask for themselves."""
+        for key in keys:
+            flight = self._flights.pop(key)
+            if error is None or isinstance(error, asyncio.CancelledError):
+                flight.cancel()
+            else:
+                flight.set_result(error)
 
     # ---- attempts: counted against one budget ------------------------------------------------
 
@@ -161,6 +182,7 @@ class Ledger:
         Under a cap it returns only when the attempt is committed at its bound `most`, so that not
         even kill -9 can lead past the cap.  Raises BudgetSpent where a cap could be exceeded.
         """
+        self._writable()
         reserved = await self.account.reserve(model, most, paid)
         number, completion = next(self._ids), most.completion or 0
         self._sent[number] = _Sent(model, most, paid, reserved, time.monotonic())
@@ -221,11 +243,14 @@ class Ledger:
     def _flush(self) -> None:
         self._timer = None
         waiting, self._waiting = self._waiting, []
+        landing, self._landing = self._landing, set()
         failure: InputError | None = None
         try:
             self._commit()
         except InputError as error:
             failure = error
+        for key in landing:
+            self._flights.pop(key).set_result(failure)
         for done in waiting:
             if done.done():
                 continue
@@ -234,19 +259,30 @@ class Ledger:
             else:
                 done.set_result(None)
 
+    def _writable(self) -> None:
+        """Raises InputError while what is queued cannot be written: an answer that came now would
+        be paid for and lost."""
+        if self._unwritten:
+            self._commit()
+
     def _commit(self) -> None:
         """Writes all that is queued in one transaction; where it fails, it stays queued."""
         if not self._rows:
             return
+        self._unwritten = True
         try:
             self._file.execute("BEGIN IMMEDIATE")
             for statement, values in self._rows:
                 self._file.execute(statement, values)
             self._file.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._file.in_transaction:
-                self._file.execute("ROLLBACK")
-            raise InputError(f"{self.path}: the ledger cannot be written ({error})") from error
+        except Exception as error:  # a number that SQLite cannot hold is no sqlite3.Error
+            with suppress(sqlite3.Error):
+                self._file.rollback()
+            raise InputError(
+                f"{self.path}: the ledger cannot be written ({error}), so nothing more is sent. "
+                "Make room there or see to the file, then run the same command again: it continues"
+            ) from error
+        self._unwritten = False
         self._rows.clear()
 
 
@@ -257,10 +293,11 @@ async def open_ledger(
 
     Waits its turn while another process has it.  `run` is the same when a run is continued: the
     caps of `budget` hold over all attempts under that name.  Raises InputError for a file that is
-    no ledger, damaged, or of a newer version.
+    no ledger, damaged, or of a newer version, and where none can be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = await lock.acquire(path, run)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = await lock.acquire(path, run)
     try:
         opened = store.connect(path, write=True)
         try:

@@ -14,6 +14,9 @@ from trueline.records.errors import InputError
 POLL_S = 0.05
 PATIENCE_S = 1.0
 
+# By device and file number.  A pid would not do: two containers that share a disk may share pids.
+_ours: dict[int, tuple[int, int]] = {}
+
 
 async def acquire(ledger: Path, run: str) -> int:
     """Waits for the ledger's lock and returns its file descriptor, for `release`.
@@ -23,16 +26,16 @@ async def acquire(ledger: Path, run: str) -> int:
     """
     descriptor = os.open(f"{ledger}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        started, told = time.monotonic(), False
+        started, told, file = time.monotonic(), False, os.fstat(descriptor)
+        here = file.st_dev, file.st_ino
         while not _taken(descriptor):
-            pid, holder = _holder(descriptor)
-            if pid == os.getpid():
+            if here in _ours.values():
                 raise InputError(
-                    f"{ledger}: open in this process already ({holder}); share that Ledger, or "
-                    "close it first"
+                    f"{ledger}: open in this process already ({_holder(descriptor)}); share that "
+                    "Ledger, or close it first"
                 )
             if not told and time.monotonic() - started >= PATIENCE_S:
-                told = True
+                told, holder = True, _holder(descriptor)
                 print(f"waiting for {ledger}: {holder} is using it", file=sys.stderr, flush=True)
             await asyncio.sleep(POLL_S)
         os.ftruncate(descriptor, 0)
@@ -40,11 +43,13 @@ async def acquire(ledger: Path, run: str) -> int:
     except BaseException:
         os.close(descriptor)
         raise
+    _ours[descriptor] = here
     return descriptor
 
 
 def release(descriptor: int) -> None:
     """Lets the next run in."""
+    del _ours[descriptor]
     os.ftruncate(descriptor, 0)
     os.close(descriptor)
 
@@ -57,9 +62,7 @@ def _taken(descriptor: int) -> bool:
     return True
 
 
-def _holder(descriptor: int) -> tuple[int | None, str]:
-    """The process that holds the lock, as it wrote itself down."""
+def _holder(descriptor: int) -> str:
+    """Who holds the lock, as they wrote themselves down."""
     written = os.pread(descriptor, 4096, 0).decode("utf-8", "replace").splitlines()
-    if len(written) < 2 or not written[0].isdigit():
-        return None, "another process"
-    return int(written[0]), f"process {written[0]}, run {written[1]!r},"
+    return f"process {written[0]}, run {written[1]!r}," if len(written) > 1 else "another process"

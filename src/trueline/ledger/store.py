@@ -28,14 +28,13 @@ CREATE TABLE hits (
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """A connection in autocommit; with `write`, the file is made where there is none.
+    """A connection in autocommit; with `write`, the file is made where there is none (its folder
+    must be there).
 
     Raises InputError, which says what to do, for a file that is missing, no ledger, damaged, or
     of a newer version.
     """
-    if write:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    elif not path.is_file():
+    if not write and not path.is_file():
         raise InputError(f"{path}: there is no ledger here; name one with --ledger")
     try:
         # The event loop's thread may change between a notebook and a run; it is one at a time.

@@ -81,7 +81,7 @@ class Metered:
             raise
         self._ledger.end(
             attempt,
-            prompt=drawn[0].prompt_tokens,
+            prompt=max((completion.prompt_tokens for completion in drawn), default=0),
             completion=sum(completion.completion_tokens for completion in drawn),
             answers=len(drawn),
         )
