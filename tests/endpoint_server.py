@@ -33,8 +33,10 @@ NONSENSE: dict[str, str] = {
     "empty": '{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 0}}',
     "error": '{"error": {"message": "the engine is dead", "code": 500}}',
     "no-message": '{"choices": [{"index": 0}]}',
+    "deep": '{"error": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "not-utf8": '{"choices": [{"message": {"content": "\udcff"}}]}',
 }
-STATUS = {"400", "401", "403", "404", "408", "409", "429", "500", "502", "503"}
+STATUS = {"400", "401", "402", "403", "404", "408", "409", "429", "500", "502", "503"}
 
 
 def answer(messages: list[dict[str, Any]], seed: int) -> str:
@@ -51,7 +53,9 @@ class Server:
     `limit` refuses with 429 what goes beyond that many requests at once.  `retry_after` is sent
     with every 429 and 503.  `faults` are used up by the next requests, one each: a status, a
     name in NONSENSE, "hang", "drop", "short" (one choice too few), "ok", or "redirect:URL".
-    `reply` replaces the answers: (request body, index) -> text or a choice's message.
+    `reply` replaces the answers: (request body, index) -> text or a choice's message; `charge`
+    what it says was used.  With `alone` it refuses to give several answers, and without
+    `logprobs` it gives none though they are asked for.  `complaint` is the error it sends.
     """
 
     port: int = 0
@@ -68,6 +72,10 @@ class Server:
     usage: bool = True
     faults: list[str] = field(default_factory=list)
     reply: Callable[[dict[str, Any], int], str | dict[str, Any]] | None = None
+    charge: Any = None
+    alone: bool = False
+    logprobs: bool = True
+    complaint: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.received: list[str] = []
@@ -152,11 +160,14 @@ class Server:
         if fault.startswith("redirect:"):
             self.refused["redirect"] += 1
             raise web.HTTPTemporaryRedirect(fault.partition(":")[2])
+        if self.alone and (asked.get("n") or 1) > 1:
+            fault = "400"
         if fault in STATUS:
             return self._refuse(fault)
         if fault in NONSENSE:
             self.refused[fault] += 1
-            return web.Response(text=NONSENSE[fault], content_type="application/json")
+            raw = NONSENSE[fault].encode(errors="surrogateescape")
+            return web.Response(body=raw, content_type="application/json")
         body = self._completion(asked, short=fault == "short")
         self.answered.append(digest)
         self._write("answered", digest)
@@ -178,7 +189,8 @@ class Server:
     def _refuse(self, status: str) -> web.Response:
         self.refused[status] += 1
         slow = self.retry_after if status in {"429", "503"} else ""
-        body = {"error": {"message": f"refused with {status}", "code": int(status)}}
+        error = {"message": f"refused with {status}", "code": int(status), **self.complaint}
+        body = {"error": error}
         return web.json_response(
             body, status=int(status), headers={"Retry-After": slow} if slow else None
         )
@@ -189,7 +201,7 @@ class Server:
         choices = [self._choice(asked, index) for index in indices]
         tokens = sum(len(c["message"]["content"].split()) for c in choices)
         prompt = sum(len((m.get("content") or "").split()) for m in asked["messages"])
-        usage = {"prompt_tokens": prompt, "completion_tokens": tokens}
+        usage = self.charge or {"prompt_tokens": prompt, "completion_tokens": tokens}
         return {
             "id": "chatcmpl-test",
             "object": "chat.completion",
@@ -217,7 +229,7 @@ class Server:
             "message": {**message, "content": text},
             "finish_reason": finish,
         }
-        if asked.get("logprobs"):
+        if asked.get("logprobs") and self.logprobs:
             tokens = [{"token": word, "logprob": -0.5} for word in text.split()]
             choice["logprobs"] = {"content": tokens}
         return choice

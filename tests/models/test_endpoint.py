@@ -15,9 +15,10 @@ from trueline.ledger.budget import Budget, BudgetSpent
 from trueline.ledger.ledger import open_ledger
 from trueline.ledger.summary import summary
 from trueline.models import backoff
-from trueline.models.contract import Fatal, ModelError, Unsupported
+from trueline.models.contract import Fatal, ModelError, Transient, Unsupported
 from trueline.models.endpoint import Endpoint
 from trueline.models.open import open_model
+from trueline.models.reply import reason
 from trueline.records.errors import InputError
 from trueline.records.types import Message, Sampling, ToolCall
 
@@ -105,12 +106,15 @@ async def test_what_passes_is_tried_again(fault: str) -> None:
     assert len(server.received) == 3
 
 
-@pytest.mark.parametrize("fault", ["html", "half", "empty", "error", "no-message"])
+@pytest.mark.parametrize(
+    "fault", ["html", "half", "empty", "error", "no-message", "deep", "not-utf8"]
+)
 async def test_a_malformed_reply_is_tried_again_and_then_an_error(fault: str) -> None:
     async with Server(faults=[fault] * 4) as server:
         model = endpoint(server, retries=2)
-        with pytest.raises(ModelError, match=r"the reply .*tries: 3"):
+        with pytest.raises(ModelError, match=r"the reply .*tries: 3") as caught:
             await model.generate(ASKED, SAMPLING)
+        assert type(caught.value) is ModelError
         (drawn,) = await model.generate(ASKED, SAMPLING)
         await model.close()
     assert drawn.text == answer(SENT, 7)
@@ -122,13 +126,45 @@ async def test_fewer_choices_than_asked_the_rest_is_asked_for() -> None:
         drawn = await model.generate(ASKED, SAMPLING, n=4)
         await model.close()
     assert [c.text for c in drawn] == [answer(SENT, 7 + i) for i in range(4)]
-    assert [(b["n"], b["seed"]) for b in server.bodies] == [(4, 7), (1, 10), (1, 10)][:2]
+    assert [(b["n"], b["seed"]) for b in server.bodies] == [(4, 7), (1, 10)]
+
+
+async def test_a_server_that_refuses_several_is_asked_for_one_at_a_time() -> None:
+    async with Server(alone=True) as server:
+        model = endpoint(server)
+        for _ in range(2):
+            drawn = await model.generate(ASKED, SAMPLING, n=3)
+            assert [c.text for c in drawn] == [answer(SENT, 7 + i) for i in range(3)]
+        assert [b["n"] for b in server.bodies] == [3, 1, 1, 1, 1, 1, 1]
+        server.faults = ["400"]  # about this conversation, not about n
+        with pytest.raises(ModelError, match="refused with 400"):
+            await model.generate(ASKED, SAMPLING)
+        await model.close()
+
+
+async def test_log_probabilities_that_a_server_never_gives_are_not_paid_for_again() -> None:
+    async with Server(logprobs=False) as server:
+        model = endpoint(server)
+        with pytest.raises(Fatal, match="gives no log-probabilities"):
+            await model.generate(ASKED, Sampling(max_tokens=5, logprobs=True))
+        await model.close()
+    assert len(server.received) == 1
+
+
+async def test_a_reply_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trueline.models.endpoint.LONGEST_REPLY", 10_000)
+    async with Server(reply=lambda _body, _i: "x" * 20_000) as server:
+        model = endpoint(server)
+        with pytest.raises(ModelError, match="more than 10,000 bytes"):
+            await model.generate(ASKED, SAMPLING)
+        await model.close()
+    assert len(server.received) == 1
 
 
 async def test_a_server_that_hangs_is_left() -> None:
     async with Server(faults=["hang", "hang"]) as server:
         model = endpoint(server, retries=1, total_s=0.1)
-        with pytest.raises(ModelError, match="no answer in time"):
+        with pytest.raises(Transient, match="no answer in time"):
             await model.generate(ASKED, SAMPLING)
         await model.close()
 
@@ -136,13 +172,14 @@ async def test_a_server_that_hangs_is_left() -> None:
 async def test_nobody_listens() -> None:
     async with Server() as server:
         model = endpoint(server, retries=1)
-    with pytest.raises(ModelError, match="connection failed"):
+    with pytest.raises(Transient, match="connection failed"):
         await model.generate(ASKED, SAMPLING)
     await model.close()
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [("401", "TRUELINE_API_KEY"), ("403", "may not"), ("404", "no such")]
+    ("status", "told"),
+    [("401", "API_KEY"), ("402", "no credit"), ("403", "may not"), ("404", "no such")],
 )
 async def test_what_every_call_would_meet_stops_at_once(status: str, told: str) -> None:
     async with Server(faults=[status]) as server:
@@ -159,8 +196,39 @@ async def test_a_bad_request_is_that_calls_own_and_gives_the_servers_reason() ->
         with pytest.raises(ModelError, match="refused with 400") as caught:
             await model.generate(ASKED, SAMPLING)
         await model.close()
-    assert not isinstance(caught.value, Fatal)
+    assert type(caught.value) is ModelError
     assert len(server.received) == 1
+
+
+async def test_an_exhausted_account_is_not_waited_for() -> None:
+    async with Server(faults=["429"], complaint={"code": "insufficient_quota"}) as server:
+        model = endpoint(server)
+        with pytest.raises(Fatal, match="no credit"):
+            await model.generate(ASKED, SAMPLING)
+        await model.close()
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(("after", "told"), [("1000000000", "1000000000 s"), ("inf", "inf s")])
+async def test_a_wait_that_nobody_would_wait_ends_the_call_for_now(after: str, told: str) -> None:
+    async with Server(faults=["429"], retry_after=after) as server:
+        model = endpoint(server)
+        with pytest.raises(Transient, match=f"tries: 1, asked to wait {told}"):
+            await model.generate(ASKED, SAMPLING)
+        await model.close()
+
+
+@pytest.mark.parametrize("after", ["0", "-5", "nan", "soon"])
+async def test_a_wait_that_is_none_still_backs_off(
+    after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST_S", 0.05)
+    async with Server(faults=["429"] * 3, retry_after=after) as server:
+        model = endpoint(server)
+        started = time.monotonic()
+        await model.generate(ASKED, SAMPLING)
+        assert time.monotonic() - started >= 0.05 + 0.1 + 0.2
+        await model.close()
 
 
 async def test_retry_after_holds_back_every_call_to_the_host() -> None:
@@ -232,11 +300,21 @@ async def test_a_server_that_repeats_the_key_does_not_get_it_into_the_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TRUELINE_API_KEY", SECRET)
-    model = Endpoint("http://127.0.0.1:9/v1", "test")
-    assert model._said(f'{{"error": {{"message": "bad key {SECRET}!"}}}}'.encode()) == (
-        ": bad key [key]!"
-    )
-    assert model._said(b"<html>") == model._said(b"[1]") == model._said(b'{"error": {}}') == ""
+    async with Server(faults=["400"], complaint={"message": f"bad key {SECRET}!"}) as server:
+        model = endpoint(server)
+        with pytest.raises(ModelError, match=r"HTTP 400: bad key \[key\]!$"):
+            await model.generate(ASKED, SAMPLING)
+        await model.close()
+    secrets = Endpoint("http://me:p%40ss@host/v1", "m")._secrets
+    assert reason(b'{"error": "p@ss of me"}', secrets) == ("", "[key] of me")
+
+
+def test_a_servers_words_are_shortened_and_cannot_move_a_terminal() -> None:
+    said = '{"error": {"code": 7, "message": "\\u001b[2J\\n a\\u202eb\\u0000 ' + "x" * 2**20 + '"}}'
+    code, words = reason(said.encode(), [])
+    assert (code, len(words), words[:12]) == ("7", 201, "[2J a b xxxx")
+    for none in (b"<html>", b"[1]", b'{"error": {}}', b'{"error": ' + b"[" * 100_000, b"\xff"):
+        assert reason(none, []) == ("", "")
 
 
 async def test_the_openai_key_goes_to_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +347,16 @@ def test_identity_is_host_port_path_model_and_revision() -> None:
     assert Endpoint("http://host:81/a/v1", "org/m").identity == "host:81/a/v1#org/m"
 
 
-@pytest.mark.parametrize("name", ["http://#m", "http://host/v1", "https://host/v1?key=1#m"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "http://#m",
+        "http://host/v1",
+        "https://host/v1?key=1#m",
+        "http://h:99999/v1#m",
+        "http://[h#m",
+    ],
+)
 def test_a_name_that_is_no_endpoint_is_told(name: str) -> None:
     with pytest.raises(InputError, match="http"):
         open_model(name)
@@ -332,6 +419,29 @@ async def test_a_server_that_reports_no_usage_counts_at_the_bound(tmp_path: Path
         await model.close()
     (spend,) = summary(path)
     assert (spend.completion_tokens, spend.prompt_tokens > 30) == (50, True)
+
+
+@pytest.mark.parametrize(
+    "charge",
+    [
+        {"prompt_tokens": -(10**6), "completion_tokens": 1},
+        {"prompt_tokens": 1, "completion_tokens": 10**30},
+        {"prompt_tokens": 1, "completion_tokens": None},
+        {"total_tokens": 3},
+        "much",
+    ],
+)
+async def test_a_charge_that_cannot_be_true_counts_at_the_bound_and_keeps_the_answer(
+    tmp_path: Path, charge: object
+) -> None:
+    path = tmp_path / "l.sqlite"
+    async with Server(charge=charge) as server, await open_ledger(path, run="r") as ledger:
+        model = open_model(f"{server.url}#test", ledger)
+        (drawn,) = await model.generate(ASKED, SAMPLING)
+        await model.close()
+    assert drawn.text == answer(SENT, 7)
+    (spend,) = summary(path)
+    assert (spend.attempts, spend.completion_tokens, spend.prompt_tokens > 30) == (1, 50, True)
 
 
 async def test_a_cap_of_100_calls_is_never_passed_whatever_fails(tmp_path: Path) -> None:

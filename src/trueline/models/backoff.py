@@ -15,9 +15,10 @@ _paused: dict[str, float] = {}  # host: until when, on the monotonic clock
 
 
 def delay(tries: int, retry_after: float | None) -> float:
-    """Seconds until try number `tries + 1`: what the server asks for, else twice as long each
-    time; a random part on top keeps many callers from returning together."""
-    wait = min(FIRST_S * 2.0 ** (tries - 1), LONGEST_S) if retry_after is None else retry_after
+    """Seconds until try number `tries + 1`: what the server asks for, else (it asks for nothing,
+    or for no wait at all) twice as long each time; a random part on top keeps many callers from
+    returning together."""
+    wait = retry_after or min(FIRST_S * 2.0 ** min(tries - 1, 30), LONGEST_S)
     return wait * random.uniform(1.0, 1.25) + random.uniform(0.0, 0.05)
 
 

@@ -38,6 +38,11 @@ class ModelError(Exception):
     """A call that failed for good, after its retries; the message names no key."""
 
 
+class Transient(ModelError):
+    """A call that failed for now (time-outs, 5xx, a rate limit, no connection, after all
+    retries): the row is not at fault, and the same call is worth sending in a later run."""
+
+
 class Fatal(ModelError):
     """An error that every further call would meet too (401, unknown model): stop at once."""
 

@@ -21,8 +21,8 @@ import msgspec
 from trueline.ledger.budget import bound
 from trueline.ledger.ledger import Ledger
 from trueline.models import backoff
-from trueline.models.contract import Completion, Fatal, ModelError, Unsupported
-from trueline.models.reply import Malformed, Usage, body, completions
+from trueline.models.contract import Completion, Fatal, ModelError, Transient, Unsupported
+from trueline.models.reply import Malformed, NoLogprobs, Usage, body, completions, reason
 from trueline.records.errors import InputError
 from trueline.records.types import Message, Sampling
 
@@ -31,14 +31,19 @@ CONNECT_S = 15.0
 TOTAL_S = 600.0
 RETRIES = 6
 PATIENCE_S = 900.0  # for 429, which is no fault of the call's: by time, not by number
+LONGEST_REPLY = 64 * 2**20  # bytes; no answer is that long, and a broken server's may never end
 
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _LATE = {408, 504, 524}  # the model may have answered, and charged, too late
 _FATAL = {
     401: "the key is missing or wrong: set TRUELINE_API_KEY",
+    402: "the account has no credit left",
     403: "the key may not use this model",
     404: "there is no such path or model; the name is http(s)://HOST/v1#MODEL",
 }
+
+
+_NO_LOGPROBS = "the server gives no log-probabilities: ask for none, or choose another server"
 
 
 class _Failed(Exception):
@@ -89,16 +94,22 @@ class Endpoint:
         connect_s: float = CONNECT_S,
         total_s: float = TOTAL_S,
     ) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError as error:  # its message holds no part that could be a password
+            raise InputError(f"an endpoint is named http(s)://HOST/v1#MODEL: {error}") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or not model:
             raise InputError("an endpoint is named http(s)://HOST/v1#MODEL, with no query")
-        port = f":{parts.port}" if parts.port else ""
         self.host = f"{parts.hostname}{port}"
         path = parts.path.rstrip("/")
         self.identity = f"{self.host}{path}#{model}" + (f"@{revision}" if revision else "")
         address = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         self._url = f"{parts.scheme}://{address}{port}{path}"
         self._authorization = _authorization(parts.hostname, parts.username, parts.password)
+        written = unquote(parts.password or ""), self._authorization.rpartition(" ")[2]
+        self._secrets = [secret for secret in written if secret]
+        self._alone = False  # the server gives one answer a request
         self._model, self._ledger, self._retries = model, ledger, retries
         self._concurrency = concurrency
         self._timeout = aiohttp.ClientTimeout(total=total_s, connect=None, sock_connect=connect_s)
@@ -117,14 +128,18 @@ class Endpoint:
     ) -> list[Completion]:
         """What one successful request gives: at least one of the n samples, in order.
 
-        Raises ModelError when the retries are used up, Fatal for what every call would meet.
+        Raises Transient when the retries are used up, Fatal for what every call would meet, and
+        ModelError for what this call would meet again.
         """
         started, tries = time.monotonic(), 0
+        n = 1 if self._alone else n
         while True:
             tries += 1
             try:
                 return await self._try(messages, sampling, n, first)
             except _Failed as failed:
+                if failed.kind in ("400", "422") and n > 1:
+                    return await self._one(messages, sampling, first)
                 if failed.final is not None:
                     raise failed.final(f"{self.identity}: {failed}") from None
                 wait = backoff.delay(tries, failed.after)
@@ -133,11 +148,21 @@ class Endpoint:
                 if late or (tries > self._retries and not limited):
                     asked = f", asked to wait {failed.after:.0f} s" if failed.after else ""
                     why = f"{failed} (tries: {tries}{asked})"
-                    raise ModelError(f"{self.identity}: {why}") from None
+                    kind = ModelError if failed.kind == "malformed" else Transient
+                    raise kind(f"{self.identity}: {why}") from None
                 if limited or failed.after is not None:
                     backoff.pause(self.host, wait)
                 else:
                     await asyncio.sleep(wait)
+
+    async def _one(
+        self, messages: Sequence[Message], sampling: Sampling, first: int
+    ) -> list[Completion]:
+        """One answer, of a server that refused to give several: sample i is drawn with seed + i
+        either way.  Where that is answered, no more than one is asked for from now on."""
+        drawn = await self.draw(messages, sampling, 1, first)
+        self._alone = True
+        return drawn
 
     async def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         raise Unsupported(f"{self.identity}: chat endpoints give no likelihoods of given text")
@@ -189,7 +214,12 @@ class Endpoint:
         address = f"{self._url}/chat/completions"
         try:
             async with session.post(address, data=raw, allow_redirects=False) as got:
-                text = await got.read()
+                text = await _bounded(got)
+        except aiohttp.ClientConnectorCertificateError:
+            why = "the server's certificate is not trusted"
+            raise _Failed("certificate", why, final=Fatal) from None
+        except aiohttp.ConnectionTimeoutError:
+            raise _Failed("connection", "no connection in time") from None
         except TimeoutError:
             raise _Failed("timeout", "no answer in time", charged=True) from None
         except aiohttp.ClientError as error:
@@ -200,6 +230,8 @@ class Endpoint:
             raise self._refused(got, text)
         try:
             return completions(text, n, logprobs)
+        except NoLogprobs:
+            raise _Failed("malformed", _NO_LOGPROBS, final=Fatal, charged=True) from None
         except Malformed as error:
             raise _Failed("malformed", str(error), charged=True) from None
 
@@ -212,22 +244,14 @@ class Endpoint:
             return _Failed(kind, why, final=Fatal)
         if status in _FATAL:
             return _Failed(kind, f"HTTP {status}: {_FATAL[status]}", final=Fatal)
-        said = f"HTTP {status}{self._said(text)}"
+        code, told = reason(text, self._secrets)
+        if code == "insufficient_quota":  # as 429, though no waiting helps
+            return _Failed(kind, f"HTTP {status}: {_FATAL[402]}", final=Fatal)
+        said = f"HTTP {status}: {told}" if told else f"HTTP {status}"
         if status in _RETRIED or status >= 500:
             after = backoff.retry_after(got.headers.get("Retry-After"))
             return _Failed(kind, said, charged=status in _LATE, after=after)
         return _Failed(kind, said, final=ModelError)
-
-    def _said(self, text: bytes) -> str:
-        """The server's own reason, shortened, without our key in it."""
-        try:
-            error = msgspec.json.decode(text).get("error")
-            said = str(error["message"] if isinstance(error, dict) else error or "")
-        except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError, KeyError):
-            return ""
-        secret = self._authorization.rpartition(" ")[2]
-        said = said.replace(secret, "[key]") if secret else said
-        return f": {said[:200]}" if said else ""
 
     def _connected(self) -> _Line:
         """The session and permits of the running event loop."""
@@ -244,6 +268,17 @@ class Endpoint:
             )
             self._line = _Line(loop, session, asyncio.Semaphore(self._concurrency))
         return self._line
+
+
+async def _bounded(got: aiohttp.ClientResponse) -> bytes:
+    """The whole body; _Failed where it is longer than any answer."""
+    text = bytearray()
+    async for part in got.content.iter_chunked(2**16):
+        text += part
+        if len(text) > LONGEST_REPLY:
+            why = f"the reply has more than {LONGEST_REPLY:,} bytes"
+            raise _Failed("malformed", why, final=ModelError, charged=True)
+    return bytes(text)
 
 
 def _authorization(host: str, user: str | None, password: str | None) -> str:

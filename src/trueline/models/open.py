@@ -34,7 +34,7 @@ def open_model(
     Weights are hashed here and loaded at the first call that needs them.  Raises InputError for
     a name of no known form, a missing file, or an extra that is not installed.
     """
-    if name.startswith(("http://", "https://")):
+    if name.lower().startswith(("http://", "https://")):
         return _endpoint(name, ledger, concurrency, revision)
     if name.startswith("scripted:"):
         model: Model = script(Path(name.removeprefix("scripted:")))

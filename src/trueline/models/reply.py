@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from trueline.models.contract import Completion
 from trueline.records.conversation import dicts
 from trueline.records.types import Message, Sampling, ToolCall
 
+REASON_LIMIT = 200  # characters of a server's own words that an error repeats
+
 
 class Malformed(Exception):
     """A reply that is no answer, and why; the message holds nothing of what it said."""
+
+
+class NoLogprobs(Malformed):
+    """A reply without the log-probabilities that were asked for: its server gives none."""
 
 
 class _Function(Struct):
@@ -51,16 +57,19 @@ class _Choice(Struct):
     logprobs: _Logprobs | None = None
 
 
+_Count = Annotated[int, Meta(ge=0, le=10**9)]
+
+
 class Usage(Struct, frozen=True):
     """The tokens that the server says it charges."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: _Count
+    completion_tokens: _Count
 
 
 class _Reply(Struct):
     choices: list[_Choice] = []
-    usage: Usage | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -102,7 +111,7 @@ def completions(raw: bytes, n: int, logprobs: bool) -> tuple[list[Completion], U
     """
     try:
         reply = _reply.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         start = raw.lstrip()[:1]
         what = "HTML" if start == b"<" else "JSON" if start == b"{" else "something else"
         raise Malformed(f"the reply ({len(raw)} bytes of {what}) is no chat completion") from error
@@ -111,11 +120,37 @@ def completions(raw: bytes, n: int, logprobs: bool) -> tuple[list[Completion], U
     if not reply.choices:
         raise Malformed("the reply has no choices")
     choices = sorted(reply.choices, key=lambda choice: choice.index)[:n]
-    usage = reply.usage
+    usage = _usage(reply.usage)
     drawn = [_completion(choice, usage, len(choices), i) for i, choice in enumerate(choices)]
     if logprobs and any(completion.logprob is None for completion in drawn):
-        raise Malformed("the reply lacks the log-probabilities that were asked for")
+        raise NoLogprobs("the reply lacks the log-probabilities that were asked for")
     return drawn, usage
+
+
+def _usage(said: Any) -> Usage | None:
+    """None where the server does not say it in whole, credible numbers: the answer is good."""
+    try:
+        return msgspec.convert(said, Usage)
+    except msgspec.ValidationError:
+        return None
+
+
+def reason(raw: bytes, secrets: Sequence[str]) -> tuple[str, str]:
+    """The code and the words of a server's error, shortened, printable and without our secrets;
+    empty where the reply is no error object."""
+    try:
+        error = msgspec.json.decode(raw).get("error")
+        code, said = (
+            (error.get("code"), error["message"]) if isinstance(error, dict) else ("", error)
+        )
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, AttributeError, KeyError):
+        return "", ""
+    words = str(said or "")
+    for secret in secrets:
+        words = words.replace(secret, "[key]")
+    words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
+    cut = f"{words[:REASON_LIMIT]}…" if len(words) > REASON_LIMIT else words
+    return str(code), cut
 
 
 def _completion(choice: _Choice, usage: Usage | None, of: int, place: int) -> Completion:
