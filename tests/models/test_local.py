@@ -251,6 +251,21 @@ async def test_weights_that_cannot_be_loaded_stop_everything(tiny: Path, tmp_pat
     await model.close()
 
 
+async def test_an_error_between_batches_reaches_every_caller_and_the_engine_goes_on(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = open_model(f"{tiny}:chat")
+    whole = await together(model, GREEDY)
+    with monkeypatch.context() as patched:
+        patched.setattr("trueline.models.engine.Engine._batches", lambda *_: 1 / 0)
+        calls = (model.generate(m, GREEDY) for m in ASKED)
+        got = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), timeout=60)
+    assert {type(error) for error in got} == {Fatal}
+    assert "division" in str(got[0])
+    assert await together(model, GREEDY) == whole
+    await model.close()
+
+
 async def test_a_folder_without_a_chat_template_says_what_to_supply(tiny: Path) -> None:
     with pytest.raises(InputError, match=r"chat_template\.jinja"):
         open_model(str(tiny / "base"))

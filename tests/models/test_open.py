@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,22 @@ SAMPLING = Sampling(max_tokens=8)
 def test_an_unknown_name_is_told_the_forms(name: str) -> None:
     with pytest.raises(InputError, match=r"(?s)nano:reverse.*hf:ORG/NAME.*http.*scripted:FILE"):
         open_model(name)
+
+
+def test_a_folder_that_cannot_be_a_model_is_told_before_any_call(
+    tiny: Path, tmp_path: Path
+) -> None:
+    pickled = tmp_path / "pickled"
+    shutil.copytree(tiny / "base", pickled)
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    with pytest.raises(InputError, match="pickled ones are never loaded"):
+        open_model(str(pickled))
+    torn = tmp_path / "torn"
+    shutil.copytree(tiny / "chat", torn)
+    for text, told in (("{", "cannot be read"), ("[]", "no JSON object")):
+        (torn / "adapter_config.json").write_text(text)
+        with pytest.raises(InputError, match=told):
+            open_model(str(torn))
 
 
 def test_names_of_folders_and_adapters(tiny: Path) -> None:

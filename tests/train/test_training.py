@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +19,11 @@ from tests.train.tiny import CHATML, tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from trueline.models.open import open_model
-from trueline.records import ids
+from trueline.records import ids, jsonl
 from trueline.records.errors import InputError
 from trueline.records.preference import preference_label
 from trueline.records.types import By, Example, Message, Response, Sampling, with_labels
-from trueline.train import card
+from trueline.train import card, session
 from trueline.train.methods import preference, reverse, sft
 from trueline.train.trainer import Order, Progress
 
@@ -240,9 +244,57 @@ def test_data_that_gives_nothing_is_an_error(tiny: Path, tmp_path: Path) -> None
         preference.train(options(preference, tiny, tmp_path / "m"), bare)
     with pytest.raises(InputError, match="it is empty"):
         sft.train(options(sft, tiny, tmp_path / "m"), [])
-    with pytest.raises(InputError, match="batch-size"):
-        sft.train(options(sft, tiny, tmp_path / "m", batch_size=0), PAIRS)
+    for wrong in ({"batch_size": 0}, {"learning_rate": float("nan")}, {"report_to": ("nobody",)}):
+        (name,) = wrong
+        with pytest.raises(InputError, match=name.replace("_", "-")):
+            sft.train(options(sft, tiny, tmp_path / "m", **wrong), PAIRS)
     assert not (tmp_path / "m").exists()
+
+
+def test_a_training_that_diverges_makes_no_model(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"diverged.*--learning-rate"):
+        sft.train(options(sft, tiny, tmp_path / "m", learning_rate=1e30), PAIRS)
+    # the last step's damage shows in no loss any more
+    once = {"learning_rate": 1e39, "max_steps": 1, "warmup": 0.0, "schedule": "constant"}
+    with pytest.raises(InputError, match="diverged"):
+        sft.train(options(sft, tiny, tmp_path / "n", **once), PAIRS)
+    for name in "mn":
+        assert not list((tmp_path / name).glob("*.safetensors"))
+
+
+def test_a_checkpoint_torn_in_its_last_file_is_passed_over(tmp_path: Path) -> None:
+    for step, state in ((4, "{}"), (12, '{"loss": NaN}'), (16, '{"epoch": 1.')):
+        folder = tmp_path / session.CHECKPOINTS / f"checkpoint-{step}"
+        folder.mkdir(parents=True)
+        (folder / "trainer_state.json").write_text(state)
+    (tmp_path / session.CHECKPOINTS / "checkpoint-20").mkdir()
+    found = session._checkpoint(tmp_path)
+    assert found is not None and found.name == "checkpoint-12"
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_and_ends_at_the_same_weights(tiny: Path, tmp_path: Path) -> None:
+    jsonl.write(tmp_path / "pairs.jsonl", PAIRS)
+    given = "--lora-rank 0 --epochs 30 --batch-size 4 --checkpoint-steps 10 --learning-rate 1e-3"
+
+    def start(out: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "trueline", "train", "sft", str(tmp_path / "pairs.jsonl")]
+        command += ["--model", str(tiny), "--out", str(tmp_path / out), *given.split()]
+        once = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=once)
+
+    whole, cut = start("whole"), start("cut")
+    assert cut.stderr is not None
+    while not list((tmp_path / "cut").glob("checkpoints/checkpoint-*/trainer_state.json")):
+        assert cut.stderr.readline(), "it ended before it could be killed"
+    cut.kill()
+    cut.communicate()
+    assert cut.returncode == -signal.SIGKILL and not (tmp_path / "cut" / card.CARD).exists()
+    _, said = start("cut").communicate()
+    assert "continuing from step" in said
+    assert whole.communicate() and whole.returncode == 0
+    assert card.read(tmp_path / "cut").resumed_from >= 10
+    assert same(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_the_longest_batch_comes_first_and_every_row_once() -> None:

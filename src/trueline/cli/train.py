@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from trueline.cli.options import command
-from trueline.train.card import Card
+from trueline.train.card import Card, losses
 from trueline.train.methods import methods
 
 app = typer.Typer(help="Train a model.", no_args_is_help=True, rich_markup_mode=None)
@@ -23,7 +23,7 @@ def report(card: Card, out: Path, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(card), indent=2).decode())
         return
-    loss = [entry["loss"] for entry in card.log if "loss" in entry]
+    loss = losses(card)
     fell = f", loss {loss[0]:.4f} to {loss[-1]:.4f}" if loss else ""
     print(f"{out}: {card.steps:,} steps on {card.data.rows:,} rows in {card.seconds:,.0f} s{fell}")
 

@@ -124,19 +124,24 @@ class Engine:
     # ---- the thread --------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while True:
-            requests = self._gather()
-            works: dict[tuple[str | None, bool], list[_Work]] = {}
-            for request in requests:
-                if request is None:
-                    self._model = None
-                    return
-                for work in self._read(request):
-                    kind = (request.face.adapter, bool(work.row.tail))
-                    works.setdefault(kind, []).append(work)
-            for (_, scoring), group in works.items():
-                for batch in self._batches(group, scoring):
-                    self._answer(batch, scoring)
+        while (requests := self._gather()) != [None]:
+            try:
+                self._serve([request for request in requests if request is not None])
+            except Exception as error:  # else these callers, and all later ones, wait for ever
+                for request in requests:
+                    if request is not None:
+                        request.put(0, _fatal(request, error), 1)
+        self._model = None
+
+    def _serve(self, requests: Sequence[Request]) -> None:
+        works: dict[tuple[str | None, bool], list[_Work]] = {}
+        for request in requests:
+            for work in self._read(request):
+                kind = (request.face.adapter, bool(work.row.tail))
+                works.setdefault(kind, []).append(work)
+        for (_, scoring), group in works.items():
+            for batch in self._batches(group, scoring):
+                self._answer(batch, scoring)
 
     def _gather(self) -> list[Request | None]:
         """The requests that are there, waiting a little for more; None, to end, comes alone."""

@@ -6,8 +6,9 @@ import importlib.resources
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -83,7 +84,7 @@ def folder(path: Path, adapter: str | None = None) -> Weights:
 
     An adapter's base is the one its configuration names (relative to the adapter's folder, or
     `nano`, or a model on the hub); for an adapter named in a folder, the model in that folder.
-    Raises InputError for a folder that holds neither.
+    Raises InputError for a folder that holds neither, or no weights as safetensors.
     """
     name = path.resolve().name
     if adapter is not None:
@@ -91,12 +92,12 @@ def folder(path: Path, adapter: str | None = None) -> Weights:
         if not (inner / "adapter_config.json").is_file():
             raise InputError(f"{path}: there is no adapter {adapter!r} (no adapter_config.json)")
         whole = (p for p in (path, path / "base") if (p / "config.json").is_file())
-        return Weights(f"{name}:{adapter}", next(whole, None) or _base(inner), inner)
+        return _whole(Weights(f"{name}:{adapter}", next(whole, None) or _base(inner), inner))
     if (path / "adapter_config.json").is_file():
-        return Weights(name, _base(path), path)
+        return _whole(Weights(name, _base(path), path))
     if not (path / "config.json").is_file():
         raise InputError(f"{path}: holds no model (neither config.json nor adapter_config.json)")
-    return Weights(name, path)
+    return _whole(Weights(name, path))
 
 
 def hub(name: str, revision: str | None) -> Weights:
@@ -110,7 +111,17 @@ def hub(name: str, revision: str | None) -> Weights:
     except Exception as error:
         why = type(error).__name__
         raise InputError(f"hf:{name}: cannot be fetched ({why}); is it spelt so?") from error
-    return Weights(name, _base(found), found) if _adapter(found) else Weights(name, found)
+    return _whole(Weights(name, _base(found), found) if _adapter(found) else Weights(name, found))
+
+
+def _whole(found: Weights) -> Weights:
+    for path in (found.base, found.adapter):
+        if path is not None and not any(path.glob("*.safetensors")):
+            raise InputError(
+                f"{path}: holds no weights as *.safetensors, and pickled ones are never loaded: "
+                "save the model again with save_pretrained"
+            )
+    return found
 
 
 def _adapter(path: Path) -> bool:
@@ -119,7 +130,7 @@ def _adapter(path: Path) -> bool:
 
 def _base(adapter: Path) -> Path:
     """The folder of the model that an adapter was trained on."""
-    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    settings = _settings(adapter / "adapter_config.json")
     named = str(settings.get("base_model_name_or_path") or "")
     if named in ("nano", "nano:base"):
         return named_nano("base").base
@@ -132,6 +143,17 @@ def _base(adapter: Path) -> Path:
         f"{adapter}: its adapter_config.json names the base model {named!r}, which is no folder "
         "with a config.json (relative to the adapter's), nor 'nano', nor ORG/NAME on the hub"
     )
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """What a settings file holds; InputError where it cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is no JSON object")
+    return found
 
 
 # ---- the hash --------------------------------------------------------------------------------
@@ -152,10 +174,9 @@ def content(folders: Iterable[Path], patterns: Sequence[str] = FILES) -> str:
 def _hash(path: Path) -> str:
     """A file's digest; settings without what they say of their provenance."""
     if path.name in SETTINGS:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        return digest({k: v for k, v in settings.items() if k not in _PROVENANCE})
-    hashed = blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(2**22):
-            hashed.update(block)
-    return hashed.hexdigest()
+        return digest({k: v for k, v in _settings(path).items() if k not in _PROVENANCE})
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error

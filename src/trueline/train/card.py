@@ -39,7 +39,8 @@ class Card(Struct, frozen=True):
     """Stored as `card.json` in the model's folder, and written last: a folder with it is done.
 
     `base` is the model trained from, by name and identity; `log` holds the loss and the method's
-    metrics by step; `peak` is the most bytes held, measured; times are UTC and seconds.
+    metrics by step (None: not a number); `peak` is the most bytes held, measured; times are UTC
+    and seconds.
     """
 
     method: str
@@ -61,7 +62,7 @@ class Card(Struct, frozen=True):
     memory: Memory
     peak: int
     preview: list[Preview]
-    log: list[dict[str, float]]
+    log: list[dict[str, float | None]]
     seconds: float
     started: str
     finished: str
@@ -85,6 +86,11 @@ def read(folder: Path) -> Card:
         raise InputError(f"{folder / CARD} cannot be read: {error}") from None
 
 
+def losses(card: Card) -> list[float]:
+    """The losses as they were logged, in order."""
+    return [loss for entry in card.log if (loss := entry.get("loss")) is not None]
+
+
 def readme(card: Card) -> str:
     """The card for people."""
     data = card.data
@@ -94,7 +100,7 @@ def readme(card: Card) -> str:
         + ("merged" if card.options["save"] == "merged" else "kept as an adapter")
     )  # fmt: skip
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
-    loss = [entry["loss"] for entry in card.log if "loss" in entry]
+    loss = losses(card)
     fell = f"{loss[0]:.4f} → {loss[-1]:.4f}" if loss else "not logged"
     lines = [
         f"# {card.base}, trained by `trueline train {card.method}`",

@@ -69,7 +69,7 @@ def check(options: TrainOptions) -> None:
     """InputError for a number that no training could use."""
     for name in _POSITIVE:
         value = getattr(options, name, None)
-        if value is not None and value <= 0:
+        if value is not None and not 0 < value < float("inf"):
             raise InputError(f"--{name.replace('_', '-')} {value}: it must be over 0")
     if options.lora_rank < 0:
         raise InputError(f"--lora-rank {options.lora_rank}: 0 (train every weight) or more")

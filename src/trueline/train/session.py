@@ -6,6 +6,7 @@ The same command again continues an unfinished run from its last checkpoint.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -34,6 +35,10 @@ CHECKPOINTS = "checkpoints"
 MEND = (
     "Lower --batch-size and raise --gradient-accumulation by the same factor, use "
     "--gradient-checkpointing, or lower --max-length"
+)
+DIVERGED = (
+    "the training has diverged: a loss, a gradient or a weight is not a number. Lower "
+    "--learning-rate, and choose another --out"
 )
 
 
@@ -68,11 +73,13 @@ def train(method: Method, options: Any, examples: Iterable[Example] | None = Non
     """Train by a method, into `options.out`; the Examples are `options.data`'s unless given.
 
     Raises InputError for a folder that is finished or another run's, for data that gives no row,
-    for a chat template under which the mask would be wrong, and where memory cannot suffice.
+    for a chat template under which the mask would be wrong, where memory cannot suffice, and for
+    a run that diverges: its weights are no model.
     """
     started, clock = now(), time.monotonic()
     _extra()
     check(options)
+    _trackers(options.report_to)
     if (options.out / card.CARD).exists():
         raise InputError(f"{options.out} is finished: choose another --out, or remove it")
     plan = _plan(method, options, examples)
@@ -125,6 +132,8 @@ def _trained(method: Method, options: Any, plan: _Plan) -> tuple[Any, memory.Mem
     if begin and _main():
         print(f"continuing from step {_step(begin)}", file=sys.stderr)
     _run(trainer, begin)
+    if not all(bool(p.isfinite().all()) for p in trainer.model.parameters() if p.requires_grad):
+        raise InputError(DIVERGED)
     return trainer, need, _step(begin) if begin else 0
 
 
@@ -187,6 +196,7 @@ def arguments(options: TrainOptions, rate: float) -> dict[str, Any]:
         "save_total_limit": 1,
         "logging_steps": options.log_steps,
         "logging_first_step": True,
+        "logging_nan_inf_filter": False,  # it would show the last good loss in place of a NaN
         "report_to": list(options.report_to) or "none",
         "disable_tqdm": True,
     }
@@ -229,10 +239,18 @@ def _run(trainer: Any, begin: Path | None) -> None:
 
 
 def _checkpoint(out: Path) -> Path | None:
-    """The last whole checkpoint: the trainer writes its state last."""
+    """The last whole checkpoint: the trainer writes its state last, and not in one piece."""
     states = (out / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")
-    found = sorted((state.parent for state in states), key=_step)
+    found = sorted((state.parent for state in states if _readable(state)), key=_step)
     return found[-1] if found else None
+
+
+def _readable(state: Path) -> bool:
+    try:
+        json.loads(state.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 def _step(checkpoint: Path) -> int:
@@ -254,6 +272,21 @@ def _save(trainer: Any, plan: _Plan, options: Any) -> None:
     model.generation_config.eos_token_id = list(dict.fromkeys(stop))
     model.save_pretrained(options.out, **kept)
     tokenizer.save_pretrained(options.out)
+
+
+def _trackers(names: tuple[str, ...]) -> None:
+    """InputError for a tracker that transformers does not know, or that is not installed."""
+    if not names:
+        return
+    from transformers.integrations import get_available_reporting_integrations
+
+    here = sorted(get_available_reporting_integrations())
+    for name in names:
+        if name not in here:
+            known = ", ".join(here) or "none"
+            raise InputError(
+                f"--report-to {name}: no such tracker is installed (there are: {known})"
+            )
 
 
 def _nothing() -> Any:

@@ -5,6 +5,7 @@ Imports torch and TRL: import it inside functions only.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,10 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl import DPOTrainer, SFTTrainer
 
+from trueline.records.errors import InputError
 from trueline.train.head import plain_head
 from trueline.train.memory import peak
+from trueline.train.session import DIVERGED
 
 
 class Order(Sampler[int]):
@@ -124,6 +127,9 @@ class Progress(TrainerCallback):  # type: ignore[misc]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         done = state.global_step - self._from
+        watched = [(logs or {}).get(name) for name in ("loss", "grad_norm")]
+        if any(value is not None and not math.isfinite(value) for value in watched):
+            raise InputError(f"step {state.global_step}: {DIVERGED}")
         if not state.is_world_process_zero or not logs or "loss" not in logs or not done:
             return
         each = (time.monotonic() - self._began) / done
