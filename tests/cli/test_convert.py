@@ -140,6 +140,42 @@ def test_a_wrong_column_leaves_no_folder(table: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "set").exists()
 
 
+def test_a_wrong_column_behind_a_bad_row_leaves_no_folder(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("q,a\none,two,three\nhow?,so\n")
+    with pytest.raises(InputError, match="no column 'question'"):
+        ask(path, tmp_path / "set", reads="columns", mapping={"prompt": ["question"]})
+    assert not (tmp_path / "set").exists()
+    found = ask(path, tmp_path / "set", reads="columns", mapping={"prompt": ["q"]})
+    assert (found.examples, found.rejected) == (1, 1)
+
+
+def test_a_data_set_is_never_changed_nor_taken_for_whole(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(table, tmp_path / "set", reads="safer-instruct")
+    for inside in ("", "sub", "sub/deep.jsonl"):
+        with pytest.raises(InputError, match="never changed"):
+            ask(tmp_path / "set", tmp_path / "set" / inside)
+    with pytest.raises(InputError, match="one file at a time"):
+        ask(tmp_path / "set", tmp_path / "other", reads="safer-instruct")
+    writer = folder.Writer(tmp_path / "half")
+    for example in folder.read(tmp_path / "set"):
+        writer.add(example)
+    writer.close(complete=False)
+    for out in ("copy", "copy.jsonl"):
+        assert run(str(tmp_path / "half"), str(tmp_path / out)) == 1
+        assert f"{tmp_path / 'half'} is unfinished" in capsys.readouterr().out
+
+
+def test_rejects_of_another_time_are_not_overwritten(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.rejects.jsonl").write_text("mine")
+    with pytest.raises(InputError, match="nothing is overwritten"):
+        ask(table, tmp_path / "a.jsonl", reads="safer-instruct")
+    assert (tmp_path / "a.jsonl.rejects.jsonl").read_text() == "mine"
+    assert not (tmp_path / "a.jsonl").exists()
+
+
 def run(*arguments: str) -> int:
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(convert.command)
@@ -173,6 +209,8 @@ def test_the_command(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     "wrong",
     [
         ("--max-rejects", "some"),
+        ("--max-rejects", "nan%"),
+        ("--max-rejects", "-1"),
         ("--tag", "english"),
         ("--from", "columns", "--map", "prompt"),
         ("--from", "safer-instruct", "--map", "prompt=instruction"),

@@ -35,7 +35,8 @@ def data(tmp_path: Path) -> Path:
             recipe="brew@1",
         )
         label = preference_label(example, 1, 0, By("person", "ann"))
-        failed = ids.label(example, PREFERRED, (0, 1), By("judge", "j"), unscored="time-out")
+        why = "no yes or no in the judge's answer: 'something that nobody should see unasked'"
+        failed = ids.label(example, PREFERRED, (0, 1), By("judge", "j"), unscored=why)
         writer.add(with_labels(example, *([failed] if i == 3 else [label])))
     writer.reject(Reject("rules", "short: 2 words"))
     writer.close(complete=False)
@@ -62,13 +63,16 @@ def test_the_counts(data: Path) -> None:
 def test_texts_are_masked_and_the_terminal_is_safe(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show.command(data, examples=1)
+    show.command(data, examples=4)
     hidden = capsys.readouterr().out
     assert "one two three four … [" in hidden
     assert "last words" not in hidden
+    assert "= unscored (no yes or no … [" in hidden
+    assert "nobody should see" not in hidden
+    assert "= second, by person ann" in hidden
     assert "(partial): 4 Examples, 1 rejects" in hidden
     assert "on 75.0% of Examples; 3 labels answered, 1 unscored" in hidden
-    show.command(data, examples=1, reveal=True)
+    show.command(data, examples=4, reveal=True)
     shown = capsys.readouterr().out
     assert "\\x1b[2Jfive [red]six[/red] \\u202eseven last words of the text 0" in shown
     assert "\x1b" not in hidden + shown

@@ -160,9 +160,10 @@ def test_reading_what_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"trueline": 9}')
     with pytest.raises(InputError, match="schema version 9"):
         folder.manifest(tmp_path)
-    (tmp_path / "manifest.json").write_text('{"trueline": 1}')
-    with pytest.raises(InputError, match="damaged"):
-        folder.manifest(tmp_path)
+    for raw in (b'{"trueline": 1}', b'{"trueline": 1, "state": "\xff"}', b"[]", b""):
+        (tmp_path / "manifest.json").write_bytes(raw)
+        with pytest.raises(InputError, match="damaged"):
+            folder.manifest(tmp_path)
 
 
 def test_verify_finds_a_changed_and_a_missing_shard(tmp_path: Path) -> None:
@@ -170,11 +171,13 @@ def test_verify_finds_a_changed_and_a_missing_shard(tmp_path: Path) -> None:
     shard = tmp_path / "data-00001.parquet"
     raw = shard.read_bytes()
     shard.write_bytes(raw[:50] + bytes([raw[50] ^ 1]) + raw[51:])
-    with pytest.raises(InputError, match="was changed or damaged"):
-        folder.verify(tmp_path)
+    for use in (folder.verify, lambda path: list(folder.read(path))):
+        with pytest.raises(InputError, match="was changed or damaged"):
+            use(tmp_path)
     shard.unlink()
-    with pytest.raises(InputError, match="missing"):
-        folder.verify(tmp_path)
+    for use in (folder.verify, lambda path: list(folder.read(path))):
+        with pytest.raises(InputError, match="missing"):
+            use(tmp_path)
 
 
 def test_a_newer_and_a_foreign_parquet_are_refused(tmp_path: Path) -> None:
@@ -183,6 +186,9 @@ def test_a_newer_and_a_foreign_parquet_are_refused(tmp_path: Path) -> None:
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata({"trueline": "2"}), path)
     with pytest.raises(InputError, match="schema version 2"):
+        list(parquet.read(path))
+    pq.write_table(table.drop_columns(["labels"]), path)
+    with pytest.raises(InputError, match="no column 'labels'"):
         list(parquet.read(path))
     pq.write_table(table.replace_schema_metadata({}), path)
     with pytest.raises(InputError, match="not written by trueline"):

@@ -85,6 +85,16 @@ def test_a_newer_file_is_refused(tmp_path: Path, more: dict[str, object]) -> Non
     path.write_bytes(row(trueline=2, **more))
     with pytest.raises(InputError, match="schema version 2; this trueline reads up to 1"):
         list(jsonl.read(path))
+    with pytest.raises(InputError, match="schema version 2"):
+        list(jsonl.rejects(path))
+
+
+def test_damaged_rejects_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.jsonl"
+    for line in (b"{", b'{"trueline": 1}', b"\xff"):
+        path.write_bytes(jsonl.encode(Reject("rules", "short")) + line)
+        with pytest.raises(InputError, match="line 2 is no Reject"):
+            list(jsonl.rejects(path))
 
 
 def test_equal_records_give_equal_bytes(tmp_path: Path) -> None:

@@ -54,6 +54,19 @@ def test_parquet(tmp_path: Path, end: str) -> None:
     assert fields(read(tmp_path / f"x.parquet{end}", buffer.getvalue())) == given
 
 
+def test_a_parquet_that_is_damaged_inside_is_told_with_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    with pq.ParquetWriter(path, pa.schema([("q", pa.string())])) as writer:
+        for i in range(4):
+            writer.write_table(pa.table({"q": [f"{i} {j}" for j in range(256)]}))
+    raw = path.read_bytes()
+    place = pq.ParquetFile(path).metadata.row_group(2).column(0).data_page_offset
+    path.write_bytes(raw[:place] + b"\xff" * 40 + raw[place + 40 :])
+    found = rows(path)
+    with pytest.raises(InputError, match=r"damaged behind row \d+"):
+        list(found)
+
+
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -49,7 +49,8 @@ class Conversion(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, frozen=True):
     """What came of it: `rejects` by reason; `unread` counts the rows whose columns the format
     does not read, `loses` the Examples with parts that it cannot hold; `boilerplate` is how
-    often the most frequent chosen text is used, of how many."""
+    often the most frequent chosen text is used, of how many; `unfinished`: IN is a data set whose
+    run has not seen all its input yet."""
 
     source: str
     out: str
@@ -59,6 +60,7 @@ class Outcome(Struct, frozen=True):
     loses: dict[str, int]
     boilerplate: tuple[int, int]
     status: str = "complete"
+    unfinished: bool = False
 
     @property
     def rejected(self) -> int:
@@ -71,13 +73,16 @@ def convert(asked: Conversion, quiet: bool = False) -> Outcome:
     InputError where the input or OUT is not what it should be.  A folder that an interrupted
     conversion left is continued; anything else that exists is refused.
     """
-    name = asked.out.name
+    name, inside = asked.out.name, asked.source.resolve()
+    if asked.source.is_dir() and inside in (asked.out.resolve(), *asked.out.resolve().parents):
+        raise InputError(f"{asked.out} lies in {asked.source}: a data set is never changed")
     if asked.writes is None and not name.endswith(OURS):
         if name.endswith(FOREIGN):
             raise InputError(f"{asked.out}: to write a file of this kind, name a format with --to")
         return _to_folder(asked, quiet)
-    if asked.out.exists():
-        raise InputError(f"{asked.out} exists: nothing is overwritten, choose another name")
+    for path in (asked.out, beside(asked.out)):
+        if path.exists():
+            raise InputError(f"{path} exists: nothing is overwritten, choose another name")
     return _to_file(asked, quiet)
 
 
@@ -109,6 +114,7 @@ class _Stream:
             dict(sorted(self.unread.items())),
             more.pop("loses", {}),
             (self.boilerplate.most, self.boilerplate.total),
+            unfinished=_unfinished(asked),
             **more,
         )
 
@@ -145,8 +151,13 @@ def _to_folder(asked: Conversion, quiet: bool) -> Outcome:
     parts.pop("out")
     inputs = [_digest(path) for path in (asked.source, *asked.decontaminate)]
     named = identity("convert", **parts, inputs=inputs)
-    # a wrong format or column shows at the first row: before the folder is anyone's
-    first = list(islice(stream.items, 1))
+    # a wrong format or column shows at the first row that can be read: before the folder is
+    # anyone's
+    first = []
+    for item in islice(stream.items, 100):
+        first.append(item)
+        if not hasattr(item, "reason"):
+            break
 
     def counted() -> Any:
         for item in chain(first, stream.items):
@@ -210,7 +221,8 @@ async def _write_rows(
     from trueline.records.types import Example
 
     stream, count = _Stream(asked), 0
-    with _Rejects(asked.out, stream.rejects) as rejects, table(asked.out, columns) as add:
+    # the rejects appear first: what is there without them would look whole
+    with table(asked.out, columns) as add, _Rejects(asked.out, stream.rejects) as rejects:
         async for item in stream:
             row = format.write(item) if isinstance(item, Example) else item
             if isinstance(row, dict):
@@ -226,7 +238,7 @@ async def _write_ours(asked: Conversion) -> Outcome:
     from trueline.records.types import Example
 
     stream, count = _Stream(asked), 0
-    with _Rejects(asked.out, stream.rejects) as rejects, jsonl.appending(asked.out) as add:
+    with jsonl.appending(asked.out) as add, _Rejects(asked.out, stream.rejects) as rejects:
         async for item in stream:
             if not isinstance(item, Example):
                 rejects.add(item)
@@ -238,11 +250,16 @@ async def _write_ours(asked: Conversion) -> Outcome:
     return stream.outcome(asked, count)
 
 
+def beside(out: Path) -> Path:
+    """Where the rejects of a file go."""
+    return out.with_name(f"{out.name}.rejects.jsonl")
+
+
 class _Rejects:
     """Rejects into OUT.rejects.jsonl, a file that exists only where there are any."""
 
     def __init__(self, out: Path, counts: Counter[str]) -> None:
-        self.path, self.counts = out.with_name(f"{out.name}.rejects.jsonl"), counts
+        self.path, self.counts = beside(out), counts
 
     def __enter__(self) -> _Rejects:
         from trueline.records.atomic import Fresh
@@ -261,6 +278,12 @@ class _Rejects:
             self.fresh.commit()
         else:
             self.fresh.discard()
+
+
+def _unfinished(asked: Conversion) -> bool:
+    from trueline.records import folder
+
+    return asked.source.is_dir() and folder.manifest(asked.source).state != "complete"
 
 
 def _digest(source: Path) -> str:
@@ -291,12 +314,16 @@ def limit(given: str, rows: int) -> float:
     """`--max-rejects` in rows: a number of them, or a share ("5%", "0.05") of all."""
     try:
         if given.endswith("%"):
-            return float(given[:-1]) / 100 * rows
-        return float(given) * rows if "." in given else int(given)
+            share = float(given[:-1]) / 100
+        else:
+            share = float(given) if "." in given else int(given)
+        if not 0 <= share < float("inf"):
+            raise ValueError
     except ValueError:
         raise InputError(
             f"--max-rejects {given}: write a number, or a share as 5% or 0.05"
         ) from None
+    return share if isinstance(share, int) else share * rows
 
 
 def command(
@@ -349,7 +376,8 @@ def command(
     outcome = convert(asked, quiet=json)
     print(msgspec.json.encode(outcome).decode() if json else "\n".join(told(outcome)))
     rows = outcome.examples + outcome.rejected
-    if outcome.status != "complete" or outcome.rejected > limit(max_rejects, rows):
+    short = outcome.unfinished or outcome.status != "complete"
+    if short or outcome.rejected > limit(max_rejects, rows):
         raise typer.Exit(1)
 
 
@@ -368,6 +396,8 @@ def told(outcome: Outcome) -> list[str]:
         lines.append(
             f"  most frequent chosen text: {most:,} of {total:,} uses ({most / total:.1%})"
         )
+    if outcome.unfinished:
+        lines.append(f"  {outcome.source} is unfinished: this is only what it has so far")
     if outcome.status != "complete":
         lines.append(f"  {outcome.status}: the same command continues it")
     return [*lines, f"in {outcome.out}"]

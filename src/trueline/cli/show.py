@@ -15,7 +15,7 @@ import typer
 from msgspec import Struct, field
 
 if TYPE_CHECKING:
-    from trueline.records.types import Example, Message, Reject
+    from trueline.records.types import Example, Label, Message, Reject
 
 WORDS = 4
 """Words of a masked text that are shown."""
@@ -143,13 +143,19 @@ def _shown(example: Example, reveal: bool) -> dict[str, Any]:
             for response in example.responses
         ],
         "labels": [
-            f"{label.question} {list(label.about)} = "
-            f"{label.value if label.value is not None else f'unscored ({label.unscored})'}, "
+            f"{label.question} {list(label.about)} = {_answer(label, reveal)}, "
             f"by {label.by.kind} {label.by.name}"
             for label in example.labels
         ],
         "tags": list(example.tags),
     }
+
+
+def _answer(label: Label, reveal: bool) -> str:
+    """A label's value, or why it has none; both may repeat what was judged."""
+    said = str(label.unscored if label.value is None else label.value)
+    shown = said if reveal else masked(said)
+    return f"unscored ({shown})" if label.value is None else shown
 
 
 def masked(text: str) -> str:

@@ -264,31 +264,37 @@ def manifest(folder: Path) -> Manifest:
     try:
         known(path, msgspec.json.decode(raw)["trueline"])
         return msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+    except (msgspec.DecodeError, UnicodeError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}): make the data set again") from error
 
 
 def read(folder: Path) -> Iterator[Example]:
     """The Examples that the manifest lists, streamed; a partial data set gives what it has (its
-    manifest says so)."""
+    manifest says so).  InputError at a shard that is missing or not what the manifest lists."""
     from trueline.records import parquet  # loads pyarrow
 
     for shard in manifest(folder).shards:
-        yield from parquet.read(folder / shard.name)
+        yield from parquet.read(_listed(folder, shard))
 
 
 def rejects(folder: Path) -> Iterator[Reject]:
     """The Rejects beside the Examples, streamed."""
     for shard in manifest(folder).rejects:
-        yield from jsonl.rejects(folder / shard.name)
+        yield from jsonl.rejects(_listed(folder, shard))
 
 
 def verify(folder: Path) -> None:
     """Compare every shard with the manifest; InputError names the first that differs."""
     found = manifest(folder)
     for shard in (*found.shards, *found.rejects):
-        path = folder / shard.name
-        if not path.exists():
-            raise InputError(f"{path} is missing: {MANIFEST} lists it")
-        if path.stat().st_size != shard.bytes or _hash(path) != shard.hash:
-            raise InputError(f"{path} is not what {MANIFEST} lists: it was changed or damaged")
+        _listed(folder, shard)
+
+
+def _listed(folder: Path, shard: Shard) -> Path:
+    """The shard's file, which is what the manifest lists."""
+    path = folder / shard.name
+    if not path.exists():
+        raise InputError(f"{path} is missing: {MANIFEST} lists it")
+    if path.stat().st_size != shard.bytes or _hash(path) != shard.hash:
+        raise InputError(f"{path} is not what {MANIFEST} lists: it was changed or damaged")
+    return path

@@ -17,6 +17,7 @@ import msgspec
 
 from trueline.records.atomic import fresh
 from trueline.records.border import reject
+from trueline.records.errors import InputError
 from trueline.records.lines import lines
 from trueline.records.schema import VERSION, known
 from trueline.records.types import Example, Reject
@@ -90,7 +91,7 @@ def _read(path: Path, number: int, line: bytes) -> Example | Reject:
         return reject(
             "read", f"not UTF-8: {error.reason} at byte {error.start}", line, path, number
         )
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         _refuse_newer(path, line)
         return reject("read", f"{_kind(line, error)}: {error}", line, path, number)
 
@@ -99,11 +100,11 @@ def _refuse_newer(path: Path, line: bytes) -> None:
     """A row that we cannot read may be fine and merely newer: then the file is refused."""
     try:
         known(path, _versioned.decode(line).trueline)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return
 
 
-def _kind(line: bytes, error: msgspec.DecodeError) -> str:
+def _kind(line: bytes, error: Exception) -> str:
     if isinstance(error, msgspec.ValidationError):
         return "not an Example"
     if re.search(rb"\\u[dD][89a-fA-F]", line):
@@ -112,13 +113,18 @@ def _kind(line: bytes, error: msgspec.DecodeError) -> str:
 
 
 def rejects(path: Path) -> Iterator[Reject]:
-    """The Rejects of a file that `write` made of them."""
+    """The Rejects of a file that `write` made of them; InputError where it is damaged or newer."""
     decoder = msgspec.json.Decoder(_RejectLine)
     for found in lines(path):
         if isinstance(found, Reject):
             yield found
             continue
-        row = decoder.decode(found[1])
+        number, line = found
+        try:
+            row = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            _refuse_newer(path, line)
+            raise InputError(f"{path}, line {number} is no Reject: {error}") from error
         known(path, row.trueline)
         yield Reject(**{name: getattr(row, name) for name in Reject.__struct_fields__})
 

@@ -156,13 +156,14 @@ def read(path: Path) -> Iterator[Example]:
         raise InputError(
             f"{path} was not written by trueline: read it with --from columns and --map"
         )
-    known(path, int(version))
+    known(path, int(version) if version.isdigit() else VERSION + 1)
     try:
         for batch in file.iter_batches(batch_size=256):
             for row in batch.to_pylist():
                 yield _example(row)
-    except (pa.ArrowException, OSError, msgspec.ValidationError) as error:
-        raise InputError(f"{path} is damaged ({error}): make it again") from error
+    except (pa.ArrowException, OSError, KeyError, UnicodeError, msgspec.MsgspecError) as error:
+        why = f"no column {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"{path} is damaged ({why}): make it again") from error
 
 
 def _opened(path: Path) -> Any:

@@ -139,8 +139,14 @@ def _parquet(path: Path) -> Iterator[Numbered | Reject]:
             file = pq.ParquetFile(unpacked if unpacked.tell() else path)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path} is no readable Parquet file: {error}") from error
-        number = 0
-        for batch in file.iter_batches(batch_size=256):
+        number, batches = 0, file.iter_batches(batch_size=256)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"{path} is damaged behind row {number:,}: {error}") from error
+            if batch is None:
+                return
             for at in range(batch.num_rows):
                 number += 1
                 try:
