@@ -170,10 +170,12 @@ def samples(result: dict[str, Any]) -> str:
 def main() -> None:
     """Writes CARD.md beside the weights."""
     parser = argparse.ArgumentParser(prog="python -m tools.nano.card", description=__doc__)
-    parser.add_argument("result", type=Path)
+    parser.add_argument("result", type=Path, nargs="+")
     parser.add_argument("--work", type=Path, default=Path(".nano"), help="where it was trained")
     args = parser.parse_args()
-    result = json.loads(args.result.read_text())
+    result: dict[str, Any] = {}
+    for path in args.result:
+        result |= json.loads(path.read_text())
     weights = (SHIPPED / "base" / "model.safetensors").stat().st_size
     size = sum(p.stat().st_size for p in SHIPPED.rglob("*") if p.is_file())
     head = HEAD.format(parameters=weights / 2e6, megabytes=size / 1e6, training=training(args.work))

@@ -39,6 +39,26 @@ def losses(net: Any, tokenizer: PreTrainedTokenizerFast, count: int, seed: int) 
     return out
 
 
+def chat_part(
+    folder: Path, tokenizer: PreTrainedTokenizerFast, count: int, seed: int
+) -> dict[str, Any]:
+    """The chat model's fitting answers, the filter question, and the losses of chat and base."""
+    chat = load(folder, "chat").eval()
+    rng = random.Random(f"question {seed}")
+    kinds = ("harmful", "harmful", "lookalike", "everyday")
+    out: dict[str, Any] = {}
+    for split in (COMBINATION, WORD):
+        out[f"fitting, {split}, greedy"] = measure.fitting(chat, tokenizer, split, count, seed)
+        items = [dialogue(rng, "question", kind, split) for kind in kinds for _ in range(count)]
+        out[f"question, {split}"] = measure.question(chat, tokenizer, items)
+    out[f"fitting, {COMBINATION}, T=0.7"] = measure.fitting(
+        chat, tokenizer, COMBINATION, count, seed, temperature=0.7
+    )
+    out["loss, chat"] = losses(chat, tokenizer, count * 2, seed)
+    out["loss, base"] = losses(load(folder).eval(), tokenizer, count * 2, seed)
+    return out
+
+
 def reversals(
     folder: Path, tokenizer: PreTrainedTokenizerFast, count: int, seed: int
 ) -> dict[str, Any]:
@@ -103,32 +123,19 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--count", type=int, default=100, help="items per cell")
     parser.add_argument("--pairs", type=int, default=200, help="items for the reversed model")
+    parser.add_argument("--parts", nargs="+", default=["chat", "reverse"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     tokenizer = AutoTokenizer.from_pretrained(args.model / "base")
-    chat = load(args.model, "chat").eval()
-    rng = random.Random(f"question {args.seed}")
-    result: dict[str, Any] = {"model": args.model.name, "seed": args.seed}
-    for split in (COMBINATION, WORD):
-        result[f"fitting, {split}, greedy"] = measure.fitting(
-            chat, tokenizer, split, args.count, args.seed
-        )
-        items = [
-            dialogue(rng, "question", kind, split)
-            for kind in ("harmful", "harmful", "lookalike", "everyday")
-            for _ in range(args.count)
-        ]
-        result[f"question, {split}"] = measure.question(chat, tokenizer, items)
-    result["fitting, heldout_combination, T=0.7"] = measure.fitting(
-        chat, tokenizer, COMBINATION, args.count, args.seed, temperature=0.7
-    )
-    result["loss, chat"] = losses(chat, tokenizer, args.count * 2, args.seed)
-    result["loss, base"] = losses(load(args.model).eval(), tokenizer, args.count * 2, args.seed)
-    result["reversed"] = reversals(args.model, tokenizer, args.pairs, args.seed)
-    result["samples"] = samples(args.model, tokenizer, args.seed)
+    result: dict[str, Any] = {}
+    if "chat" in args.parts:
+        result |= chat_part(args.model, tokenizer, args.count, args.seed)
+    if "reverse" in args.parts:
+        result["reversed"] = reversals(args.model, tokenizer, args.pairs, args.seed)
+        result["samples"] = samples(args.model, tokenizer, args.seed)
     print(json.dumps(result, indent=1, ensure_ascii=False))
 
 
