@@ -66,6 +66,7 @@ def test_names_of_folders_and_adapters(tiny: Path) -> None:
 def test_an_adapter_may_name_nano_as_its_base(tmp_path: Path, base: str) -> None:
     settings = {"base_model_name_or_path": base}
     (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+    (tmp_path / "adapter_model.safetensors").touch()
     assert located(str(tmp_path)).base == weights.nano() / "base"
 
 

@@ -42,7 +42,8 @@ def load(
         raise InputError(f"{path} does not exist")
     raise InputError(
         f"{path} is no data set of ours (a folder, .jsonl, .jsonl.gz or .parquet): say what it is "
-        f"with --from, one of {', '.join(sorted(formats.every()))}"
+        f"with --from, one of {', '.join(sorted(formats.every()))} (where a command has no --from, "
+        "run `trueline convert` first)"
     )
 
 
