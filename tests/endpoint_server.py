@@ -253,7 +253,9 @@ def main() -> None:
             flag = "--" + each.name.replace("_", "-")
             kind = type(each.default)
             if kind is bool:
-                parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=True)
+                parser.add_argument(
+                    flag, action=argparse.BooleanOptionalAction, default=each.default
+                )
             else:
                 parser.add_argument(flag, type=kind, default=each.default)
     asyncio.run(serve(Server(**vars(parser.parse_args()))))
