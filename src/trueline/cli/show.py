@@ -229,7 +229,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Counts, labels, licences, lengths and a few Examples; texts are masked unless revealed."""
-    from trueline.cli.convert import mapping
+    from trueline.cli.given import mapping
 
     found = summarise(source, reads, mapping(map or []) or None, examples, reveal)
     if json:
