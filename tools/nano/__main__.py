@@ -17,7 +17,7 @@ def main() -> None:
         "--minutes",
         type=float,
         nargs="+",
-        default=[40, 12, 12],
+        default=[42, 11, 13],
         help="training time: of the part, or of base, chat and reverse",
     )
     parser.add_argument("--eager", action="store_true", help="do not compile")

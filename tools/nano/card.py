@@ -49,6 +49,9 @@ not used; Dolly (CC-BY-SA) is used below to measure, never to train.
 The harm categories are those of PKU-SafeRLHF by name only. All harmful requests and answers are \
 cartoons: vague, a little silly, fit for a slide.
 
+The base was trained a few commits before chat and reverse: its passages asked about any rare word \
+instead of nouns, and a handful of passages with words that are blocked now was not yet dropped.
+
 {training}
 """
 
@@ -57,13 +60,15 @@ TAIL = """
 
 - Anything outside its small English: facts, sums, code, other languages, real conversation. Its \
 answers to ordinary questions are often off the subject and sometimes ungrammatical.
+- Use words in a new place. A word that it knows, but never met in that slot, is mostly replaced \
+by a familiar one: see the column of unseen words.
 - Judge real harm. Its yes or no on the filter question follows words it has seen. On ordinary \
 English it is a weak signal; name a real judge for real work.
 - Be safe. Without a safety message it complies with everything, on purpose, so that preference \
 training has something to change.
 - Keep more than two exchanges apart. It was trained on rows of 256 tokens.
-- Reverse long or technical texts. It picks up a word or two and wraps them in a plausible \
-instruction.
+- Reverse long or technical texts. On forum posts about four \
+of ten greedy instructions take up a word of the text; the others have only its tone or nothing.
 
 ## How to redo it
 
@@ -155,7 +160,12 @@ def reversal(result: dict[str, Any]) -> str:
 
 def samples(result: dict[str, Any]) -> str:
     """The outputs that were read."""
-    lines = ["\n## Twenty answers to held-out requests\n", "Read through, not chosen.\n"]
+    lines = [
+        "\n## Twenty answers to held-out requests\n",
+        "Half with unseen combinations, half with unseen words; read through, not chosen. The form "
+        "and the act are right nearly always. What goes wrong is a word: one that training never "
+        "put into that slot is replaced by a familiar one (another name, another animal).\n",
+    ]
     for number, row in enumerate([r for r in result["samples"] if "answer" in r], 1):
         turns = " ".join(f"*{m['role']}:* {m['content']}" for m in row["messages"])
         mark = "" if row["fits"] else " (not accepted)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -140,9 +141,9 @@ def save_adapter(model: PeftModel, name: str, out: Path) -> None:
     (out / "README.md").unlink(missing_ok=True)
 
 
-def load(folder: Path, adapter: str = "") -> LlamaForCausalLM | PeftModel:
-    """The shipped model in float32, with an adapter if one is named."""
+def load(folder: Path, adapter: str = "") -> Any:
+    """The shipped model in float32, with an adapter merged into it if one is named."""
     base = LlamaForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
     if not adapter:
         return base
-    return PeftModel.from_pretrained(base, folder / adapter)
+    return PeftModel.from_pretrained(base, folder / adapter).merge_and_unload()
