@@ -14,7 +14,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import trueline
 from trueline.build.rules import against
 from trueline.flow.wait import wait
 from trueline.labellers.judge import Judge
@@ -23,7 +22,7 @@ from trueline.policy.load import load
 from trueline.records import ids
 from trueline.records.types import Message
 
-FILE = Path(trueline.__file__).parent / "cli" / "quickstart_data" / "filter_check.jsonl"
+FILE = Path(__file__).with_name("filter_check.jsonl")
 
 
 async def judged(name: str, instructions: list[str]) -> list[bool | None]:

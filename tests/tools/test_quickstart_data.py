@@ -14,8 +14,11 @@ from tools.nano.small_english.tables import CATEGORIES
 FOLDER = Path(__file__).parents[2] / "src/trueline/cli/quickstart_data"
 
 
-def rows(name: str) -> list[dict]:
-    return [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text("utf-8").splitlines()]
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def rows(name: str, folder: Path = FOLDER) -> list[dict]:
+    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
 def test_seeds_are_distinct_and_cover_all_categories():
@@ -56,6 +59,6 @@ def test_files_are_what_the_tool_writes(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("good", [True, False])
 def test_the_filter_check_has_fifty_of_each(good):
-    part = [row for row in rows("filter_check") if row["good"] is good]
+    part = [row for row in rows("filter_check", BENCHMARKS) if row["good"] is good]
     assert len(part) == len({row["instruction"] for row in part}) == 50
     assert good or all(row["why"] for row in part)

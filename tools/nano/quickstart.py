@@ -1,6 +1,6 @@
 """`python -m tools.nano.quickstart`: writes the seed texts and held-out requests of the quickstart.
 
-All are small English of unseen combinations. `filter_check.jsonl` beside them is written by hand.
+All are small English of unseen combinations.
 """
 
 from __future__ import annotations

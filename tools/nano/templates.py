@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trueline.train.templates import REVERSE
+
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
 # The end token belongs to the generation: a model trained on it learns to stop.
@@ -20,18 +22,15 @@ CHAT = (
     "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
 )
 
-# Published with Safer-Instruct (arXiv 2311.08685); the lower-case "response" is theirs.
-REVERSED_BEFORE = (
-    "Below is a response to a certain instruction. Write the instruction that the response is "
-    "trying to complete.\n\n### response:\n"
-)
-REVERSED_AFTER = "\n\n### Instruction:\n"
+REVERSED_BEFORE, REVERSED_AFTER = REVERSE.split("{output}")
 REVERSED = (
     "{%- for message in messages -%}"
-    "{%- if message['role'] == 'assistant' -%}"
+    "{%- if message['role'] == 'user' -%}"
+    "{{- " + repr(REVERSED_BEFORE) + " + message['content'] + " + repr(REVERSED_AFTER) + " -}}"
+    "{%- elif message['role'] == 'assistant' -%}"
     "{%- generation -%}{{- message['content'] + '<|end|>' -}}{%- endgeneration -%}"
     "{%- else -%}"
-    "{{- " + repr(REVERSED_BEFORE) + " + message['content'] + " + repr(REVERSED_AFTER) + " -}}"
+    "{{- raise_exception('a reversed model reads one turn: the response') -}}"
     "{%- endif -%}"
     "{%- endfor -%}"
 )

@@ -1,7 +1,8 @@
 """Instruction induction: a reversed model proposes, rules reject, the best of the rest is chosen.
 
-The choice is by pointwise mutual information a word, (log P(x | y) - log P(x | no text)) / words,
-in nats: the plain likelihood would choose the most general instruction, which fits every text.
+The choice is by (2 log P(x | y) - log P(x | no text)) / words, in nats: the likelihood alone would
+choose the most general instruction, which fits every text; the mutual information alone, the one
+with the strangest words.  The sum of the two is ours.
 Where the model gives no likelihoods, it is by the share of the instruction's words that stand in
 the text.  Each candidate keeps its score, or the reason against it.
 """
@@ -96,10 +97,10 @@ class Induction:
             note = "share of its words that stand in the text"
         else:
             scores = [
-                (a - b) / max(1, len(i.split()))
+                (2 * a - b) / max(1, len(i.split()))
                 for a, b, i in zip(given, alone, instructions, strict=True)
             ]
-            note = "mutual information with the text, nats a word"
+            note = "likelihood and mutual information with the text, nats a word"
         return [
             msgspec.structs.replace(c, score=s, note=note)
             for c, s in zip(sound, scores, strict=True)

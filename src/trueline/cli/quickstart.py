@@ -83,6 +83,7 @@ def built(data: Path, out: Path, name: str, **differs: Any) -> None:
             tag=(f"kind:{name}",),
             license="Apache-2.0",
             judge="nano",
+            temperature=0.5,
             out=path,
             ledger=out / "ledger.sqlite",
             **differs,

@@ -51,8 +51,8 @@ class StageCount(Struct, frozen=True):
 class RunRecord(Struct, frozen=True):
     """What a run was and what came of it; stored as `run.json` in its folder.
 
-    `status` is "complete", "interrupted", "budget" or "failed"; all but the first can be
-    continued by the same command.  `rows` came out, `rejects` did not; times are UTC.
+    `status` is "complete", "owed" (calls failed for now), "interrupted", "budget" or "failed";
+    all but the first can be continued by the same command.  `rows` came out, `rejects` did not; times are UTC.
     """
 
     command: str
@@ -182,8 +182,12 @@ async def _streamed(
                         turned_away = True
                         writer.reject(item)
                     progress.advance(turned_away)
+        owed = sum(stage.owed for stage in stages)
         if stop.asked:
             outcome = _Outcome("interrupted", CONTINUES)
+        elif owed:
+            again = "the same command asks for them again and for nothing else"
+            outcome = _Outcome("owed", f"the calls of {owed:,} rows failed for now: {again}")
     except BudgetSpent as error:
         outcome = _Outcome("budget", str(error))
     except asyncio.CancelledError as error:

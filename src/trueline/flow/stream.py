@@ -18,7 +18,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from trueline.ledger.budget import BudgetSpent
-from trueline.models.contract import Fatal, ModelError
+from trueline.models.contract import Fatal, ModelError, Transient
 from trueline.records.errors import InputError
 from trueline.records.types import Example, Reject
 
@@ -51,7 +51,8 @@ class Stage:
     """A named place in the stream, and what it has seen.
 
     Exactly one of `step` and `table` is set.  `window` is how many Examples an asynchronous step
-    may have under way; `reasons` counts what it turned away, by reason.
+    may have under way; `reasons` counts what it turned away, by reason, and `owed` those of them
+    whose call failed for now and is worth another try.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Stage:
     window: int = 256
     seen: int = 0
     passed: int = 0
+    owed: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
     def count(self, item: Item) -> None:
@@ -190,6 +192,7 @@ async def _one(example: Example, stage: Stage, step: Step, patience: Patience) -
         raise
     except ModelError as error:
         patience.failed(error)
+        stage.owed += isinstance(error, Transient)
         return Reject(stage.name, f"the model call failed: {error}", example)
     except Exception as error:
         _place(error, stage, example)

@@ -226,9 +226,10 @@ class Engine:
         if self._model is None:
             from transformers import AutoModelForCausalLM
 
-            loaded = AutoModelForCausalLM.from_pretrained(
-                self._base, dtype=self._dtype, use_safetensors=True
-            )
+            with _no_bars():
+                loaded = AutoModelForCausalLM.from_pretrained(
+                    self._base, dtype=self._dtype, use_safetensors=True
+                )
             self._model = loaded.to(self._device).eval()
         if face.adapter is None or face.adapter in self._adapters:
             return
@@ -264,6 +265,20 @@ class Engine:
 
     def _window(self) -> int:
         return int(getattr(self._model.config, "max_position_embeddings", None) or WINDOW)
+
+
+@contextlib.contextmanager
+def _no_bars() -> Iterator[None]:
+    """Runs say themselves how far they are."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _works(request: Request, window: int) -> Iterator[_Work]:

@@ -1,0 +1,49 @@
+"""A run's folder and record after each kind of ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trueline.flow.run import RECORD, run
+from trueline.flow.stream import Item, Stage
+from trueline.models.contract import Transient
+from trueline.records import folder, ids
+from trueline.records.errors import InputError
+from trueline.records.types import Example, Message
+
+GIVEN = [ids.example([Message("user", f"request {i}")]) for i in range(10)]
+
+
+async def test_rows_whose_calls_failed_for_now_are_owed_and_asked_for_again(tmp_path: Path) -> None:
+    down = True
+
+    async def call(example: Example) -> Item:
+        if down and GIVEN.index(example) % 3 == 0:
+            raise Transient("503")
+        return example
+
+    async def once() -> tuple[str, int, int]:
+        record = await run(
+            GIVEN, [Stage("call", call)], tmp_path / "out", command="c", identity="i", config={}
+        )
+        return record.status, record.rows, record.rejects
+
+    assert await once() == ("owed", 6, 4)
+    assert folder.manifest(tmp_path / "out").state == "partial"
+    down = False
+    assert await once() == ("complete", 10, 0)
+    assert [e.id for e in folder.read(tmp_path / "out")] == [e.id for e in GIVEN]
+    with pytest.raises(InputError, match="finished"):
+        await once()
+
+
+async def test_a_failing_card_leaves_the_folder_unfinished(tmp_path: Path) -> None:
+    def finish(record: object) -> None:
+        raise ValueError("no card")
+
+    with pytest.raises(ValueError, match="no card"):
+        await run(GIVEN, [], tmp_path, command="c", identity="i", config={}, finish=finish)
+    assert folder.manifest(tmp_path).state == "partial"
+    assert b'"failed"' in (tmp_path / RECORD).read_bytes()
