@@ -52,7 +52,8 @@ class RunRecord(Struct, frozen=True):
     """What a run was and what came of it; stored as `run.json` in its folder.
 
     `status` is "complete", "owed" (calls failed for now), "interrupted", "budget" or "failed";
-    all but the first can be continued by the same command.  `rows` came out, `rejects` did not; times are UTC.
+    all but the first can be continued by the same command.  `rows` came out, `rejects` did not;
+    times are UTC.
     """
 
     command: str
