@@ -11,6 +11,7 @@ import contextlib
 import math
 import queue
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,7 +161,8 @@ class Engine:
     def _read(self, request: Request) -> list[_Work]:
         """The request's rows; what cannot be read is answered with its error."""
         try:
-            self._load(request.face)
+            with _quiet():
+                self._load(request.face)
             return list(_works(request, self._window()))
         except Exception as error:
             request.put(0, error if isinstance(error, ModelError) else _fatal(request, error), 1)
@@ -226,10 +228,9 @@ class Engine:
         if self._model is None:
             from transformers import AutoModelForCausalLM
 
-            with _no_bars():
-                loaded = AutoModelForCausalLM.from_pretrained(
-                    self._base, dtype=self._dtype, use_safetensors=True
-                )
+            loaded = AutoModelForCausalLM.from_pretrained(
+                self._base, dtype=self._dtype, use_safetensors=True
+            )
             self._model = loaded.to(self._device).eval()
         if face.adapter is None or face.adapter in self._adapters:
             return
@@ -268,14 +269,17 @@ class Engine:
 
 
 @contextlib.contextmanager
-def _no_bars() -> Iterator[None]:
-    """Runs say themselves how far they are."""
+def _quiet() -> Iterator[None]:
+    """No bars, and no warnings of transformers and peft about one another's future: a run says
+    itself how far it is."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         if shown:
             logging.enable_progress_bar()
