@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+
+if TYPE_CHECKING:
+    from trueline.ledger.summary import Spend
 
 
 def command(
@@ -16,22 +20,29 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
     """Show what was spent, by run and model: calls, hits, failures, tokens, money, seconds."""
-    from rich.console import Console
-    from rich.table import Table
-
     from trueline.ledger.summary import summary
 
     spends = summary(path)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(spends), indent=2).decode())
         return
-    columns = "calls answers hits attempts failed prompt completion money seconds".split()
-    table = Table("run", "model", *columns, title=str(path), title_justify="left")
-    for s in spends:
-        failed = ", ".join(f"{kind} {n:,}" for kind, n in sorted(s.failures.items())) or "0"
-        counts = [f"{n:,}" for n in (s.calls, s.answers, s.hits, s.attempts)]
-        tokens = [f"{n:,}" for n in (s.prompt_tokens, s.completion_tokens)]
-        table.add_row(
-            s.run, s.model[:40], *counts, failed, *tokens, f"{s.money:,.4f}", f"{s.seconds:,.1f}"
-        )
-    Console(markup=False).print(table)
+    for run, models in groupby(spends, key=lambda spend: spend.run):
+        print(run)
+        for spend in models:
+            print(f"  {spend.model}")
+            print(f"    {told(spend)}")
+
+
+def told(spend: Spend) -> str:
+    """One run's spending on one model, in a line; what is nought is left out."""
+    tokens = f"{spend.prompt_tokens:,} + {spend.completion_tokens:,} tokens"
+    failed = ", ".join(f"{n:,} × {kind}" for kind, n in sorted(spend.failures.items()))
+    parts = {
+        f"{spend.calls:,} calls answered ({spend.answers:,} answers)": spend.calls,
+        f"{spend.hits:,} answers from the ledger": spend.hits,
+        f"{spend.attempts:,} attempts, failed: {failed}": failed,
+        tokens: spend.attempts,
+        f"{spend.money:,.4f} money": spend.money,
+        f"{spend.seconds:,.1f} s waiting": spend.attempts,
+    }
+    return " · ".join(part for part, worth in parts.items() if worth)
