@@ -18,7 +18,6 @@ from trueline.ledger.budget import Budget, Price
 from trueline.ledger.ledger import Ledger, open_ledger
 from trueline.models.contract import Model
 from trueline.models.open import open_model
-from trueline.records.atomic import explained
 from trueline.records.errors import InputError
 from trueline.records.ids import digest
 
@@ -124,9 +123,7 @@ async def setup(command: str, options: RunOptions) -> AsyncIterator[Setup]:
     inputs = decisive(options)
     out = options.out.resolve()
     name = f"{command} {out.name} {digest([command, inputs, str(out)])[:8]}"
-    with explained(options.ledger):
-        opened = await open_ledger(options.ledger, run=name, budget=options.budget())
-    async with opened as ledger:
+    async with await open_ledger(options.ledger, run=name, budget=options.budget()) as ledger:
         made = Setup(command, options, inputs, ledger)
         try:
             yield made

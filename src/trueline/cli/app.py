@@ -52,7 +52,3 @@ def run() -> None:
     except (InputError, ModelError, Unsupported) as error:
         print(told(error), file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:
-        # `trueline show DATA | head`: the reader has what it wanted
-        sys.stderr.close()
-        sys.exit(0)
