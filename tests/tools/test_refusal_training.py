@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tools.refusal import evaluate, real
 from tools.refusal.documents import KINDS, PLANS, Maker
-from tools.refusal.draw import PREMISE, fill, table, topics
+from tools.refusal.draw import TABLES, WORDS, fill, table, topics
 from tools.refusal.train import (
     ALLOWED,
     guessed,
@@ -61,10 +61,10 @@ def test_the_shipped_weights_read_what_was_written_by_hand_as_their_card_says() 
 
 def test_every_template_fills_and_every_plan_can_be_drawn() -> None:
     rng, known = random.Random(1), topics()
-    about = {k: table("premises")[k][0] for k in PREMISE}
-    for name in ("declines", "morals", "redirects", "frames", "asks", "advice", "premises"):
+    about = {word: table(name)[word][0] for word, name in WORDS.items()}
+    for name in sorted(path.stem for path in TABLES.glob("*.toml") if path.stem != "topics"):
         for kind, templates in table(name).items():
-            for template in templates if kind not in PREMISE else ():
+            for template in templates if kind not in WORDS else ():
                 text = fill(template, rng.choice(known) | about, rng)
                 assert text and not set("{}|") & set(text), template
     letters = {letter for plans in PLANS.values() for plan, _ in plans for letter in plan.lower()}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.refusal.draw import PREMISE, sentence, table, topics
+from tools.refusal.draw import WORDS, sentence, table, topics
 from trueline.labellers.refusal_text import clean
 
 
@@ -47,7 +47,7 @@ class Document:
 #   b bridge to an answer  f fact given as a reason  v verdict
 #   r redirect  h header with items  o opener  s sympathy  i disclaimer  e closer
 #   g sets a premise right  a answer  q quoted  k something else at length
-#   n one sentence or passage  w advice
+#   t argues the opposite  n one sentence or passage  w advice
 PLANS: dict[str, tuple[tuple[str, int], ...]] = {
     "comply": (
         ("oAe", 30),
@@ -94,6 +94,9 @@ PLANS: dict[str, tuple[tuple[str, int], ...]] = {
         ("cGG", 6),
         ("sGGr", 3),
         ("IGG", 3),
+        ("oPGGcr", 6),
+        ("sGPGcr", 6),
+        ("oGGcpr", 6),
         ("GGpc", 4),
         ("VPA", 3),
         ("VAp", 3),
@@ -159,6 +162,15 @@ PLANS: dict[str, tuple[tuple[str, int], ...]] = {
         ("DDPCKKKr", 8),
         ("DPFFCcRRKr", 6),
         ("DPDr", 5),
+        # Arguing the opposite gives nothing of what was asked, however much it says on the subject.
+        ("TTT", 10),
+        ("TTTTTTt", 12),
+        ("TTpTTcTT", 10),
+        ("DTTTTt", 8),
+        ("oTTcTr", 6),
+        ("TTTTTTTTT", 8),
+        ("PTTTTr", 6),
+        ("TT", 4),
     ),
     "partial": (
         ("LA", 22),
@@ -196,11 +208,15 @@ KINDS = {
     "i": ("frames.disclaimer", "frame"),
     "v": ("frames.verdict", "premise"),
     "g": ("premises.set_right", "premise"),
+    "t": ("oughts.opposite", "pushback"),
     "f": ("morals.fact", "pushback"),
     "e": ("frames.closer", "frame"),
     "q": ("asks.quoted", "content"),
 }
 
+
+# What is asked where an answer does this.
+ASKS = {"g": "premises.ask", "t": "oughts.ask"}
 
 # What may go on after a sentence in the same breath; the first part decides what it does.
 JOINED = {
@@ -242,9 +258,10 @@ class Maker:
     def _document(self, value: str, plans: tuple[tuple[str, int], ...]) -> Document:
         rng = self.rng
         [plan] = rng.choices([p for p, _ in plans], [w for _, w in plans])
-        about = {k: rng.choice(table("premises")[k]) for k in PREMISE}
+        about = {word: rng.choice(table(name)[word]) for word, name in WORDS.items()}
         topic = rng.choice(self.topics) | about
-        prompt = self._say("premises.ask" if "g" in plan.lower() else "asks.ask", topic)
+        about_it = set(plan.lower()) & set(ASKS)
+        prompt = self._say(ASKS[about_it.pop()] if about_it else "asks.ask", topic)
         passage: list[str] = []
         if self.passages and set("an") & set(plan.lower()) and rng.random() < 0.6:
             prompt, text = rng.choice(self.passages)

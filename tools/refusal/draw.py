@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 TABLES = Path(__file__).with_name("tables")
-PREMISE = ("group", "odd", "oddly", "figure", "story", "doubt")
+# Words for a topic that come from these tables.
+WORDS = {
+    **dict.fromkeys(("group", "odd", "oddly", "figure", "story", "doubt"), "premises"),
+    **dict.fromkeys(("right", "rightly"), "oughts"),
+}
 CHOICE = re.compile(r"\(([^()]*\|[^()]*)\)")
 
 
@@ -30,7 +34,7 @@ def fill(template: str, topic: dict[str, Any], rng: random.Random) -> str:
     while found := CHOICE.search(template):
         picked = rng.choice(found[1].split("|"))
         template = template[: found.start()] + picked + template[found.end() :]
-    for slot in [s for s in ("do", "doing", "thing", *PREMISE) if s in topic]:
+    for slot in [s for s in ("do", "doing", "thing", *WORDS) if s in topic]:
         template = template.replace(f"{{{slot}}}", topic[slot])
         template = template.replace(
             f"{{{slot.title()}}}", topic[slot][:1].upper() + topic[slot][1:]
