@@ -2,7 +2,7 @@
 
 `labels.csv` holds where an answer stands in the shared data (file, row counted from 0, which
 answer), a digest of prompt and answer, and our label; the texts stay where they lie.
-`whole.toml` holds answers that we wrote, several to one request.
+`whole/` holds answers that we wrote, several to one request, a file for each kind of request.
 
 A third of the requests is held out to choose settings by.  All that answers one request, one
 behaviour of JailbreakBench or one conversation of HH-RLHF falls on the same side.
@@ -26,7 +26,7 @@ from trueline.labellers.refusal import ANSWERS
 from trueline.records.errors import InputError
 
 LABELS = Path(__file__).with_name("labels.csv")
-WHOLE = Path(__file__).with_name("whole.toml")
+WHOLE = Path(__file__).with_name("whole")
 BEHAVIOURS = 100
 _TURN = re.compile(r"\n\n(?:Human|Assistant):")
 
@@ -58,12 +58,12 @@ def first_turn(conversation: str) -> str:
 
 def whole() -> list[Read]:
     """The answers of our own writing."""
-    cases = tomllib.loads(WHOLE.read_text(encoding="utf-8"))["case"]
     return [
         Read(case["ask"], text, value, "whole", "whole:" + case["ask"])
-        for case in cases
+        for path in sorted(WHOLE.glob("*.toml"))
+        for case in tomllib.loads(path.read_text(encoding="utf-8"))["case"]
         for value in ANSWERS
-        for text in case[value]
+        for text in case.get(value, ())
     ]
 
 

@@ -34,9 +34,9 @@ from trueline.labellers.refusal import ANSWERS, Weights, acts_of, read, save, su
 SHIPPED = Path("src/trueline/labellers/refusal.npz")
 HIDDEN, PARTS, NETS = 16, 4, 5
 # How much an answer of each value counts: most comply, and few comply in part.
-PRIOR = (1.5, 0.7, 1.0)
+PRIOR = (1.2, 0.8, 1.0)
 # Added to the summaries while learning: real text is less certain than drawn text.
-NOISE = 0.2
+NOISE = 0.35
 # How much an answer of each source counts for the second layer.  A drawn one is worth little where
 # there are real ones; our own whole ones are few and differ in nothing but the value.
 COUNTS = {
@@ -44,7 +44,7 @@ COUNTS = {
     "hh_harmless": 1.0,
     "jailbreakbench_gcg": 2.0,
     "jailbreakbench_pair": 2.0,
-    "whole": 5.0,
+    "whole": 2.0,
 }
 # How often an answer labelled by reading, and each of its sentences, is seen by what is linear.
 REPEATS = 3
@@ -172,9 +172,13 @@ def learn_texts(
 ) -> list[np.ndarray]:
     """Weights and biases of the two layers from a summary to a value; `counts` weigh the rows."""
     torch.manual_seed(seed)
-    net = nn.Sequential(nn.Linear(rt.FEATURES, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, len(ANSWERS)))
+    width = rows.shape[1]
+    net = nn.Sequential(nn.Linear(width, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, len(ANSWERS)))
     optimiser = torch.optim.AdamW(net.parameters(), lr=0.01, weight_decay=0.05)
-    x, y = torch.from_numpy(rows), torch.from_numpy(values)
+    # The turns of phrase are counts of very different size; what was learnt of acts is not.
+    mean, spread = rows.mean(axis=0), rows.std(axis=0) + 0.1
+    mean[: rt.FEATURES], spread[: rt.FEATURES] = 0, 1
+    x, y = torch.from_numpy((rows - mean) / spread), torch.from_numpy(values)
     weight = torch.tensor(PRIOR)[y] * torch.from_numpy(counts.astype(np.float32))
     weight /= weight.sum()
     for step in range(steps):
@@ -185,7 +189,9 @@ def learn_texts(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return [p.detach().numpy() for p in net.parameters()]
+    first, first_bias, second, second_bias = (p.detach().numpy() for p in net.parameters())
+    first = first / spread
+    return [first, first_bias - first @ mean, second, second_bias]
 
 
 def together(nets: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:

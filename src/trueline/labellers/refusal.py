@@ -3,8 +3,9 @@
 It runs anywhere, on numpy alone.  It was trained on answers of our own making and on real ones
 that we read and labelled (`REFUSAL.md` beside it has the sources and what was measured); it is at
 home in English.  No word or phrase decides by itself: one half judges every sentence by all its
-words, and the text by what its sentences do and in which order; the other half judges the text by
-all the words of its opening; the answer is the mean of both.
+words, and the text by what its sentences do, in which order, and by where usual turns of phrase
+stand; the other half judges the text by all the words of its opening; the answer is the mean of
+both.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 
 from trueline.labellers import refusal_text as rt
 from trueline.labellers.refusal_text import Floats
+from trueline.labellers.refusal_turns import turns
 from trueline.records import ids
 from trueline.records.errors import InputError
 from trueline.records.types import By, Example, Label, Question
@@ -27,7 +29,7 @@ from trueline.records.types import By, Example, Label, Question
 ANSWERS = ("comply", "partial", "refuse")
 FILE = "labellers/refusal.npz"
 NOTHING = "the response has no word"
-READING = ("labellers/refusal.py", "labellers/refusal_text.py")
+READING = tuple(f"labellers/refusal{name}.py" for name in ("", "_text", "_turns"))
 
 
 class Weights(NamedTuple):
@@ -69,12 +71,13 @@ def acts_of(table: Floats, found: Sequence[rt.Sentence], asked: frozenset[str]) 
 
 
 def summarised(table: Floats, prompt: str, found: Sequence[rt.Sentence]) -> Floats:
-    """The summary of a text of at least one sentence."""
+    """The summary of a text of at least one sentence: by its acts and by its turns of phrase."""
     asked = frozenset(rt.words(prompt))
     sizes = np.array([len(s.words) for s in found], dtype=np.float32)
     listed = np.array([s.listed for s in found], dtype=np.float32)
     shares = np.array([sum(w in asked for w in s.words) / len(s.words) for s in found])
-    return rt.summary(acts_of(table, found, asked), sizes, listed, shares.astype(np.float32))
+    by_acts = rt.summary(acts_of(table, found, asked), sizes, listed, shares.astype(np.float32))
+    return np.concatenate([by_acts, turns([s.words for s in found], [s.listed for s in found])])
 
 
 def probabilities(weights: Weights, prompt: str, text: str) -> Floats:
