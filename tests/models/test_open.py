@@ -150,7 +150,7 @@ def test_a_script_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None
     path.write_text(text)
     with pytest.raises(InputError, match=r"script\.json: a script is a JSON list"):
         open_model(f"scripted:{path}")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot read"):
         open_model(f"scripted:{tmp_path}/none.json")
 
 

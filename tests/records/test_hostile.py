@@ -19,6 +19,7 @@ import pytest
 
 from trueline.cli import app
 from trueline.records import folder, ids, jsonl, parquet
+from trueline.records.errors import InputError
 from trueline.records.types import Message
 
 one, two = (ids.example([Message("user", text)]) for text in ("one", "two"))
@@ -305,6 +306,15 @@ def test_a_place_that_cannot_be_written(
     said = capfd.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+def test_what_is_no_file_is_never_replaced_by_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(InputError, match="it is no file"), jsonl.appending(path):
+            pass
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from trueline.policy.answers import choices
 from trueline.policy.types import Policy
 from trueline.records.errors import InputError
 from trueline.records.ids import digest
+from trueline.records.lines import text_of
 
 GROUPS = {
     "harmfulness": "Harmful requests",
@@ -227,11 +228,7 @@ def _meant(name: str, policy: Policy) -> list[Benchmark]:
         return [everything[name]]
     path = Path(name)
     if path.suffix == ".toml":
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
-        return [parse(text, str(path), policy)]
+        return [parse(text_of(path), str(path), policy)]
     raise InputError(
         f"no benchmark or group is named {name!r}, and it is no .toml file; groups: "
         f"{', '.join(GROUPS)}; benchmarks: {', '.join(everything)}"

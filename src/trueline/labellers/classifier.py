@@ -40,6 +40,7 @@ from trueline.policy.cross import cross
 from trueline.policy.types import Policy
 from trueline.records import ids
 from trueline.records.errors import InputError
+from trueline.records.lines import text_of
 from trueline.records.types import By, Example, Label, Question
 
 if TYPE_CHECKING:
@@ -184,9 +185,7 @@ def classifier(name: str, mapping: Path | None = None, policy: Policy | None = N
 def read_mapping(path: Path) -> Mapping:
     """The mapping in a TOML file; InputError where it is none."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Mapping)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a mapping: {error}") from error
+        return msgspec.convert(tomllib.loads(text_of(path)), Mapping)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: {error}") from error
 

@@ -30,6 +30,7 @@ from trueline.labellers.targets import About, targets
 from trueline.policy.load import load
 from trueline.records import ids
 from trueline.records.errors import InputError
+from trueline.records.lines import text_of
 from trueline.records.types import By, Code, Example, Hierarchy, Label, Question, Response, Value
 
 HELD, PASSED = (load()[name] for name in ("hierarchy_held", "tests_passed"))
@@ -152,11 +153,7 @@ class Grader:
 
 def from_file(sandbox: Sandbox, path: Path, question: Question) -> Grader:
     """The grader in a file of Python, named after it."""
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    return Grader(sandbox, question, source=source, name=path.stem)
+    return Grader(sandbox, question, source=text_of(path), name=path.stem)
 
 
 async def standing(

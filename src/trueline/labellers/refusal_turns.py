@@ -36,8 +36,9 @@ TURNS = {
     "note": r"important|essential|crucial|remember|always|keep in mind|note",
     "the question": r"point out|clarify|(the|your) question|premise|assum\w+|meaningful|coherent"
     r"|misunderstanding|mean by",
-    "no such thing": r"fiction\w*|imaginary|mythical|myth|exist|(does not|do not|doesn't|don't) have"
-    r"|no evidence|scientific\w*|impossible|not possible|physically|in reality|real life",
+    "no such thing": r"fiction\w*|imaginary|mythical|myth|exist"
+    r"|(does not|do not|doesn't|don't) have|no evidence|scientific\w*|impossible|not possible"
+    r"|physically|in reality|real life",
     "instead": r"instead|rather|alternativ\w+",
     "however": r"however|but|that said|nevertheless|nonetheless|still|though",
     "here are": r"here (is|are)|here's|steps?|tips?|ways?|follow\w*|methods?|such as|for example"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueline.records.errors import InputError
+from trueline.records.lines import text_of
 from trueline.records.types import ROLES, Example, Message, Question
 
 if TYPE_CHECKING:
@@ -104,10 +105,7 @@ class Template:
             file = resources.files("trueline").joinpath(f"labellers/templates/{self.name}")
             self.source = file.read_text(encoding="utf-8")
         else:
-            try:
-                self.source = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"{path}: cannot be read as a template: {error}") from error
+            self.source = text_of(path)
 
     @cached_property
     def _blocks(self) -> jinja2.Template:

@@ -20,12 +20,23 @@ _FIRST = re.compile(
     re.IGNORECASE,
 )
 _BEGUN = re.compile(r'\{\s*"')
-_decoder = json.JSONDecoder()
 KEPT = 4000  # characters of a judge's words that a label keeps
 
 
 class Unreadable(Exception):
     """An answer that is none, and why; shown to the judge for its second try."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs, unless it says two things of one name."""
+    made: dict[str, Any] = {}
+    for name, said in pairs:
+        if made.setdefault(name, said) != said:
+            raise Unreadable(f'the JSON object says two things of "{clean(name)[:80]}"')
+    return made
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def schema(questions: Sequence[Question]) -> str:

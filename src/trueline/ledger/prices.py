@@ -16,14 +16,13 @@ import msgspec
 
 from trueline.ledger.budget import Price
 from trueline.records.errors import InputError
+from trueline.records.lines import text_of
 
 
 def load(path: Path) -> dict[str, Price]:
     """The prices of a TOML file, as a Budget takes them; InputError names the file and the key."""
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+        found = tomllib.loads(text_of(path))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not TOML: {error}") from error
     if not found:

@@ -19,6 +19,7 @@ from msgspec import Struct
 from trueline.models.contract import Completion, ModelError, Unsupported
 from trueline.records.errors import InputError
 from trueline.records.ids import digest
+from trueline.records.lines import text_of
 from trueline.records.types import Message, Sampling
 
 Answer = Callable[[Sequence[Message], Sampling, int], "str | Completion"]
@@ -103,12 +104,9 @@ def script(path: Path) -> Scripted:
 
 
 def _rules(path: Path) -> list[Rule]:
+    raw = text_of(path)
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: the script cannot be read ({error.strerror})") from error
-    try:
-        if raw.lstrip().startswith(b"["):
+        if raw.lstrip().startswith("["):
             return msgspec.json.decode(raw, type=list[Rule])
         lines = [line for line in raw.splitlines() if line.strip()]
         return [msgspec.json.decode(line, type=Rule) for line in lines]

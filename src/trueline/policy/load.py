@@ -12,6 +12,7 @@ from trueline.policy.check import problems
 from trueline.policy.draft import CATEGORIES, Draft
 from trueline.policy.types import Category, Policy
 from trueline.records.errors import InputError
+from trueline.records.lines import text_of
 from trueline.records.types import Question
 
 OWN = ("default.toml", "categories.toml", "crosswalks.toml")
@@ -37,11 +38,7 @@ def examined(path: Path) -> tuple[Policy, list[str]]:
     InputError where the file cannot be read as TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    try:
-        raw = tomllib.loads(text)
+        raw = tomllib.loads(text_of(path))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from error
     return made(Draft(raw, None if raw.get("extends") == "none" else _own_draft()))

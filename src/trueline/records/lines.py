@@ -38,6 +38,15 @@ def regular(path: Path) -> None:
         raise InputError(f"cannot read {path}: it is neither a file nor a folder; save it as one")
 
 
+def text_of(path: Path) -> str:
+    """The whole of a small file of UTF-8 text; raises InputError where it cannot be read."""
+    regular(path)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
 def opened(path: Path) -> BinaryIO:
     """The file as bytes, unpacked where its name ends in .gz; raises InputError where it cannot
     be opened, is empty, or begins as no UTF-8 text or gzip file of its name does."""

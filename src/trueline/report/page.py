@@ -61,7 +61,7 @@ def write(
     """
     path = path.resolve()  # what a link leads to is written, and the link stays
     page = path.is_file() and path.read_bytes()[: len(START)] in (START, b"")
-    if path.exists() and not page:  # a device, too, would be replaced by a file
+    if path.exists() and not page:
         raise InputError(f"{path} is there, and is no page: choose another name for the report")
     with fresh(path) as file:
         file.write(rendered(comparisons, cards=cards, command=command).encode())

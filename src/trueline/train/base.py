@@ -9,6 +9,7 @@ from typing import Any
 from trueline.models.open import located
 from trueline.models.weights import Weights, identified
 from trueline.records.errors import InputError
+from trueline.records.lines import text_of
 from trueline.train.options import TrainOptions
 
 
@@ -37,7 +38,7 @@ def tokenizer(options: TrainOptions, weights: Weights) -> Any:
     if weights.template is not None:
         found.chat_template = weights.template
     if options.chat_template is not None:
-        found.chat_template = _template(options.chat_template)
+        found.chat_template = text_of(options.chat_template)
     if found.eos_token_id is None:
         raise InputError(f"{options.model}: its tokenizer has no end token, so nothing could stop")
     if found.pad_token_id is None:
@@ -103,10 +104,3 @@ def named(weights: Weights, model: str, out: Path) -> str:
     if model.startswith("hf:"):
         return model.removeprefix("hf:").partition("@")[0]
     return os.path.relpath(weights.base, out)
-
-
-def _template(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--chat-template {path}: {error.strerror}") from None
