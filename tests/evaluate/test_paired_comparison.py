@@ -28,7 +28,7 @@ from tests.evaluate.made import (
 
 from trueline.evaluate import results
 from trueline.evaluate.compare import compare
-from trueline.evaluate.headline import sound
+from trueline.evaluate.headline import disagree, sound
 from trueline.evaluate.options import Options
 from trueline.evaluate.paired import paired
 from trueline.evaluate.results import Comparison, Difference
@@ -284,7 +284,10 @@ def test_instruments_that_see_it_differently_are_named(
 def test_opposite_signs_are_a_disagreement_and_one_instrument_has_none(tmp_path: Path) -> None:
     base = Bench(values={GRADER: [F, F, T], JUDGE: [T, T, F]})
     treated = Bench(values={GRADER: [T, F, T], JUDGE: [F, T, F]})
-    assert "sums" in two(tmp_path / "a", [base], [treated]).disagree
+    first, second = two(tmp_path / "a", [base], [treated]).differences
+    assert "sums" in disagree([first, second], 0.05)
+    other = msgspec.structs.replace(second.metric, question="refusal")
+    assert disagree([first, msgspec.structs.replace(second, metric=other)], 0.05) == {}
     alone = bench(F, F, T), bench(T, F, T)
     assert two(tmp_path / "b", [alone[0]], [alone[1]]).disagree == {}
 

@@ -82,17 +82,18 @@ def sound(one: Comparison) -> bool:
 
 
 def disagree(differences: Sequence[Difference], level: float) -> dict[str, str]:
-    """By benchmark, what its instruments see, where two of them see the change with opposite signs
-    or only one of them sees a significant one.  What is withheld has no say."""
-    found: dict[str, list[Difference]] = {}
+    """By benchmark, what its instruments see, where two of them, asked the same question, see the
+    change with opposite signs, or only one of them sees a significant one.  What is withheld has
+    no say; and fewer refusals beside less help is no disagreement, but two findings."""
+    asked: dict[tuple[str, str], list[Difference]] = {}
     for one in differences:
         if one.withheld is None:
-            found.setdefault(one.metric.benchmark, []).append(one)
-    return {
-        name: "; ".join(_seen(one, level) for one in several)
-        for name, several in found.items()
-        if any(_opposed(a, b, level) for a, b in combinations(several, 2))
-    }
+            asked.setdefault((one.metric.benchmark, one.metric.question), []).append(one)
+    found: dict[str, list[str]] = {}
+    for (name, _), several in asked.items():
+        if any(_opposed(a, b, level) for a, b in combinations(several, 2)):
+            found.setdefault(name, []).extend(_seen(one, level) for one in several)
+    return {name: "; ".join(seen) for name, seen in found.items()}
 
 
 def _opposed(one: Difference, other: Difference, level: float) -> bool:
