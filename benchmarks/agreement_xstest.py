@@ -3,6 +3,9 @@
 Three models, 450 answers each, every one rated by two people (Röttger et al., arXiv 2308.01263);
 nothing here was trained on them.  The labellers go the way of any user's: convert, label, agree.
 
+While the refusal classifier was made, Llama 2's answers to a third of the prompts were read, to
+see why it failed there.  So all is told twice: of all prompts, and of those that nobody read.
+
     python benchmarks/agreement_xstest.py [--cards]    # TRUELINE_SHARED_DATA names the data
 
 `--cards` writes the agreement cards that come with the package.
@@ -14,7 +17,8 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 from trueline.build.label import Options as Labelling
@@ -87,13 +91,31 @@ def by_model(name: str, data: Path, out: Path) -> Path:
     return out
 
 
-def gain(data: Path, labels: tuple[Path, ...], one: str, other: str) -> Interval:
-    """How much nearer one labeller is to the raters than the other, paired by prompt."""
-    found = gather(joined(folder.read(data), labels), load())
-    ratings = found.questions["refusal"]
+def unread(example: Example) -> bool:
+    """Whether the answers to this prompt were never read while the classifier was made."""
+    salted = "xstest dev " + example.prompt[-1].content.strip()
+    return int.from_bytes(blake2b(salted.encode(), digest_size=4).digest()) % 3 != 0
+
+
+def nearness(data: Path, labels: tuple[Path, ...], names: Sequence[str], untouched: bool) -> None:
+    """Prints how near each labeller is to the raters, of all prompts or of the untouched ones, and
+    how much nearer the first is than each of the others, paired by prompt."""
+    every = joined(folder.read(data), labels)
+    kept = [e for e in every if unread(e)] if untouched else list(every)
+    ratings = gather(iter(kept), load()).questions["refusal"]
     people = [by for by in ratings.given if by.kind == "imported"]
-    near = [_near(ratings, name, people) for name in (one, other)]
-    return bootstrap(difference(*near), ratings.clusters)
+    near = {name: _near(ratings, name, people) for name in names}
+    which = "whose answers were not read" if untouched else "in all"
+    print(f"{data.name}, {len(set(ratings.clusters))} prompts {which}:")
+    for name in names:
+        print(f"  α of {name}: {_shown(bootstrap(near[name], ratings.clusters))}")
+    for other in names[1:]:
+        gain = bootstrap(difference(near[names[0]], near[other]), ratings.clusters)
+        print(f"  {names[0]} less {other}: {_shown(gain, '+')}")
+
+
+def _shown(one: Interval, sign: str = "") -> str:
+    return f"{one.estimate:{sign}.3f} ({one.low:{sign}.3f} to {one.high:{sign}.3f})"
 
 
 def _near(ratings: Ratings, name: str, people: list[By]) -> Statistic:
@@ -122,10 +144,8 @@ def measured(model: str, work: Path, out: Path | None) -> None:
     everyone = (*labels, base)
     print("\n".join(told(agree(Options(data=data, first=("rater 1",), second=("rater 2",))))))
     print("\n".join(told(agree(Options(data=data, labels=everyone, second=("imported",))))))
-    for other in ("ten phrases", "nano"):
-        found = gain(data, everyone, "refusal", other)
-        limits = f"{found.low:+.3f} to {found.high:+.3f}"
-        print(f"refusal's α less that of {other}: {found.estimate:+.3f} ({limits})\n")
+    for untouched in (False, True):
+        nearness(data, everyone, ("refusal", "ten phrases", "nano"), untouched)
     if out is not None:
         for path in agree(Options(data=data, labels=labels, second=("imported",), card=out)).cards:
             print(f"card in {path.name}")
