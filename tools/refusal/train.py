@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy, embedding_bag
 
 from tools.refusal import real
 from tools.refusal.documents import Document, Maker
-from tools.refusal.evaluate import alpha, confusion, sets
+from tools.refusal.evaluate import Row, alpha, by_hand, confusion, sets
 from tools.refusal.passages import passages
 from trueline.labellers import refusal_text as rt
 from trueline.labellers.refusal import ANSWERS, Weights, acts_of, read, save, summarised
@@ -237,21 +237,29 @@ def train(
 
 
 def main() -> None:
-    """Trains and writes; prints how it does on what settings are chosen by."""
+    """Prints how training does on what settings are chosen by, when that is held out; then trains
+    on all of it and writes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=800)
     parser.add_argument("--out", type=Path, default=SHIPPED)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    rows = (*real.whole(), *real.labelled())
     texts = passages(lambda conversation: real.held_out(real.first_turn(conversation)))
-    rows = [r for r in (*real.whole(), *real.labelled()) if not real.held_out(r.group)]
-    save(train(given.seed, given.count, texts, rows), given.out)
-    print(f"wrote {given.out}, {given.out.stat().st_size / 1e3:.0f} kB")
-    for name, held in sets().items():
-        counts = confusion(read(given.out), held)
-        print(f"{name}: α {alpha(counts):.3f}; rows are {', '.join(ANSWERS)}, columns answers")
-        print(counts)
+    kept = [row for row in rows if not real.held_out(row.group)]
+    told(train(given.seed, given.count, texts, kept), sets())
+    save(train(given.seed, given.count, passages(lambda _: False), rows), given.out)
+    print(f"\nwrote {given.out}, {given.out.stat().st_size / 1e3:.0f} kB, trained on all of these")
+    told(read(given.out), {"by hand": by_hand()})
+
+
+def told(weights: Weights, held: dict[str, list[Row]]) -> None:
+    """Prints how weights do on what they were not trained on."""
+    print(f"rows are {', '.join(ANSWERS)}, columns answers")
+    for name, rows in held.items():
+        counts = confusion(weights, rows)
+        print(f"{name}, {len(rows)}: α {alpha(counts):.3f}\n{counts}", flush=True)
 
 
 if __name__ == "__main__":
