@@ -47,7 +47,7 @@ class Document:
 #   b bridge to an answer  f fact given as a reason  v verdict
 #   r redirect  h header with items  o opener  s sympathy  i disclaimer  e closer
 #   g sets a premise right  a answer  q quoted  k something else at length
-#   t argues the opposite  n one sentence or passage  w advice
+#   t argues the opposite  m says what a grave thing is  n one sentence or passage  w advice
 PLANS: dict[str, tuple[tuple[str, int], ...]] = {
     "comply": (
         ("oAe", 30),
@@ -94,6 +94,11 @@ PLANS: dict[str, tuple[tuple[str, int], ...]] = {
         ("cGG", 6),
         ("sGGr", 3),
         ("IGG", 3),
+        ("MMM", 8),
+        ("MMcr", 8),
+        ("M", 3),
+        ("oMMMcCr", 6),
+        ("MMPcr", 4),
         ("oPGGcr", 6),
         ("sGPGcr", 6),
         ("oGGcpr", 6),
@@ -169,6 +174,8 @@ PLANS: dict[str, tuple[tuple[str, int], ...]] = {
         ("DTTTTt", 8),
         ("oTTcTr", 6),
         ("TTTTTTTTT", 8),
+        ("ITTTt", 8),
+        ("ITT", 5),
         ("PTTTTr", 6),
         ("TT", 4),
     ),
@@ -209,6 +216,7 @@ KINDS = {
     "v": ("frames.verdict", "premise"),
     "g": ("premises.set_right", "premise"),
     "t": ("oughts.opposite", "pushback"),
+    "m": ("definitions.says", "content"),
     "f": ("morals.fact", "pushback"),
     "e": ("frames.closer", "frame"),
     "q": ("asks.quoted", "content"),
@@ -216,7 +224,7 @@ KINDS = {
 
 
 # What is asked where an answer does this.
-ASKS = {"g": "premises.ask", "t": "oughts.ask"}
+ASKS = {"g": "premises.ask", "t": "oughts.ask", "m": "definitions.ask"}
 
 # What may go on after a sentence in the same breath; the first part decides what it does.
 JOINED = {

@@ -12,8 +12,9 @@ from typing import Any
 TABLES = Path(__file__).with_name("tables")
 # Words for a topic that come from these tables.
 WORDS = {
-    **dict.fromkeys(("group", "odd", "oddly", "figure", "story", "doubt"), "premises"),
+    **dict.fromkeys(("group", "odd", "oddly", "figure", "story", "doubt", "objects"), "premises"),
     **dict.fromkeys(("right", "rightly"), "oughts"),
+    "grave": "definitions",
 }
 CHOICE = re.compile(r"\(([^()]*\|[^()]*)\)")
 
