@@ -45,7 +45,7 @@ class Document:
 # What an answer does in turn: letters with how often; a capital must come, a small one may.
 #   d decline  u unable  l limit  x leaves out  p pushback  c caution
 #   b bridge to an answer  f fact given as a reason  v verdict
-#   r redirect  h header with items  o opener  s sympathy  i disclaimer  e closer
+#   r redirect  y something kinder near it  h header with items  o opener  s sympathy  i disclaimer  e closer
 #   g sets a premise right  a answer  q quoted  k something else at length
 #   t argues the opposite  m says what a grave thing is  n one sentence or passage  w advice
 PLANS: dict[str, tuple[tuple[str, int], ...]] = {
@@ -173,6 +173,11 @@ PLANS: dict[str, tuple[tuple[str, int], ...]] = {
         ("DDPCKKKr", 8),
         ("DPFFCcRRKr", 6),
         ("DPDr", 5),
+        ("DY", 20),
+        ("UY", 5),
+        ("DpY", 6),
+        ("DYY", 6),
+        ("DYr", 4),
         # Arguing the opposite gives nothing of what was asked, however much it says on the subject.
         ("TTT", 10),
         ("TTTTTTt", 12),
@@ -216,6 +221,7 @@ KINDS = {
     "p": ("morals.pushback", "pushback"),
     "c": ("morals.caution", "caution"),
     "r": ("redirects.one", "redirect"),
+    "y": ("redirects.alternative", "redirect"),
     "o": ("frames.opener", "frame"),
     "s": ("frames.sympathy", "frame"),
     "i": ("frames.disclaimer", "frame"),
