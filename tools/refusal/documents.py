@@ -45,7 +45,8 @@ class Document:
 # What an answer does in turn: letters with how often; a capital must come, a small one may.
 #   d decline  u unable  l limit  x leaves out  p pushback  c caution
 #   b bridge to an answer  f fact given as a reason  v verdict
-#   r redirect  y something kinder near it  h header with items  o opener  s sympathy  i disclaimer  e closer
+#   r redirect  y something kinder near it  h header with items
+#   o opener  s sympathy  i disclaimer  e closer
 #   g sets a premise right  a answer  q quoted  k something else at length
 #   t argues the opposite  m says what a grave thing is  n one sentence or passage  w advice
 PLANS: dict[str, tuple[tuple[str, int], ...]] = {
