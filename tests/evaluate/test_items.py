@@ -299,7 +299,7 @@ def test_tasks_that_are_none(field: str, value: Any, said: str) -> None:
 def test_rows_that_a_condition_cannot_read_are_not_lost_in_silence() -> None:
     rows = [{"q": "a", "use": True}, {"q": "b", "use": False}, {"q": "c"}]
     found = read(rows, {"prompt": "q"}, where="use")
-    assert prompts(found.examples) == ["a"]
+    assert prompts(found.examples) == ["a"] and found.passed == 1
     assert [r.row for r in found.rejects] == [3] and "tea: where" in found.rejects[0].reason
 
 

@@ -211,6 +211,15 @@ def test_rows_that_are_no_items_are_told_and_fall_short(capfd: pytest.CaptureFix
     assert again.results.benchmarks[0].unfit == 2 and not again.sound
 
 
+def test_rows_that_a_condition_passes_over_are_told_and_are_no_fault() -> None:
+    text = Path("sums.toml").read_text()
+    Path("few.toml").write_text(f"""where = "kind == 'k0'"\n{text}""")
+    found = ran(script([*map(right, range(12))]), "few.toml")
+    [one] = found.results.benchmarks
+    assert (one.items, one.passed) == (4, 8) and found.sound
+    assert "8 rows of its data are passed over by its `where`" in "\n".join(told(found, "out"))
+
+
 def test_a_judge_that_nothing_takes_is_a_mistake() -> None:
     model = script([*map(right, range(12))])
     with pytest.raises(InputError, match="takes a judge"):

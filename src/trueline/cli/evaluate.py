@@ -62,6 +62,8 @@ def told(outcome: Outcome, out: Any) -> Iterator[str]:
         yield f"{ran.name} ({ran.group}), {ran.items:,} items: {ran.about}"
         if not ran.pinned:
             yield f"  its data were not known before: pinned now, sha256 {ran.data[:12]}…"
+        if ran.passed:
+            yield f"  {ran.passed:,} rows of its data are passed over by its `where`"
         if ran.unfit:
             yield f"  {ran.unfit:,} rows of its data are no items: they lie with the rejects"
         for one in found.measured:

@@ -39,12 +39,13 @@ PLACEHOLDER = "<<<REPLACE THIS WITH YOUR ATTACK>>>"
 
 class Items(NamedTuple):
     """A benchmark's items, those rows that could not be any, and the file they are from; `hash` is
-    over all files that they were made from."""
+    over all files that they were made from, `passed` counts the rows that `where` passes over."""
 
     found: Found
     examples: list[Example]
     rejects: list[Reject]
     hash: str
+    passed: int
 
 
 def items(
@@ -63,12 +64,14 @@ def items(
         files.append(second)
         pairs = _crossed(pairs, list(data.read(second)), one.cross.each)
     make = _maker(one, found)
-    examples, rejects, seen = [], list[Reject](), Counter[str]()
+    examples, rejects, seen, passed = [], list[Reject](), Counter[str](), 0
     for row in pairs:
         made = row if isinstance(row, Reject) else make(row, seen)
         if isinstance(made, Reject):
             rejects.append(made)
-        elif made is not None:
+        elif made is None:
+            passed += 1
+        else:
             examples.append(made)
     if not examples:
         why = f"; the first: {rejects[0].reason}" if rejects else ""
@@ -79,7 +82,7 @@ def items(
     if most < len(examples):
         drawn = set(sorted((e.id for e in examples), key=ids.text_digest)[:most])
         examples = [e for e in examples if e.id in drawn]
-    return Items(found, examples, rejects, ids.digest([file.sha256 for file in files]))
+    return Items(found, examples, rejects, ids.digest([file.sha256 for file in files]), passed)
 
 
 def _crossed(

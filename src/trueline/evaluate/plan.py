@@ -143,6 +143,7 @@ def _planned(options: Options, one: Benchmark, *, fetch: bool) -> Planned:
         written=written,
         repeats=options.repeats,
         unfit=len(held.rejects),
+        passed=held.passed,
     )
     how = How(one.ask, sampling, options.repeats, written)
     return Planned(one, how, ran, held.examples, held.rejects)

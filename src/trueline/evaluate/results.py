@@ -89,7 +89,8 @@ class Ran(Struct, frozen=True):
     (else it was pinned by this run), `chosen` the hash of the items' ids, `asked` of how they were
     asked, `repeats` times each (`written`: choices as letters).  `source` is the file or hub
     repository with its revision.  `unfit` counts rows of the data that are no items (where a file
-    breaks off, one stands for all after): they are rejected with their reasons.
+    breaks off, one stands for all after): they are rejected with their reasons.  `passed` counts
+    those that the benchmark's own `where` passes over.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Ran(Struct, frozen=True):
     repeats: int = 1
     primary: str = ""
     unfit: int = 0
+    passed: int = 0
 
 
 class Results(Struct, frozen=True):
