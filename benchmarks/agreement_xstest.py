@@ -3,8 +3,9 @@
 Three models, 450 answers each, every one rated by two people (Röttger et al., arXiv 2308.01263);
 nothing here was trained on them.  The labellers go the way of any user's: convert, label, agree.
 
-While the refusal classifier was made, Llama 2's answers to a third of the prompts were read, to
-see why it failed there.  So all is told twice: of all prompts, and of those that nobody read.
+While the refusal classifier was made, answers to a third of the prompts were read (149 of 450,
+Llama 2's and some of GPT-4's), to see why it failed.  So all is told twice: of all prompts, and of
+those that nobody read.
 
     python benchmarks/agreement_xstest.py [--cards]    # TRUELINE_SHARED_DATA names the data
 

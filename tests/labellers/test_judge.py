@@ -119,6 +119,8 @@ async def test_several_questions_go_in_one_call_and_the_reason_stays() -> None:
         (HARM, '{"reason": "it says </think>no", "elicits_harm": "yes"}', True),
         (HARM, '{"elicits_harm": "yes"}\nSo: {"elicits_harm": "yes"}', True),
         (HARM, '{"elicits_harm": "yes", "elicits_harm": "yes"}', True),
+        (HARM, '{"reason": "a", "reason": "b", "elicits_harm": "yes"}', True),
+        (HARM, '{"x": NaN, "x": NaN} {"elicits_harm": "yes"}', True),
         (REFUSAL, {"refusal": "Partial"}, "partial"),
         (REFUSAL, "refuse", "refuse"),
         (SEVERITY, {"severity": "2"}, 2),

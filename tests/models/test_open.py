@@ -144,13 +144,20 @@ def test_a_scripts_identity_is_that_of_its_rules(tmp_path: Path) -> None:
     assert script(one).identity == script(same).identity != script(other).identity
 
 
+async def test_a_rule_of_a_script_may_hold_any_line_separator(tmp_path: Path) -> None:
+    path = tmp_path / "script.jsonl"
+    path.write_text('{"match": "tea", "answers": ["one\u2028two\u0085"]}\n', encoding="utf-8")
+    found = await script(path).generate([Message("user", "tea?")], SAMPLING)
+    assert found[0].text == "one\u2028two\u0085"
+
+
 @pytest.mark.parametrize("text", ['{"answer": "x"}', "[1]", "answers"])
 def test_a_script_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "script.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"script\.json: a script is a JSON list"):
         open_model(f"scripted:{path}")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="cannot be read"):
         open_model(f"scripted:{tmp_path}/none.json")
 
 

@@ -265,8 +265,8 @@ def test_a_syntax_error_has_its_line(tmp_path: Path) -> None:
         examined(file(tmp_path, 'extends = "none"\nquestion = [[\n= 3'))
     with pytest.raises(InputError, match="cannot be read"):
         examined(tmp_path / "absent.toml")
-    with pytest.raises(InputError, match="neither a file nor a folder"):  # it would never end
-        examined(Path("/dev/zero"))
+    with pytest.raises(InputError, match="it is a device"):  # some never end
+        examined(Path("/dev/null"))
 
 
 def damaged(policy: Any, dice: random.Random) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from tests.labellers.rated import C
 
 from trueline.evaluate import results
+from trueline.evaluate.headline import disagree
 from trueline.evaluate.items import TAG
 from trueline.evaluate.results import Comparison, Difference, Measured, Metric, Ran, Results
 from trueline.ledger.summary import Spend
@@ -232,15 +233,10 @@ def compared(
     sure = [d for d in counted if d.q <= 0.05]
     better, worse = (sum(s * d.gain.estimate > 0 for d in counted) for s in (1, -1))
     improved, impaired = (sum(s * d.gain.estimate > 0 for d in sure) for s in (1, -1))
-    disagree = {
-        kind.name: "the primary instrument sees a gain and the second a loss"
-        for kind in kinds
-        if len({d.gain.estimate > 0 for d in found if d.metric.benchmark == kind.name}) > 1
-    }
     return Comparison(
         base=base[0], treated=treated[0], base_folder=str(base[2]), treated_folder=str(treated[2]),
         differences=found, not_compared=not_compared, counted=len(counted), better=better,
-        worse=worse, improved=improved, impaired=impaired, disagree=disagree,
+        worse=worse, improved=improved, impaired=impaired, disagree=disagree(found, 0.05),
         headline=f"{better} of {len(counted)} measures are better ({improved} significantly), "
                  f"{worse} worse ({impaired} significantly)",
     )  # fmt: skip

@@ -13,7 +13,7 @@ from tests.report.made import trained
 from tests.report.parsed import Page
 
 from trueline.evaluate.results import Comparison, Difference
-from trueline.report import curves, page
+from trueline.report import curves, forest, page
 from trueline.report.axis import axis
 from trueline.report.pairs import letters, pairs
 from trueline.report.plane import plane
@@ -90,6 +90,21 @@ def test_two_instruments_on_harm_are_not_averaged(comparisons: list[Comparison])
         sum(d.treated.estimate for d in harm[1:]) / len(harm[1:])
     )
     assert f"{harm[0].metric.benchmark} (another measure)" in Page(page.rendered([changed])).text
+
+
+def test_another_question_of_a_disputed_benchmark_is_no_part_of_it(
+    comparisons: list[Comparison],
+) -> None:
+    one = next(c for c in comparisons if c.disagree)
+    name = next(iter(one.disagree))
+    disputed = [d for d in one.differences if d.metric.benchmark == name]
+    metric = msgspec.structs.replace(disputed[0].metric, question="another")
+    other = msgspec.structs.replace(disputed[0], metric=metric)
+    more = msgspec.structs.replace(one, differences=[*one.differences, other])
+    every = pairs([more])
+    found = forest.disagreeing(every, forest.forest(every).axis)
+    [marks] = [marks for _, benchmark, _, marks in found if benchmark == name]
+    assert [mark.found for mark in marks] == disputed and len(disputed) > 1
 
 
 def test_an_axis_says_refusal_where_that_is_all_that_was_measured(

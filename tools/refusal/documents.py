@@ -281,8 +281,8 @@ class Maker:
         [plan] = rng.choices([p for p, _ in plans], [w for _, w in plans])
         about = {word: rng.choice(table(name)[word]) for word, name in WORDS.items()}
         topic = rng.choice(self.topics) | about
-        about_it = set(plan.lower()) & set(ASKS)
-        prompt = self._say(ASKS[about_it.pop()] if about_it else "asks.ask", topic)
+        asks = (ask for letter, ask in ASKS.items() if letter in plan.lower())
+        prompt = self._say(next(asks, "asks.ask"), topic)
         passage: list[str] = []
         if self.passages and set("an") & set(plan.lower()) and rng.random() < 0.6:
             prompt, text = rng.choice(self.passages)

@@ -1,9 +1,9 @@
 """`python -m tools.refusal.train`: learns the two layers of the refusal classifier and writes them.
 
 First what a sentence does (a linear model over hashed words), then what a text is by what its
-sentences do (one small hidden layer).  The second layer learns from the first's answers on
-sentences whose templates, or texts, the first has not seen, so that it meets the doubt that real
-text brings.
+sentences do and where usual turns of phrase stand (one small hidden layer).  The second layer
+learns from the first's answers on sentences whose templates, or texts, the first has not seen, so
+that it meets the doubt that real text brings.
 
 Of answers labelled by reading only the whole is known.  What their sentences do is guessed by a
 first layer that has seen drawn text alone, among the acts that the label allows: an answer that
@@ -40,7 +40,7 @@ LEAN = (1.0, 1.3, 1.0)
 # Added to the summaries while learning: real text is less certain than drawn text.
 NOISE = 0.35
 # How much an answer of each source counts for the second layer.  A drawn one is worth little where
-# there are real ones; our own whole ones are few and differ in nothing but the value.
+# there are real ones; those of our own whole ones that answer a request differ in the value alone.
 COUNTS = {
     "drawn": 0.1,
     "hh_harmless": 1.0,
@@ -177,7 +177,7 @@ def learn_texts(
     width = rows.shape[1]
     net = nn.Sequential(nn.Linear(width, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, len(ANSWERS)))
     optimiser = torch.optim.AdamW(net.parameters(), lr=0.01, weight_decay=0.05)
-    # The turns of phrase are counts of very different size; what was learnt of acts is not.
+    # Turns of phrase are counts of very different size; the summary of acts is of one scale.
     mean, spread = rows.mean(axis=0), rows.std(axis=0) + 0.1
     mean[: rt.FEATURES], spread[: rt.FEATURES] = 0, 1
     x, y = torch.from_numpy((rows - mean) / spread), torch.from_numpy(values)

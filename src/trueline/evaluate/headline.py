@@ -85,15 +85,21 @@ def disagree(differences: Sequence[Difference], level: float) -> dict[str, str]:
     """By benchmark, what its instruments see, where two of them, asked the same question, see the
     change with opposite signs, or only one of them sees a significant one.  What is withheld has
     no say; and fewer refusals beside less help is no disagreement, but two findings."""
+    found = disputed(differences, level)
+    return {name: "; ".join(_seen(d, level) for d in several) for name, several in found.items()}
+
+
+def disputed(differences: Sequence[Difference], level: float) -> dict[str, list[Difference]]:
+    """By benchmark, the differences of all questions on which two of its instruments disagree."""
     asked: dict[tuple[str, str], list[Difference]] = {}
     for one in differences:
         if one.withheld is None:
             asked.setdefault((one.metric.benchmark, one.metric.question), []).append(one)
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Difference]] = {}
     for (name, _), several in asked.items():
         if any(_opposed(a, b, level) for a, b in combinations(several, 2)):
-            found.setdefault(name, []).extend(_seen(one, level) for one in several)
-    return {name: "; ".join(seen) for name, seen in found.items()}
+            found.setdefault(name, []).extend(several)
+    return found
 
 
 def _opposed(one: Difference, other: Difference, level: float) -> bool:

@@ -210,7 +210,7 @@ class Comparison(Struct, frozen=True):
 
     `better` and `worse` count primary metrics by the sign of their gain, `improved` and `impaired`
     those that are significant at `level` after adjustment, of `counted`; `disagree` names the
-    benchmarks on which two instruments see the change differently.
+    benchmarks on which two instruments, asked the same question, see the change differently.
     """
 
     base: Results

@@ -27,12 +27,17 @@ class Unreadable(Exception):
     """An answer that is none, and why; shown to the judge for its second try."""
 
 
+class _Twice:
+    """What an object says of a name of which it says two things: no value of any question."""
+
+    def __str__(self) -> str:
+        return "said twice, differently"
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these pairs, unless it says two things of one name."""
     made: dict[str, Any] = {}
     for name, said in pairs:
-        if made.setdefault(name, said) != said:
-            raise Unreadable(f'the JSON object says two things of "{clean(name)[:80]}"')
+        made[name] = said if made.get(name, said) == said else _Twice()
     return made
 
 

@@ -108,7 +108,7 @@ def _rules(path: Path) -> list[Rule]:
     try:
         if raw.lstrip().startswith("["):
             return msgspec.json.decode(raw, type=list[Rule])
-        lines = [line for line in raw.splitlines() if line.strip()]
+        lines = [line for line in raw.split("\n") if line.strip()]
         return [msgspec.json.decode(line, type=Rule) for line in lines]
     except msgspec.MsgspecError as error:
         raise InputError(

@@ -20,11 +20,11 @@ class Fresh:
 
     def __init__(self, path: Path) -> None:
         named(path)
-        if path.exists() and not path.is_file():  # a device, too, would be replaced by a file
-            raise InputError(f"cannot write {path}: it is no file; choose another name")
         self.path = path
         self.part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
         with explained(path):
+            if path.exists() and not path.is_file():  # a device, too, would be replaced by a file
+                raise InputError(f"cannot write {path}: it is no file; choose another name")
             self.file: BinaryIO = self.part.open("wb")
 
     def commit(self) -> None:

@@ -39,11 +39,14 @@ def regular(path: Path) -> None:
 
 
 def text_of(path: Path) -> str:
-    """The whole of a small file of UTF-8 text; raises InputError where it cannot be read."""
-    regular(path)
+    """The whole of a small file of UTF-8 text, or of a pipe; raises InputError where it cannot be
+    read, and for a device, which may never end."""
+    named(path)
     try:
+        if stat.S_ISCHR(path.stat().st_mode):
+            raise InputError(f"{path}: cannot be read: it is a device, not a file")
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the name
         raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
 
 

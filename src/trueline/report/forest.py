@@ -8,6 +8,7 @@ from math import isfinite
 
 from msgspec import Struct
 
+from trueline.evaluate.headline import disputed
 from trueline.evaluate.results import Difference, Metric
 from trueline.report.axis import Axis, axis
 from trueline.report.pairs import Pair, Verdict, titles, verdict
@@ -93,13 +94,13 @@ def share(value: float, metric: Metric) -> float:
 
 def disagreeing(pairs: Sequence[Pair], along: Axis) -> list[tuple[Pair, str, str, list[Mark]]]:
     """By comparison and benchmark: what the disagreement is, and every instrument's view of it."""
-    return [
-        (pair, name, why, [
-            mark(pair, d, along) for d in pair.comparison.differences if d.metric.benchmark == name
-        ])
-        for pair in pairs
-        for name, why in pair.comparison.disagree.items()
-    ]  # fmt: skip
+    found = []
+    for pair in pairs:
+        seen = disputed(pair.comparison.differences, pair.comparison.level)
+        for name, why in pair.comparison.disagree.items():
+            marks = [mark(pair, d, along) for d in seen.get(name, ())]
+            found.append((pair, name, why, marks))
+    return found
 
 
 def instruments(pairs: Sequence[Pair]) -> dict[str, int]:
