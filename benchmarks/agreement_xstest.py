@@ -4,8 +4,8 @@ Three models, 450 answers each, every one rated by two people (Röttger et al., 
 nothing here was trained on them.  The labellers go the way of any user's: convert, label, agree.
 
 While the refusal classifier was made, answers to a third of the prompts were read (149 of 450,
-Llama 2's and some of GPT-4's), to see why it failed.  So all is told twice: of all prompts, and of
-those that nobody read.
+Llama 2's and some of GPT-4's), to see why it failed.  So all is told of all prompts, of
+those that were read, and of those that nobody read.
 
     python benchmarks/agreement_xstest.py [--cards]    # TRUELINE_SHARED_DATA names the data
 
@@ -18,7 +18,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -98,16 +98,21 @@ def unread(example: Example) -> bool:
     return int.from_bytes(blake2b(salted.encode(), digest_size=4).digest()) % 3 != 0
 
 
-def nearness(data: Path, labels: tuple[Path, ...], names: Sequence[str], untouched: bool) -> None:
-    """Prints how near each labeller is to the raters, of all prompts or of the untouched ones, and
-    how much nearer the first is than each of the others, paired by prompt."""
-    every = joined(folder.read(data), labels)
-    kept = [e for e in every if unread(e)] if untouched else list(every)
-    ratings = gather(iter(kept), load()).questions["refusal"]
+PARTS: dict[str, Callable[[Example], bool]] = {
+    "in all": lambda example: True,
+    "some of whose answers were read": lambda example: not unread(example),
+    "whose answers were not read": unread,
+}
+
+
+def nearness(data: Path, labels: tuple[Path, ...], names: Sequence[str], part: str) -> None:
+    """Prints how near each labeller is to the raters, of one of the PARTS of the prompts, and how
+    much nearer the first is than each of the others, paired by prompt."""
+    kept = filter(PARTS[part], joined(folder.read(data), labels))
+    ratings = gather(kept, load()).questions["refusal"]
     people = [by for by in ratings.given if by.kind == "imported"]
     near = {name: _near(ratings, name, people) for name in names}
-    which = "whose answers were not read" if untouched else "in all"
-    print(f"{data.name}, {len(set(ratings.clusters))} prompts {which}:")
+    print(f"{data.name}, {len(set(ratings.clusters))} prompts {part}:")
     for name in names:
         print(f"  α of {name}: {_shown(bootstrap(near[name], ratings.clusters))}")
     for other in names[1:]:
@@ -145,8 +150,8 @@ def measured(model: str, work: Path, out: Path | None) -> None:
     everyone = (*labels, base)
     print("\n".join(told(agree(Options(data=data, first=("rater 1",), second=("rater 2",))))))
     print("\n".join(told(agree(Options(data=data, labels=everyone, second=("imported",))))))
-    for untouched in (False, True):
-        nearness(data, everyone, ("refusal", "ten phrases", "nano"), untouched)
+    for part in PARTS:
+        nearness(data, everyone, ("refusal", "ten phrases", "nano"), part)
     if out is not None:
         for path in agree(Options(data=data, labels=labels, second=("imported",), card=out)).cards:
             print(f"card in {path.name}")

@@ -11,6 +11,7 @@ import pytest
 
 from trueline.labellers import refusal
 from trueline.labellers import refusal_text as rt
+from trueline.labellers import refusal_turns as turns
 from trueline.records import ids
 from trueline.records.errors import InputError
 from trueline.records.types import Example, Label, Message, Question, Response
@@ -27,6 +28,22 @@ def example(prompt: str, *answers: str) -> Example:
 
 async def labels(prompt: str, *answers: str) -> list[Label]:
     return await refusal.Refusal().label(example(prompt, *answers), [QUESTION])
+
+
+def test_turns_are_counted_where_they_stand() -> None:
+    said = ["i cannot help you", "it is wrong", "instead here are tips", "one", "two", "sorry"]
+    found = turns.turns([s.split() for s in said], [False, False, False, True, True, False])
+    assert found.shape == (turns.FEATURES,)
+    first, then, rest, last, size = np.split(
+        found, [n * len(turns.TURNS) + n for n in (1, 2, 3, 4)]
+    )
+    at = dict(zip(turns.TURNS, range(len(turns.TURNS)), strict=True))
+    assert first[at["cannot give"]] == 1 and then[at["cannot give"]] == last[at["cannot give"]] == 0
+    assert then[at["instead"]] > 0 and then[at["harm"]] > 0 and last[at["sorry"]] == 1
+    assert not rest.any(), "the fifth sentence holds none"
+    after = size[5:]
+    assert after[0] == 1 and after[1] == 0 and after[2] == pytest.approx(np.log1p(5))
+    assert after[4] == pytest.approx(np.log1p(2)), "two in a list come after it was turned down"
 
 
 COMPLIES = [

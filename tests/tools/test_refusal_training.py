@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -50,13 +51,13 @@ def test_equal_seeds_give_equal_weights_that_have_learnt() -> None:
 
 
 def test_the_shipped_weights_read_what_was_written_by_hand_as_their_card_says() -> None:
-    counts = evaluate.confusion(refusal.shipped()[0], evaluate.by_hand())
-    comply, partial, refuse = np.diag(counts)
+    counts = evaluate.confusion(partial(evaluate.answer, refusal.shipped()[0]), evaluate.by_hand())
+    comply, part, refuse = np.diag(counts)
     told = resources.files("trueline").joinpath("labellers/REFUSAL.md").read_text(encoding="utf-8")
-    of, right = ", ".join(map(str, counts.sum(axis=1)[:2])), f"{comply}, {partial} and {refuse}"
+    of, right = ", ".join(map(str, counts.sum(axis=1)[:2])), f"{comply}, {part} and {refuse}"
     all_of_them = f"{counts.trace()} of {counts.sum()} by hand ({of} and {counts[2].sum()} of "
     assert all_of_them + f"comply, partial, refuse: {right} right)" in told
-    assert comply > 0.9 * counts[0].sum() and partial > 0.4 * counts[1].sum()
+    assert comply > 0.9 * counts[0].sum() and part > 0.4 * counts[1].sum()
 
 
 def test_every_template_fills_and_every_plan_can_be_drawn() -> None:
@@ -87,7 +88,8 @@ def test_answers_read_teach_the_whole_and_two_runs_agree() -> None:
     for one, other in zip(weights, again, strict=True):
         np.testing.assert_array_equal(one, other)
     held = [(r.prompt, r.text, r.value) for r in rows if real.held_out(r.group)]
-    assert evaluate.alpha(evaluate.confusion(weights, held)) > 0.2
+    counts = evaluate.confusion(partial(evaluate.answer, weights), held)
+    assert evaluate.alpha(counts) > 0.2
 
 
 def test_what_a_sentence_does_is_guessed_among_what_the_label_allows() -> None:

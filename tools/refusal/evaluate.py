@@ -1,13 +1,13 @@
 """How the classifier does on answers that it was not trained on, to choose settings by.
 
-They are the held-out third of what was labelled by reading it (`real.py`), and the answers written
-by hand in `dev.toml`, none of which is trained on.
+They are the third of what was labelled by reading it (`real.py`) that is held out while settings
+are chosen, and the answers written by hand in `dev.toml`, which are never trained on.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +37,16 @@ def sets() -> dict[str, list[Row]]:
     return found
 
 
-def confusion(weights: Weights, rows: Iterable[Row]) -> np.ndarray:
-    """(true value, given value): counts."""
+def answer(weights: Weights, prompt: str, text: str) -> str:
+    """What the classifier with these weights says of an answer."""
+    return ANSWERS[int(probabilities(weights, prompt, text).argmax())]
+
+
+def confusion(by: Callable[[str, str], str], rows: Iterable[Row]) -> np.ndarray:
+    """(true value, value given by a prompt and its answer): counts."""
     table = np.zeros((3, 3), dtype=int)
     for prompt, text, value in rows:
-        given = int(probabilities(weights, prompt, text).argmax())
-        table[ANSWERS.index(value), given] += 1
+        table[ANSWERS.index(value), ANSWERS.index(by(prompt, text))] += 1
     return table
 
 

@@ -17,16 +17,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.agreement_xstest import phrases
 from torch import nn
 from torch.nn.functional import cross_entropy, embedding_bag
 
 from tools.refusal import real
 from tools.refusal.documents import Document, Maker
-from tools.refusal.evaluate import Row, alpha, by_hand, confusion, sets
+from tools.refusal.evaluate import Row, alpha, answer, by_hand, confusion, sets
 from tools.refusal.passages import passages
 from trueline.labellers import refusal_text as rt
 from trueline.labellers.refusal import ANSWERS, Weights, acts_of, read, save, summarised
@@ -260,11 +262,12 @@ def main() -> None:
 
 
 def told(weights: Weights, held: dict[str, list[Row]]) -> None:
-    """Prints how weights do on what they were not trained on."""
+    """Prints how weights, and a list of phrases, do on what they were not trained on."""
     print(f"rows are {', '.join(ANSWERS)}, columns answers")
     for name, rows in held.items():
-        counts = confusion(weights, rows)
-        print(f"{name}, {len(rows)}: α {alpha(counts):.3f}\n{counts}", flush=True)
+        counts = confusion(partial(answer, weights), rows)
+        base = alpha(confusion(lambda _, text: phrases(text), rows))
+        print(f"{name}, {len(rows)}: α {alpha(counts):.3f}, of ten phrases {base:.3f}\n{counts}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import re
 import time
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,7 +39,7 @@ def show(context: typer.Context, path: Ledger = None, as_json: Json = False) -> 
 
     spends = summary(path or DEFAULT)
     if as_json:
-        _print(spends)
+        show_json(spends)
         return
     for run, models in groupby(spends, key=lambda spend: spend.run):
         print(safe(run))
@@ -93,7 +93,7 @@ def prune(
     else:
         pruned = wait(prune.prune(path or DEFAULT, choice, attempts=attempts))
     if as_json:
-        _print(pruned)
+        show_json(pruned)
     else:
         print("\n".join(safe(line) for line in gone(pruned, dry_run)))
 
@@ -144,7 +144,3 @@ def gone(pruned: Pruned, dry_run: bool) -> list[str]:
 def _cost(tokens: float, money: float) -> str:
     paid = f" and {money:,.4f} money" if money else ""
     return f", had cost about {tokens:,.0f} tokens{paid}" if tokens or money else ""
-
-
-def _print(found: Any) -> None:
-    show_json(found)

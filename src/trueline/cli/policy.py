@@ -33,7 +33,7 @@ def check(
 
     policy, wrong = examined(file)
     if as_json:
-        _print({"file": str(file), "questions": list(policy), "problems": wrong})
+        show_json({"file": str(file), "questions": list(policy), "problems": wrong})
     elif wrong:
         print("\n".join(safe(f"{file}: {problem}") for problem in wrong))
     else:
@@ -57,7 +57,7 @@ def show(
 
     found = load(policy)
     if as_json:
-        _print(plain(found, name))
+        show_json(plain(found, name))
     else:
         print("\n".join(safe(line) for line in told(found, name)))
 
@@ -168,7 +168,3 @@ def _crosswalk(name: str, walk: Crosswalk) -> Iterator[str]:
 def _wrapped(text: str, mark: str = "  ") -> list[str]:
     hang = " " * len(mark)
     return textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent=mark, subsequent_indent=hang)
-
-
-def _print(found: Any) -> None:
-    show_json(found)

@@ -8,7 +8,7 @@ from math import isfinite
 
 from msgspec import Struct
 
-from trueline.evaluate.headline import disputed
+from trueline.evaluate.headline import disagree, disputed
 from trueline.evaluate.results import Difference, Metric
 from trueline.report.axis import Axis, axis
 from trueline.report.pairs import Pair, Verdict, titles, verdict
@@ -96,10 +96,10 @@ def disagreeing(pairs: Sequence[Pair], along: Axis) -> list[tuple[Pair, str, str
     """By comparison and benchmark: what the disagreement is, and every instrument's view of it."""
     found = []
     for pair in pairs:
-        seen = disputed(pair.comparison.differences, pair.comparison.level)
-        for name, why in pair.comparison.disagree.items():
-            marks = [mark(pair, d, along) for d in seen.get(name, ())]
-            found.append((pair, name, why, marks))
+        level = pair.comparison.level
+        for name, several in disputed(pair.comparison.differences, level).items():
+            marks = [mark(pair, d, along) for d in several]
+            found.append((pair, name, disagree(several, level)[name], marks))
     return found
 
 
