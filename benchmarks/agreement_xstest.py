@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
+from trueline.build.convert import Conversion, convert
 from trueline.build.label import Options as Labelling
 from trueline.build.label import label
 from trueline.cli.agree import told
-from trueline.cli.convert import Conversion, convert
 from trueline.labellers import cards
 from trueline.labellers.agree import Options, agree
 from trueline.labellers.agreement import mean_of

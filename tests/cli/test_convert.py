@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from trueline.cli import convert
-from trueline.cli.convert import Conversion
+from trueline.build import convert
+from trueline.build.convert import Conversion
+from trueline.cli.convert import command
 from trueline.records import folder, formats, ids, jsonl
 from trueline.records.errors import InputError
 from trueline.records.load import load
@@ -178,7 +179,7 @@ def test_rejects_of_another_time_are_not_overwritten(table: Path, tmp_path: Path
 
 def run(*arguments: str) -> int:
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(convert.command)
+    app.command()(command)
     try:
         app(list(arguments))
     except SystemExit as done:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trueline.cli.convert import Conversion, convert
+from trueline.build.convert import Conversion, convert
 from trueline.flow.run import CONTRADICTS, run
 from trueline.flow.stream import Item, Stage
 from trueline.policy.depend import resolved

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trueline.cli.convert import Conversion, convert
+from trueline.build.convert import Conversion, convert
 from trueline.records import formats, ids
 from trueline.records.load import foreign, load
 from trueline.records.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY

@@ -1,1 +1,1 @@
-"""Recipes that make Examples, and the filters that they share."""
+"""Recipes that make Examples, the filters that they share, and data of other tools brought in."""
