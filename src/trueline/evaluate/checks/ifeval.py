@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trueline.evaluate.checks import no, rules, unfit
+from trueline.evaluate.checks.rules.language import PACKAGES as PACKAGES
 from trueline.evaluate.checks.rules.needs import Needs, Rule, Unfit, Untold
 from trueline.labellers.answer import Answer
 from trueline.records.types import Constraints, Task

@@ -7,6 +7,7 @@ these without the asterisks of Markdown.  An upper bound, where `ifeval` is the 
 
 from __future__ import annotations
 
+from trueline.evaluate.checks.ifeval import PACKAGES as PACKAGES
 from trueline.evaluate.checks.ifeval import followed
 from trueline.labellers.answer import Answer
 from trueline.records.types import Task
