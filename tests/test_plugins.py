@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from tests.records.test_formats import golden
 
-from trueline.build.recipes import recipes
-from trueline.records import formats
+from trueline import formats
+from trueline.recipes.kinds import recipes
 from trueline.train.methods import methods
 
 

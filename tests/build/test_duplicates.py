@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from trueline.build.duplicates import Index, bands, first_of_each, jaccard, shingles
+from trueline.files.errors import InputError
+from trueline.recipes.filters.near_duplicates import Index, bands, first_of_each, jaccard, shingles
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import Example, Message, Reject
 
 

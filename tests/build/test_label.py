@@ -15,11 +15,12 @@ import msgspec
 import pytest
 from tests.endpoint_server import Server
 
-from trueline.build.label import Options, label
 from trueline.cli.label import told
-from trueline.models.endpoint import Endpoint
-from trueline.records import folder, ids, jsonl, labels
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.labellers.label import Options, label
+from trueline.models.endpoint.endpoint import Endpoint
+from trueline.records import ids
+from trueline.records.store import dataset, jsonl, labels
 from trueline.records.types import Example, Message, Response
 
 
@@ -68,7 +69,7 @@ def test_a_judges_labels_come_back_to_their_data(tmp_path: Path, data: Path) -> 
     assert all(e.responses == o.responses for e, o in zip(found, examples, strict=True))
     again = label(options(tmp_path, data, judge, "severity,harm_categories", out=tmp_path / "b"))
     assert again is not None and sum(spend.calls for spend in again.run.spend) == 0
-    assert list(folder.read(tmp_path / "b")) == list(folder.read(tmp_path / "labels"))
+    assert list(dataset.read(tmp_path / "b")) == list(dataset.read(tmp_path / "labels"))
 
 
 async def test_a_judge_whose_calls_fail_is_unscored_and_gives_no_headline(
@@ -118,7 +119,7 @@ async def test_an_order_in_the_judged_text_changes_no_more_answers_than_other_te
             label, options(tmp_path, data, judge, "elicits_harm", out=out)
         )
         assert outcome is not None and outcome.sound
-        found.append([e.labels[0].value for e in folder.read(out)])
+        found.append([e.labels[0].value for e in dataset.read(out)])
     assert found[0] == found[1] == [True] * 5 + [False] * 5
 
 
@@ -200,7 +201,7 @@ def test_labels_are_no_data_and_unfinished_data_are_told(tmp_path: Path, data: P
     again = msgspec.structs.replace(refusal, data=refusal.out, out=tmp_path / "again")
     with pytest.raises(InputError, match="holds labels without their texts"):
         label(again)
-    writer = folder.Writer(tmp_path / "part")
+    writer = dataset.Writer(tmp_path / "part")
     writer.add(made(0))
     writer.close(complete=False)
     part = msgspec.structs.replace(refusal, data=tmp_path / "part", out=tmp_path / "of-part")
@@ -224,7 +225,7 @@ def test_a_run_of_slow_gradings_stops_when_it_is_asked_to(tmp_path: Path) -> Non
         stdout=subprocess.PIPE,
         text=True,
     )
-    while not (out / folder.MANIFEST).exists():
+    while not (out / dataset.MANIFEST).exists():
         assert run.poll() is None
         time.sleep(0.05)
     time.sleep(0.5)
@@ -232,7 +233,7 @@ def test_a_run_of_slow_gradings_stops_when_it_is_asked_to(tmp_path: Path) -> Non
     _, said = run.communicate(timeout=60)
     assert run.returncode == 1 and "interrupted: the same command continues it" in said
     # for each core four that were under way, and five for each second before
-    assert folder.manifest(out).rows < 24 * (os.cpu_count() or 1)
+    assert dataset.manifest(out).rows < 24 * (os.cpu_count() or 1)
 
 
 MEMORY = """

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from trueline.build.recipes.safer_instruct import Options, build
-from trueline.records import folder
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.recipes.kinds.safer_instruct import Options, build
 from trueline.records.preference import pair
+from trueline.records.store import dataset
 
 LIMIT = 80
 
@@ -32,8 +32,8 @@ def test_hate_texts_become_pairs(shared_data: Path, tmp_path: Path) -> None:
     assert record.rows >= LIMIT / 5
     for before, after in zip(record.stages, record.stages[1:], strict=False):
         assert after.seen == before.passed
-    assert all(pair(example) for example in folder.read(out))
-    assert all(reject.reason for reject in folder.rejects(out))
+    assert all(pair(example) for example in dataset.read(out))
+    assert all(reject.reason for reject in dataset.rejects(out))
 
 
 def test_blank_texts_are_told_before_any_call(shared_data: Path, tmp_path: Path) -> None:

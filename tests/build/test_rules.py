@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trueline.build.rules import against
+from trueline.recipes.filters.instruction_rules import against
 
 TEXT = "The cat sat on the mat and looked at the rain for a long quiet hour."
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from trueline.build.recipes.safer_instruct import Options, bounds, build
-from trueline.build.setup import decisive, settings
-from trueline.flow.run import RunRecord
-from trueline.records import folder
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.recipes.kinds.safer_instruct import Options, bounds, build
 from trueline.records.preference import pair
+from trueline.records.store import dataset
+from trueline.runs.context import decisive, settings
+from trueline.runs.run import RunRecord
 
 TEXTS = [
     "Sure. Wait until the shop is quiet, then take the red bike and ride away.",
@@ -80,13 +80,13 @@ def run(options: Options) -> RunRecord:
 
 
 def reasons(out: Path) -> list[tuple[str, str]]:
-    return [(r.step, r.reason.split(":")[0]) for r in folder.rejects(out)]
+    return [(r.step, r.reason.split(":")[0]) for r in dataset.rejects(out)]
 
 
 def test_every_row_is_a_pair_or_a_reject_with_its_reason(options: Any) -> None:
     given = options()
     record = run(given)
-    pairs = list(folder.read(given.out))
+    pairs = list(dataset.read(given.out))
     assert record.complete and (record.rows, record.rejects) == (3, 3)
     assert reasons(given.out) == [
         ("blank", "blank response"),
@@ -127,7 +127,7 @@ def test_a_judge_decides_and_unscored_is_no_pass(options: Any, script: Any) -> N
         ("judge", "elicits_harm answered no"),
         ("judge", "unscored"),
     ]
-    rejected = list(folder.rejects(given.out))[-1].example
+    rejected = list(dataset.rejects(given.out))[-1].example
     assert rejected and rejected.labels[-1].unscored and rejected.labels[-1].value is None
 
 
@@ -161,7 +161,7 @@ def test_a_harmless_domain_needs_nothing_of_safety(
         expert_system="",
     )
     record = run(given)
-    [example] = folder.read(given.out)
+    [example] = dataset.read(given.out)
     found = pair(example)
     assert (record.rows, record.rejects) == (1, 1)
     assert found and found[0].text.startswith("Red sky") and example.tag("domain") == "weather"
@@ -187,7 +187,7 @@ def test_prompts_of_an_evaluation_set_are_turned_away(options: Any, tmp_path: Pa
     given = options(decontaminate=(held,))
     record = run(given)
     assert record.rows == 2 and ("decontaminate", "in an evaluation set") in reasons(given.out)
-    [reject] = [r for r in folder.rejects(given.out) if r.step == "decontaminate"]
+    [reject] = [r for r in dataset.rejects(given.out) if r.step == "decontaminate"]
     assert "evaluation.jsonl, row 1" in reject.reason
 
 
@@ -206,13 +206,13 @@ def test_the_same_again_is_free_elsewhere_and_refused_here(options: Any, tmp_pat
     again = run(options(out=tmp_path / "again"))
     assert again.complete and sum(s.calls for s in again.spend) == 0
     assert sum(s.hits for s in again.spend) > 0
-    assert folder.manifest(tmp_path / "out").shards == folder.manifest(tmp_path / "again").shards
+    assert dataset.manifest(tmp_path / "out").shards == dataset.manifest(tmp_path / "again").shards
 
 
 def test_a_cap_stops_and_a_higher_one_continues(options: Any) -> None:
     first = run(options(max_calls=3))
     assert first.status == "budget" and first.note and "cap on calls" in first.note
-    assert folder.manifest(options().out).state == "partial"
+    assert dataset.manifest(options().out).state == "partial"
     assert sum(s.attempts for s in first.spend) <= 3
     second = run(options(max_calls=100))
     assert second.complete and second.rows == 3
@@ -285,9 +285,9 @@ def test_a_failing_card_leaves_the_folder_unfinished(
 
     given = options()
     with monkeypatch.context() as patched:
-        patched.setattr("trueline.build.card.write", fail)
+        patched.setattr("trueline.recipes.card.write", fail)
         with pytest.raises(InputError, match="no room"):
             build(given)
     stored = json.loads((given.out / "run.json").read_text())
-    assert stored["status"] == "failed" and folder.manifest(given.out).state == "partial"
+    assert stored["status"] == "failed" and dataset.manifest(given.out).state == "partial"
     assert run(given).complete

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.endpoint_server import Server
 
-from trueline.build.recipes.safer_instruct import Options, build
-from trueline.build.setup import decisive
+from trueline.files.errors import InputError
 from trueline.ledger.budget import Price
-from trueline.records.errors import InputError
+from trueline.recipes.kinds.safer_instruct import Options, build
+from trueline.runs.context import decisive
 
 
 @pytest.fixture

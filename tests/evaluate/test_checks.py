@@ -10,12 +10,12 @@ from types import ModuleType
 import msgspec
 import pytest
 
-from trueline.evaluate import checks
-from trueline.evaluate.checks import Check
+from trueline.files.errors import InputError
+from trueline.labellers import checks
 from trueline.labellers.answer import Answer
+from trueline.labellers.checks import Check
 from trueline.policy.load import load
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import (
     Choice,
     Code,

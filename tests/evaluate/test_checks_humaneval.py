@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from trueline.labellers.grader import PASSED, Grader
-from trueline.labellers.sandbox.pool import Limits, Sandbox
 from trueline.records import ids
 from trueline.records.types import Code, Example, Label, Message, Response
+from trueline.sandbox.pool import Limits, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from trueline.evaluate import checks
-from trueline.evaluate.checks import Check, ifeval, ifeval_loose
-from trueline.evaluate.checks.rules import RULES, language, needs
-from trueline.evaluate.checks.rules.sentences import sentences
+from trueline.files.errors import InputError
+from trueline.labellers import checks
 from trueline.labellers.answer import Answer
-from trueline.records.errors import InputError
+from trueline.labellers.checks import Check, ifeval, ifeval_loose
+from trueline.labellers.checks.rules import RULES, language, needs
+from trueline.labellers.checks.rules.sentences import sentences
 from trueline.records.types import Constraint, Constraints
 
 Needs = dict[str, int | float | str | tuple[str, ...]]

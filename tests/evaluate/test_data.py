@@ -19,10 +19,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from trueline.evaluate import data
-from trueline.evaluate.benchmark import Benchmark, Cross, Place
-from trueline.evaluate.items import items
-from trueline.records.errors import InputError
+from trueline.evaluate.benchmarks import data
+from trueline.evaluate.benchmarks.benchmark import Benchmark, Cross, Place
+from trueline.evaluate.benchmarks.items import items
+from trueline.files.errors import InputError
 from trueline.records.types import Reject
 
 

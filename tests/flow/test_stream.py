@@ -10,11 +10,11 @@ from contextlib import aclosing
 
 import pytest
 
-from trueline.flow.stream import AHEAD, Item, Patience, Stage, Stop, source, through
 from trueline.ledger.budget import BudgetSpent
 from trueline.models.contract import Fatal, ModelError
 from trueline.records import ids
 from trueline.records.types import Example, Message, Reject, with_tags
+from trueline.runs.stream import AHEAD, Item, Patience, Stage, Stop, source, through
 
 
 def examples(n: int) -> list[Example]:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from trueline.flow.wait import wait
+from trueline.runs.sync import wait
 
 INTERRUPTED = """
 import asyncio, signal, threading

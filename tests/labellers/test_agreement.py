@@ -9,10 +9,11 @@ import msgspec
 import pytest
 from tests.labellers.rated import LETTER, POLICY, A, B, C, label, made, rated
 
-from trueline.labellers.agreement import OnQuestion, Sides, agreements
-from trueline.labellers.ratings import Gathered, chosen, gather, grouping, names
-from trueline.records import ids, pku
-from trueline.records.errors import InputError
+from trueline.agreement.agreement import OnQuestion, Sides, agreements
+from trueline.agreement.answers import Gathered, chosen, gather, grouping, names
+from trueline.files.errors import InputError
+from trueline.policy import pku
+from trueline.records import ids
 from trueline.records.types import By, Example, with_labels, with_tags
 
 # Krippendorff (2011), two observers and four; Cohen (1960), 200 diagnoses

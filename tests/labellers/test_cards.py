@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tests.labellers.rated import A, B, C, label, made
 
-from trueline.labellers import cards
-from trueline.labellers.agree import Options, agree
-from trueline.labellers.refusal import Refusal
-from trueline.records import folder, jsonl
-from trueline.records.errors import InputError
+from trueline.agreement import cards
+from trueline.agreement.agree import Options, agree
+from trueline.files.errors import InputError
+from trueline.labellers.refusal.refusal import Refusal
+from trueline.records.store import dataset, jsonl
 from trueline.records.types import By, Example, with_labels, with_tags
 
 
@@ -118,11 +118,11 @@ def test_a_card_needs_an_instrument_and_a_reference(tmp_path: Path) -> None:
 
 def test_the_digest_covers_the_data_and_the_labels(tmp_path: Path) -> None:
     one, other = data(tmp_path / "one.jsonl"), data(tmp_path / "two.jsonl", count=81)
-    writer = folder.Writer(tmp_path / "labels")
+    writer = dataset.Writer(tmp_path / "labels")
     writer.close(complete=True)
     outcome = Options(data=one)
-    from trueline.labellers.agree import _examples
-    from trueline.labellers.ratings import gather
+    from trueline.agreement.agree import _examples
+    from trueline.agreement.answers import gather
     from trueline.policy.load import load
 
     found = gather(_examples(outcome), load())

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.labellers.rated import POLICY, A, B, C, label, made
 
-from trueline.labellers.agree import Options, agree
-from trueline.labellers.consensus import Consensus, majority
-from trueline.records import folder, jsonl
-from trueline.records.labels import joined
+from trueline.agreement.agree import Options, agree
+from trueline.agreement.consensus import Consensus, majority
+from trueline.records.store import dataset, jsonl
+from trueline.records.store.labels import joined
 from trueline.records.types import By, Example, Label, Value, with_labels
 
 D = By("person", "Dan")
@@ -111,7 +111,7 @@ def test_the_folder_is_joined_to_its_data_like_any_other(tmp_path: Path) -> None
     assert outcome.consensus.counts == {"safe": {"agreed": 25, "no majority": 5}}
     [*_, last] = list(joined(jsonl.read(source), [out]))
     assert [one.by.kind for one in last.labels][-1] == "derived"
-    assert folder.manifest(out).state == "complete"
+    assert dataset.manifest(out).state == "complete"
     again = agree(Options(data=source, labels=(out,), consensus=tmp_path / "again"), quiet=True)
     assert again.consensus is not None and again.consensus.by == outcome.consensus.by
     of_people = agree(

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from trueline.labellers.grader import PASSED, Grader
-from trueline.labellers.sandbox import plain, program
-from trueline.labellers.sandbox.pool import Limits, Sandbox
 from trueline.records import ids
 from trueline.records.types import Code, Message, Response
+from trueline.sandbox import plain, program
+from trueline.sandbox.pool import Limits, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
 
@@ -32,7 +32,7 @@ def check(candidate):
 RIGHT = "def double(n):\n    return 2 * n\n"
 WRONG = "def double(n):\n    return n\n"
 FORGED = WRONG + "\nimport builtins, gc, json, os, sys\n"
-FORGED += "def mine(name): return sys.modules['trueline.labellers.sandbox.' + name]\n"
+FORGED += "def mine(name): return sys.modules['trueline.sandbox.' + name]\n"
 
 
 async def verdicts(

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.labellers.grader import Grader
-from trueline.labellers.sandbox import confine
-from trueline.labellers.sandbox.pool import Limits, Sandbox
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import Example, Message, Question, Response
+from trueline.sandbox import confine
+from trueline.sandbox.pool import Limits, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.ledger.budget import Bound, Budget, Price
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 from trueline.ledger.store import APPLICATION
 from trueline.ledger.summary import Spend, summary
-from trueline.records.errors import InputError
 
 HOLD = """
 import asyncio, sys

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trueline.records import border, ids, jsonl
+from trueline.records import ids
+from trueline.records.store import jsonl, validate
 from trueline.records.types import (
     By,
     Candidate,
@@ -52,24 +53,24 @@ def labelled(value: float) -> Example:
     ],
 )
 def test_unfit(example: Example, place: str) -> None:
-    assert (border.unfit(example) or "").startswith(place)
-    stored = border.storable(Reject("step", "why", example))
-    assert border.unfit(stored) is None
+    assert (validate.unfit(example) or "").startswith(place)
+    stored = validate.storable(Reject("step", "why", example))
+    assert validate.unfit(stored) is None
     assert stored.example is None
     assert plain.id in (stored.raw or "")
 
 
 def test_fit() -> None:
-    assert border.unfit(plain) is None
+    assert validate.unfit(plain) is None
     found = Reject("step", "why", plain)
-    assert border.storable(found) is found
+    assert validate.storable(found) is found
 
 
 def test_raw_keeps_what_was_read(tmp_path: Path) -> None:
-    found = border.reject("read", "why", b"a\xff\xed", Path("f.csv"), 3)
+    found = validate.reject("read", "why", b"a\xff\xed", Path("f.csv"), 3)
     assert (found.raw, found.file, found.row) == ("a\\xff\\xed", "f.csv", 3)
-    assert border.reject("read", "why", "a\ud800").raw == "a\\ud800"
-    cut = border.reject("read", "why", "x" * 70_000).raw or ""
+    assert validate.reject("read", "why", "a\ud800").raw == "a\\ud800"
+    cut = validate.reject("read", "why", "x" * 70_000).raw or ""
     assert len(cut) < 66_000
     assert cut.endswith("[cut: 70,000 characters in all]")
     jsonl.write(tmp_path / "r.jsonl", [found])

@@ -11,15 +11,16 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from trueline.records import folder, ids, parquet
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.records import ids
+from trueline.records.store import dataset, parquet
 from trueline.records.types import Message, Reject
 
 some = [ids.example([Message("user", f"number {i}")]) for i in range(7)]
 
 
 def write(path: Path, complete: bool = True) -> None:
-    writer = folder.Writer(path, shard_rows=3)
+    writer = dataset.Writer(path, shard_rows=3)
     for example in some:
         writer.add(example)
         writer.reject(Reject("step", "turned away", example))
@@ -32,14 +33,14 @@ def python(program: str) -> subprocess.CompletedProcess[str]:
 
 def test_shards_rejects_and_manifest(tmp_path: Path) -> None:
     write(tmp_path)
-    found = folder.manifest(tmp_path)
+    found = dataset.manifest(tmp_path)
     assert (found.state, found.rows, found.rejected) == ("complete", 7, 7)
     assert [(s.name, s.rows) for s in found.shards] == [
         ("data-00000.parquet", 3),
         ("data-00001.parquet", 3),
         ("data-00002.parquet", 1),
     ]
-    assert [reject.example for reject in folder.rejects(tmp_path)] == some
+    assert [reject.example for reject in dataset.rejects(tmp_path)] == some
     listed = {s.name for s in (*found.shards, *found.rejects)}
     assert {path.name for path in tmp_path.iterdir()} == listed | {"manifest.json"}
     metadata = pq.read_schema(tmp_path / "data-00000.parquet").metadata
@@ -55,14 +56,14 @@ def test_equal_examples_give_equal_bytes(tmp_path: Path) -> None:
 
 def test_an_unfit_example_goes_to_the_rejects(tmp_path: Path) -> None:
     bad = msgspec.structs.replace(some[0], tags=("a:\ud800",))
-    writer = folder.Writer(tmp_path)
+    writer = dataset.Writer(tmp_path)
     assert writer.add(bad) is not None
     writer.reject(Reject("step", "why", bad))
     writer.close(complete=True)
-    first, second = folder.rejects(tmp_path)
+    first, second = dataset.rejects(tmp_path)
     assert "lone surrogate" in first.reason
     assert (second.step, second.reason) == ("step", "why")
-    assert list(folder.read(tmp_path)) == []
+    assert list(dataset.read(tmp_path)) == []
 
 
 KILLED = """
@@ -70,8 +71,8 @@ import os, signal
 from pathlib import Path
 from trueline.records import folder, ids
 from trueline.records.types import Message
-with folder.claim(Path({path!r}), "run"):
-    writer = folder.Writer(Path({path!r}), shard_rows=2)
+with dataset.claim(Path({path!r}), "run"):
+    writer = dataset.Writer(Path({path!r}), shard_rows=2)
     for i in range(5):
         writer.add(ids.example([Message("user", f"number {{i}}")]))
     os.kill(os.getpid(), signal.SIGKILL)
@@ -81,14 +82,14 @@ with folder.claim(Path({path!r}), "run"):
 def test_after_a_kill_manifest_and_shards_agree_and_the_run_continues(tmp_path: Path) -> None:
     path = tmp_path / "set"
     assert python(KILLED.format(path=str(path))).returncode == -signal.SIGKILL
-    assert folder.manifest(path).state == "partial"
-    folder.verify(path)
-    assert list(folder.read(path)) == some[:4]
-    with folder.claim(path, "run") as claim:
+    assert dataset.manifest(path).state == "partial"
+    dataset.verify(path)
+    assert list(dataset.read(path)) == some[:4]
+    with dataset.claim(path, "run") as claim:
         assert claim.resumed
         write(path)
-    folder.verify(path)
-    assert list(folder.read(path)) == some
+    dataset.verify(path)
+    assert list(dataset.read(path)) == some
     assert not [p for p in path.iterdir() if p.name.endswith(".part")]
 
 
@@ -100,7 +101,7 @@ from trueline.records.errors import InputError
 from trueline.records.types import Message
 import os
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-writer = folder.Writer(Path({path!r}), shard_rows=5)
+writer = dataset.Writer(Path({path!r}), shard_rows=5)
 try:
     for i in range(40):
         noise = os.urandom(400 if i < 20 else 200_000).hex()
@@ -115,18 +116,18 @@ def test_a_disk_that_refuses_leaves_only_whole_shards_listed(tmp_path: Path) -> 
     path = tmp_path / "set"
     done = python(FULL.format(path=str(path)))
     assert done.stdout.startswith(f"cannot write {path}/data-00004.parquet: File too large.")
-    found = folder.manifest(path)
+    found = dataset.manifest(path)
     assert (found.state, found.rows) == ("partial", 20)
-    folder.verify(path)
+    dataset.verify(path)
     assert not list(path.glob(".*.part"))
 
 
 def test_a_claimed_folder_is_refused_to_a_second_process(tmp_path: Path) -> None:
     other = (
         "from pathlib import Path; from trueline.records import folder\n"
-        f"with folder.claim(Path({str(tmp_path / 'set')!r}), 'run'): pass"
+        f"with dataset.claim(Path({str(tmp_path / 'set')!r}), 'run'): pass"
     )
-    with folder.claim(tmp_path / "set", "run"):
+    with dataset.claim(tmp_path / "set", "run"):
         assert "another process is writing" in python(other).stderr
     assert python(other).returncode == 0
 
@@ -134,51 +135,51 @@ def test_a_claimed_folder_is_refused_to_a_second_process(tmp_path: Path) -> None
 def test_what_is_not_ours_or_done_is_refused(tmp_path: Path) -> None:
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="not empty"), folder.claim(tmp_path / "foreign", "run"):
+    with pytest.raises(InputError, match="not empty"), dataset.claim(tmp_path / "foreign", "run"):
         pass
     assert [p.name for p in (tmp_path / "foreign").iterdir()] == ["thesis.txt"]
     done = tmp_path / "done"
-    with folder.claim(done, "run", "trueline build"):
+    with dataset.claim(done, "run", "trueline build"):
         write(done)
-    with pytest.raises(InputError, match="is finished"), folder.claim(done, "run"):
+    with pytest.raises(InputError, match="is finished"), dataset.claim(done, "run"):
         pass
     with (
         pytest.raises(InputError, match="another command by: trueline build"),
-        folder.claim(done, "other"),
+        dataset.claim(done, "other"),
     ):
         pass
 
 
 def test_where_a_run_has_left_no_row_another_may_begin(tmp_path: Path) -> None:
     path = tmp_path / "set"
-    with folder.claim(path, "run", "a longer command than the next"):
-        folder.Writer(path).close(complete=False)
-    with folder.claim(path, "mended") as claim:
+    with dataset.claim(path, "run", "a longer command than the next"):
+        dataset.Writer(path).close(complete=False)
+    with dataset.claim(path, "mended") as claim:
         assert not claim.resumed
-        writer = folder.Writer(path)
+        writer = dataset.Writer(path)
         writer.reject(Reject("read", "blank"))
         writer.close(complete=False)
-    with folder.claim(path, "mended") as claim:
+    with dataset.claim(path, "mended") as claim:
         assert claim.resumed
-    with pytest.raises(InputError, match="another command"), folder.claim(path, "run"):
+    with pytest.raises(InputError, match="another command"), dataset.claim(path, "run"):
         pass
 
 
 def test_a_new_run_is_no_continuation(tmp_path: Path) -> None:
-    with folder.claim(tmp_path / "set", "run") as claim:
+    with dataset.claim(tmp_path / "set", "run") as claim:
         assert not claim.resumed
 
 
 def test_reading_what_is_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no manifest\.json"):
-        list(folder.read(tmp_path))
+        list(dataset.read(tmp_path))
     (tmp_path / "manifest.json").write_text('{"trueline": 9}')
     with pytest.raises(InputError, match="schema version 9"):
-        folder.manifest(tmp_path)
+        dataset.manifest(tmp_path)
     for raw in (b'{"trueline": 1}', b'{"trueline": 1, "state": "\xff"}', b"[]", b""):
         (tmp_path / "manifest.json").write_bytes(raw)
         with pytest.raises(InputError, match="damaged"):
-            folder.manifest(tmp_path)
+            dataset.manifest(tmp_path)
 
 
 def test_verify_finds_a_changed_and_a_missing_shard(tmp_path: Path) -> None:
@@ -186,11 +187,11 @@ def test_verify_finds_a_changed_and_a_missing_shard(tmp_path: Path) -> None:
     shard = tmp_path / "data-00001.parquet"
     raw = shard.read_bytes()
     shard.write_bytes(raw[:50] + bytes([raw[50] ^ 1]) + raw[51:])
-    for use in (folder.verify, lambda path: list(folder.read(path))):
+    for use in (dataset.verify, lambda path: list(dataset.read(path))):
         with pytest.raises(InputError, match="was changed or damaged"):
             use(tmp_path)
     shard.unlink()
-    for use in (folder.verify, lambda path: list(folder.read(path))):
+    for use in (dataset.verify, lambda path: list(dataset.read(path))):
         with pytest.raises(InputError, match="missing"):
             use(tmp_path)
 

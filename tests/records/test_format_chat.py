@@ -9,19 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from trueline.records import formats, ids
-from trueline.records.load import foreign
+from trueline import formats
+from trueline.files.rows import Row
+from trueline.formats.load import foreign
+from trueline.records import ids
 from trueline.records.preference import pair, preference_label
-from trueline.records.rows import Row
-from trueline.records.types import (
-    By,
-    Example,
-    Message,
-    Reject,
-    Response,
-    ToolCall,
-    with_labels,
-)
+from trueline.records.types import By, Example, Message, Reject, Response, ToolCall, with_labels
 
 call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"a": 1}'}}
 TOOLS = [

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueline.records import formats, ids
+from trueline import formats
+from trueline.files.rows import Row, rows
+from trueline.formats.kinds.hh_rlhf import transcript, turns
+from trueline.formats.load import foreign
+from trueline.records import ids
 from trueline.records.conversation import Malformed
-from trueline.records.formats.hh_rlhf import transcript, turns
-from trueline.records.load import foreign
 from trueline.records.preference import pair, preference_label
-from trueline.records.rows import Row, rows
 from trueline.records.types import By, Example, Message, Reject, Response, with_labels
 
 FORMAT = formats.named("hh-rlhf")

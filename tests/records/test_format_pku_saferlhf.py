@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from trueline.build.convert import Conversion, convert
-from trueline.records import formats, ids
-from trueline.records.load import foreign, load
-from trueline.records.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
+from trueline import formats
+from trueline.files.rows import Row, rows
+from trueline.formats.load import foreign, load
+from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
+from trueline.recipes.convert import Conversion, convert
+from trueline.records import ids
 from trueline.records.preference import agreed, decided, preference_label
-from trueline.records.rows import Row, rows
 from trueline.records.types import By, Example, Message, Reject, Response, with_labels
 
 FORMAT = formats.named("pku-saferlhf")

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trueline.records import formats, ids
-from trueline.records.formats import Format
-from trueline.records.formats.trl_unpaired import DESIRABLE
-from trueline.records.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
+from trueline import formats
+from trueline.files.rows import Row
+from trueline.formats import Format
+from trueline.formats.kinds.trl_unpaired import DESIRABLE
+from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
+from trueline.records import ids
 from trueline.records.preference import PREFERRED, Unsettled, agreed, decided
-from trueline.records.rows import Row
 from trueline.records.types import (
     By,
     Example,

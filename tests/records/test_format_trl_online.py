@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from trueline.records import formats, ids
-from trueline.records.formats.trl_unpaired import DESIRABLE
+from trueline import formats
+from trueline.files.rows import Row
+from trueline.formats.kinds.trl_unpaired import DESIRABLE
+from trueline.records import ids
 from trueline.records.preference import preference_label
-from trueline.records.rows import Row
 from trueline.records.types import By, Example, Message, Reject, Response, with_labels
 
 UNPAIRED = formats.named("trl-unpaired")

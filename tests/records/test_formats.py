@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from trueline.records import formats, ids
-from trueline.records.errors import InputError
-from trueline.records.formats import columns
-from trueline.records.pku import CATEGORIES
+from trueline import formats
+from trueline.files.errors import InputError
+from trueline.files.rows import Row
+from trueline.formats.kinds import columns
+from trueline.policy.pku import CATEGORIES
+from trueline.records import ids
 from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.rows import Row
 from trueline.records.types import (
     By,
     Candidate,

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from trueline.records import folder, ids, jsonl, parquet
-from trueline.records.errors import InputError
-from trueline.records.load import load
+from trueline.files.errors import InputError
+from trueline.formats.load import load
+from trueline.records import ids
+from trueline.records.store import dataset, jsonl, parquet
 from trueline.records.types import Example, Message, Reject
 
 some = [ids.example([Message("user", f"number {i}")]) for i in range(3)]
 
 
 def test_ours(tmp_path: Path) -> None:
-    writer = folder.Writer(tmp_path / "set")
+    writer = dataset.Writer(tmp_path / "set")
     for example in some:
         writer.add(example)
     writer.close(complete=True)

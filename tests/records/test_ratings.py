@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from trueline.records import formats
-from trueline.records.errors import InputError
-from trueline.records.rows import Row
+from trueline import formats
+from trueline.files.errors import InputError
+from trueline.files.rows import Row
 from trueline.records.types import By, Example, Reject
 
 BASE = {"prompt": ["q"], "response": ["a"]}

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.records.strategies import texts
 
-from trueline.records import documents, lines
-from trueline.records import rows as rows_
-from trueline.records.errors import InputError
-from trueline.records.rows import Row, rows
+from trueline.files import json_documents, lines
+from trueline.files import rows as rows_
+from trueline.files.errors import InputError
+from trueline.files.rows import Row, rows
 from trueline.records.types import Reject
 
 
@@ -106,9 +106,9 @@ def test_bad_csv_rows(tmp_path: Path) -> None:
 
 
 def test_an_over_long_csv_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trueline.records import delimited
+    from trueline.files import csv_rows
 
-    monkeypatch.setattr(delimited, "LINE_LIMIT", 1_000)
+    monkeypatch.setattr(csv_rows, "LINE_LIMIT", 1_000)
     content = b"a,b\n1,2\n" + b"x," * 3_000 + b"\n3,4\n"
     assert fields(read(tmp_path / "x.csv", content)) == [
         {"a": "1", "b": "2"},
@@ -125,7 +125,6 @@ def test_short_lines_without_end_take_no_more_memory_than_a_long_one(
 ) -> None:
     """A quote left open, or a paragraph, over lines of two bytes: as Python objects they would be
     twenty times as large."""
-    from trueline.records import delimited
 
     limit = 2**20
     for module in (delimited, rows_):
@@ -175,7 +174,7 @@ def test_shapes_of_json(tmp_path: Path, document: object, expected: list[object]
 
 
 def test_json_is_streamed_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "CHUNK", 7)
+    monkeypatch.setattr(json_documents, "CHUNK", 7)
     given = [{"n": i, "text": "é" * i, "deep": [[i], {"x": -1.5e3}]} for i in range(40)]
     raw = json.dumps(given, ensure_ascii=False, indent=1).encode()
     assert fields(read(tmp_path / "x.json", raw)) == given

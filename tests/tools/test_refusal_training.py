@@ -23,9 +23,9 @@ from tools.refusal.train import (
     train,
 )
 
-from trueline.labellers import refusal
-from trueline.labellers import refusal_text as rt
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.labellers.refusal import refusal
+from trueline.labellers.refusal import text as rt
 
 
 def test_equal_seeds_give_equal_weights_that_have_learnt() -> None:

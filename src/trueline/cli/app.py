@@ -24,9 +24,9 @@ from trueline.cli import (
     train,
 )
 from trueline.cli.show import safe
+from trueline.files.errors import InputError
 from trueline.models.contract import ModelError, Unsupported
-from trueline.records.border import named
-from trueline.records.errors import InputError
+from trueline.records.store.validate import named
 
 app = typer.Typer(
     name="trueline",
