@@ -7,7 +7,7 @@ from types import ModuleType
 
 import msgspec
 import pytest
-from tests.records.test_formats import golden
+from tests.formats.test_formats import golden
 
 from trueline import formats
 from trueline.recipes.kinds import recipes

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.labellers.rated import A, B, C, label, made
+from tests.agreement.rated import A, B, C, label, made
 from typer.testing import CliRunner
 
 from trueline.cli.app import app

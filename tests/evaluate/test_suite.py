@@ -22,7 +22,7 @@ from trueline.records.types import Choice, Constraints, Example, Reference
 
 POLICY = load()
 SUITE = suite()
-FOLDER = resources.files("trueline").joinpath("evaluate/suite")
+FOLDER = resources.files("trueline").joinpath("evaluate/benchmarks/suite")
 LONGEST = 25
 
 LOCAL = [name for name, one in SUITE.items() if one.file is not None and not one.file.bundled]

@@ -169,7 +169,7 @@ PRUNE = """
 import asyncio, resource, sys
 from pathlib import Path
 from trueline.ledger.prune import Choice, prune
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 if len(sys.argv) > 2:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:

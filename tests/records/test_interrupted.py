@@ -111,7 +111,7 @@ from functools import partial
 from pathlib import Path
 from tests.records import faults
 from tests.records.test_interrupted import convert, ends_like
-from trueline.records import folder
+from trueline.records.store import dataset
 
 dataset.Writer = partial(dataset.Writer, shard_rows=4)
 os.fsync = lambda descriptor: None

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
-from tests.labellers.rated import C
+from tests.agreement.rated import C
 
 from trueline.evaluate import results
 from trueline.evaluate.benchmarks.items import TAG

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.labellers.test_cards import data, measured
+from tests.agreement.test_cards import data, measured
 from tests.report.made import JUDGE, SUITE, world
 from tests.report.parsed import Page
 

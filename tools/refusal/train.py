@@ -33,7 +33,7 @@ from tools.refusal.passages import passages
 from trueline.labellers.refusal import text as rt
 from trueline.labellers.refusal.refusal import ANSWERS, Weights, acts_of, read, save, summarised
 
-SHIPPED = Path("src/trueline/labellers/refusal.npz")
+SHIPPED = Path("src/trueline/labellers/refusal/model.npz")
 HIDDEN, PARTS, NETS, MEANS = 16, 4, 5, 3
 # How much an answer of each value counts: most comply, and few comply in part.
 PRIOR = (1.2, 0.8, 1.0)

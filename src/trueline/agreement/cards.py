@@ -27,7 +27,7 @@ from trueline.runs.run import now, versions
 FOLDER = Path(".trueline/cards")
 """Where cards are written and looked up unless a folder is named."""
 
-SHIPPED = "labellers/cards_shipped"
+SHIPPED = "agreement/cards_shipped"
 UNKNOWN = "no agreement card for this instrument: its error is not known"
 VERSION = 1
 _plain = re.compile(r"[0-9a-f]{16,64}")

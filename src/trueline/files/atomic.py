@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trueline.files.errors import InputError
-from trueline.records.store.validate import named
+from trueline.files.text import check_path_encodable
 
 PART = ".part"
 """The end of the names of files that are being written."""
@@ -19,7 +19,7 @@ class Fresh:
     """A file under a temporary name beside `path`, which takes its place when committed."""
 
     def __init__(self, path: Path) -> None:
-        named(path)
+        check_path_encodable(path)
         self.path = path
         self.part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
         with explained(path):

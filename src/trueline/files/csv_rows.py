@@ -10,8 +10,7 @@ from typing import BinaryIO
 
 from trueline.files.errors import InputError
 from trueline.files.lines import BROKEN_GZIP, LINE_LIMIT, broken, opened
-from trueline.records.store.validate import reject
-from trueline.records.types import Reject
+from trueline.files.text import BadRow, bad_row
 
 BOM = b"\xef\xbb\xbf"
 
@@ -55,8 +54,8 @@ class _Source:
             return line.decode(errors="replace")
 
 
-def delimited(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, object]] | Reject]:
-    """Numbered rows (from 1, the header not counted); one that is malformed is a Reject."""
+def delimited(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, object]] | BadRow]:
+    """Numbered rows (from 1, the header not counted); one that is malformed is a BadRow."""
     csv.field_size_limit(LINE_LIMIT)
     with opened(path) as file:
         source = _Source(file)
@@ -82,7 +81,7 @@ def delimited(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, objec
             if fault is None and len(record) != len(header):
                 fault = f"malformed: {len(record)} fields where the header has {len(header)}"
             if fault is not None:
-                yield reject("read", fault, bytes(source.record), path, number)
+                yield bad_row(fault, bytes(source.record), path, number)
                 continue
             yield number, dict(zip(header, record, strict=True))
 

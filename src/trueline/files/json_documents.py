@@ -12,8 +12,7 @@ import msgspec
 
 from trueline.files.errors import InputError
 from trueline.files.lines import BROKEN_GZIP, LINE_LIMIT, broken, opened
-from trueline.records.store.validate import reject
-from trueline.records.types import Reject
+from trueline.files.text import BadRow, bad_row
 
 CHUNK, CHUNKS = 2**20, 8
 """Bytes that are read at a time, and how many times as much while one long value goes on."""
@@ -75,7 +74,7 @@ class _Text:
                 raise ValueError(f"over-long: a value of more than {LINE_LIMIT:,} bytes")
 
 
-def document(path: Path) -> Iterator[Numbered | Reject]:
+def document(path: Path) -> Iterator[Numbered | BadRow]:
     """Numbered values: an array's elements; or of an object, its values.
 
     An object of objects gives its values with the key as a further field `key`; an object of
@@ -99,7 +98,7 @@ def document(path: Path) -> Iterator[Numbered | Reject]:
             try:
                 yield number, msgspec.json.decode(raw)
             except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-                yield reject("read", f"not valid JSON in UTF-8: {error}", raw, path, number)
+                yield bad_row(f"not valid JSON in UTF-8: {error}", raw, path, number)
         text.at += 1
         if text.peek():
             raise ValueError("there is more behind the array")
@@ -107,7 +106,7 @@ def document(path: Path) -> Iterator[Numbered | Reject]:
         yield broken(path, number + 1, error)
     except (ValueError, RecursionError) as error:
         reason = f"the JSON breaks off here ({error}): this row and all after it are missing"
-        yield reject("read", reason, "", path, number + 1)
+        yield bad_row(reason, "", path, number + 1)
 
 
 def _object(path: Path, text: _Text) -> Iterator[Numbered]:

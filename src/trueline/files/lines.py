@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from trueline.files.errors import InputError
-from trueline.records.store.validate import RAW_LIMIT, named, reject
-from trueline.records.types import Reject
+from trueline.files.text import RAW_LIMIT, BadRow, bad_row, check_path_encodable
 
 LINE_LIMIT = 64 * 2**20
 """Bytes of the longest line, or row of several lines, that is read; longer ones are skipped
@@ -28,7 +27,7 @@ _WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"
 def regular(path: Path) -> None:
     """Raises InputError where there is nothing to read, or what waits for a writer or never ends
     (a pipe, a device), or a name that no record could hold."""
-    named(path)
+    check_path_encodable(path)
     try:
         kind = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -41,7 +40,7 @@ def regular(path: Path) -> None:
 def text_of(path: Path) -> str:
     """The whole of a small file of UTF-8 text, or of a pipe; raises InputError where it cannot be
     read, and for a device, which may never end."""
-    named(path)
+    check_path_encodable(path)
     try:
         if stat.S_ISCHR(path.stat().st_mode):
             raise InputError(f"{path}: cannot be read: it is a device, not a file")
@@ -73,10 +72,10 @@ def opened(path: Path) -> BinaryIO:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def lines(path: Path) -> Iterator[tuple[int, bytes] | Reject]:
+def lines(path: Path) -> Iterator[tuple[int, bytes] | BadRow]:
     """Numbered lines (from 1, without their ends, blank ones left out).
 
-    A line over LINE_LIMIT, and the place where a damaged gzip file breaks off, are Rejects.
+    A line over LINE_LIMIT, and the place where a damaged gzip file breaks off, are BadRows.
     """
     number = 0
     with opened(path) as file:
@@ -100,16 +99,16 @@ def lines(path: Path) -> Iterator[tuple[int, bytes] | Reject]:
                 yield number, stripped
 
 
-def broken(path: Path, row: int, error: Exception) -> Reject:
-    """The Reject for everything that a damaged gzip file no longer gives."""
+def broken(path: Path, row: int, error: Exception) -> BadRow:
+    """The BadRow for everything that a damaged gzip file no longer gives."""
     reason = f"the gzip file breaks off here ({error}): this row and all after it are missing"
-    return reject("read", reason, "", path, row)
+    return bad_row(reason, "", path, row)
 
 
-def _too_long(path: Path, number: int, start: bytes, file: BinaryIO) -> Reject:
+def _too_long(path: Path, number: int, start: bytes, file: BinaryIO) -> BadRow:
     length = len(start)
     while (more := file.readline(2**20)) and not more.endswith(b"\n"):
         length += len(more)
     length += len(more)
     reason = f"over-long: the line has {length:,} bytes, at most {LINE_LIMIT:,} are read"
-    return reject("read", reason, start[:RAW_LIMIT], path, number)
+    return bad_row(reason, start[:RAW_LIMIT], path, number)

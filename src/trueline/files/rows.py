@@ -18,8 +18,7 @@ from trueline.files.csv_rows import delimited, distinct
 from trueline.files.errors import InputError
 from trueline.files.json_documents import document
 from trueline.files.lines import BROKEN_GZIP, LINE_LIMIT, broken, lines, opened, regular
-from trueline.records.store.validate import RAW_LIMIT, reject
-from trueline.records.types import Reject
+from trueline.files.text import RAW_LIMIT, BadRow, bad_row
 
 Numbered = tuple[int, Any]
 
@@ -51,8 +50,8 @@ class Row(Struct, frozen=True):
         return value if isinstance(value, str) else str(value)
 
 
-def rows(path: Path, kind: str | None = None) -> Iterator[Row | Reject]:
-    """Every row of a file in order: a Row, or a Reject with its number and reason.
+def rows(path: Path, kind: str | None = None) -> Iterator[Row | BadRow]:
+    """Every row of a file in order: a Row, or a BadRow with its number and reason.
 
     Texts and the elements of a JSON array of strings are in the one column `text`.  A text file
     that has blank lines between others holds one text per paragraph, else one per line.  `kind` is
@@ -67,7 +66,7 @@ def rows(path: Path, kind: str | None = None) -> Iterator[Row | Reject]:
     empty = True
     for found in reader(path):
         empty = False
-        if isinstance(found, Reject):
+        if isinstance(found, BadRow):
             yield found
             continue
         number, value = found
@@ -75,29 +74,29 @@ def rows(path: Path, kind: str | None = None) -> Iterator[Row | Reject]:
         if isinstance(fields, dict):
             yield Row(path, number, fields)
         else:
-            yield reject("read", "neither an object nor a text", value, path, number)
+            yield bad_row("neither an object nor a text", value, path, number)
     if empty:
         raise InputError(f"{path} holds no rows")
 
 
-def _jsonl(path: Path) -> Iterator[Numbered | Reject]:
+def _jsonl(path: Path) -> Iterator[Numbered | BadRow]:
     for found in lines(path):
-        if isinstance(found, Reject):
+        if isinstance(found, BadRow):
             yield found
             continue
         number, line = found
         try:
             yield number, msgspec.json.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield reject("read", f"not valid JSON in UTF-8: {error}", line, path, number)
+            yield bad_row(f"not valid JSON in UTF-8: {error}", line, path, number)
 
 
-def _txt(path: Path) -> Iterator[Numbered | Reject]:
+def _txt(path: Path) -> Iterator[Numbered | BadRow]:
     paragraphs = _paragraphs(path)
     # a paragraph in one piece, for it may have millions of short lines
     first, count, held = 0, 0, bytearray()
     for found in lines(path):
-        if isinstance(found, Reject):
+        if isinstance(found, BadRow):
             yield from _text(path, first, held)
             count, held = 0, bytearray()
             yield found
@@ -108,7 +107,7 @@ def _txt(path: Path) -> Iterator[Numbered | Reject]:
             count, held = 0, bytearray()
         elif count and len(held) + len(line) > LINE_LIMIT:
             reason = f"over-long: {LINE_LIMIT:,} bytes, and the paragraph goes on in the next row"
-            yield reject("read", reason, bytes(held[:RAW_LIMIT]), path, first)
+            yield bad_row(reason, bytes(held[:RAW_LIMIT]), path, first)
             count, held = 0, bytearray()
         first = first if count else number
         held += b"\n" + line if count else line
@@ -116,20 +115,20 @@ def _txt(path: Path) -> Iterator[Numbered | Reject]:
     yield from _text(path, first, held)
 
 
-def _text(path: Path, number: int, held: bytearray) -> Iterator[Numbered | Reject]:
+def _text(path: Path, number: int, held: bytearray) -> Iterator[Numbered | BadRow]:
     raw = bytes(held)
     try:
         if raw:
             yield number, raw.decode()
     except UnicodeDecodeError as error:
-        yield reject("read", f"not UTF-8: {error.reason}", raw, path, number)
+        yield bad_row(f"not UTF-8: {error.reason}", raw, path, number)
 
 
 def _paragraphs(path: Path) -> bool:
     """Whether blank lines stand between lines that are not."""
     last = 0
     for found in lines(path):
-        if isinstance(found, Reject):
+        if isinstance(found, BadRow):
             return False
         if last and found[0] > last + 1:
             return True
@@ -137,7 +136,7 @@ def _paragraphs(path: Path) -> bool:
     return False
 
 
-def _parquet(path: Path) -> Iterator[Numbered | Reject]:
+def _parquet(path: Path) -> Iterator[Numbered | BadRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -168,12 +167,12 @@ def _parquet(path: Path) -> Iterator[Numbered | Reject]:
                 try:
                     yield number, batch.slice(at, 1).to_pylist()[0]
                 except UnicodeDecodeError as error:
-                    yield reject("read", f"not UTF-8: {error.reason}", "", path, number)
+                    yield bad_row(f"not UTF-8: {error.reason}", "", path, number)
                 except (ValueError, OverflowError) as error:  # a date in the year 100,000, say
-                    yield reject("read", f"no value of Python's: {error}", "", path, number)
+                    yield bad_row(f"no value of Python's: {error}", "", path, number)
 
 
-READERS: dict[str, Callable[[Path], Iterator[Numbered | Reject]]] = {
+READERS: dict[str, Callable[[Path], Iterator[Numbered | BadRow]]] = {
     ".csv": lambda path: delimited(path, ","),
     ".tsv": lambda path: delimited(path, "\t"),
     ".jsonl": _jsonl,

@@ -132,9 +132,11 @@ CONVERSATION = frozenset(
 
 def every() -> dict[str, Format]:
     """All formats by name."""
+    from trueline.formats import kinds  # they import this module
+
     found = {}
-    for module in pkgutil.iter_modules(__path__):
-        format = importlib.import_module(f"{__name__}.{module.name}").FORMAT
+    for module in pkgutil.iter_modules(kinds.__path__):
+        format = importlib.import_module(f"{kinds.__name__}.{module.name}").FORMAT
         found[format.name] = format
     return found
 

@@ -10,8 +10,10 @@ from trueline import formats
 from trueline.files.errors import InputError
 from trueline.files.lines import regular
 from trueline.files.rows import NoColumn, rows
+from trueline.files.text import BadRow
 from trueline.formats import Format, Mapped
 from trueline.records.store import dataset, jsonl
+from trueline.records.store.validate import reject_bad_row
 from trueline.records.types import Example, Reject
 
 
@@ -64,8 +66,8 @@ def foreign(
     fits = False
     again: Counter[bytes] = Counter()
     for row in rows(path):
-        if isinstance(row, Reject):
-            yield row
+        if isinstance(row, BadRow):
+            yield reject_bad_row(row)
             continue
         if unread is not None:
             unread.update(format.unread(row))

@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from trueline.files.errors import InputError
 from trueline.files.rows import Row, rows
+from trueline.files.text import BadRow
 from trueline.records import ids
+from trueline.records.store.validate import reject_bad_row
 from trueline.records.types import Message, Reject, Response, Source
 from trueline.runs.stream import Item
 
@@ -68,7 +70,11 @@ def examples(
                 if left <= 0:
                     return
                 left -= 1
-            yield row if isinstance(row, Reject) else _example(row, field, origin, seen)
+            yield (
+                reject_bad_row(row)
+                if isinstance(row, BadRow)
+                else _example(row, field, origin, seen)
+            )
 
 
 def _text(row: Row, field: str) -> str:

@@ -21,10 +21,10 @@ from trueline.sandbox import confine, frames
 START = 30.0
 """Seconds within which a worker is ready, on however busy a machine."""
 
-_PACKAGES = str(Path(__file__).parents[3])
+_PACKAGES = str(Path(__file__).parents[2])
 _ENTRY = (
     f"import sys; sys.path.insert(0, {_PACKAGES!r}); "
-    "from trueline.labellers.sandbox import zygote; zygote.start()"
+    "from trueline.sandbox import zygote; zygote.start()"
 )
 
 

@@ -198,7 +198,7 @@ def suite() -> dict[str, Benchmark]:
 
     order, policy = list(GROUPS), load()
     found = {}
-    for file in resources.files("trueline").joinpath("evaluate/suite").iterdir():
+    for file in resources.files("trueline").joinpath("evaluate/benchmarks/suite").iterdir():
         if file.name.endswith(".toml"):
             one = parse(file.read_text(encoding="utf-8"), file.name, policy)
             if f"{one.name}.toml" != file.name:

@@ -25,8 +25,7 @@ from trueline.files.atomic import fresh
 from trueline.files.errors import InputError
 from trueline.files.lines import opened
 from trueline.files.rows import Row, rows
-from trueline.records.store.validate import reject
-from trueline.records.types import Reject
+from trueline.files.text import BadRow, bad_row
 
 PINS = Path(".trueline/pins.json")
 
@@ -155,7 +154,7 @@ def _pins(path: Path) -> dict[str, Pin]:
 # ---- rows ------------------------------------------------------------------------------------
 
 
-def read(found: Found) -> Iterator[Row | Reject]:
+def read(found: Found) -> Iterator[Row | BadRow]:
     """The rows of a file as its place says."""
     place = found.place
     if place.members is not None:
@@ -169,7 +168,7 @@ def read(found: Found) -> Iterator[Row | Reject]:
         yield from rows(found.path, ".jsonl" if place.lines else None)
 
 
-def _members(found: Found, pattern: str) -> Iterator[Row | Reject]:
+def _members(found: Found, pattern: str) -> Iterator[Row | BadRow]:
     """Rows of the archive's CSV files, with the file's name without its ending as `member`."""
     number = 0
     try:
@@ -189,7 +188,7 @@ def _members(found: Found, pattern: str) -> Iterator[Row | Reject]:
 
 def _headless(
     found: Found, file: io.TextIOWrapper, further: dict[str, Any], before: int
-) -> Iterator[Row | Reject]:
+) -> Iterator[Row | BadRow]:
     names = found.place.columns
     number = before
     try:
@@ -197,12 +196,12 @@ def _headless(
             number += 1
             if len(record) != len(names):
                 fault = f"malformed: {len(record)} fields, not the {len(names)} that are expected"
-                yield reject("read", fault, ",".join(record), found.path, number)
+                yield bad_row(fault, ",".join(record), found.path, number)
             else:
                 fields = dict(zip(names, record, strict=True))
                 yield Row(found.path, number, fields | further)
     except (csv.Error, UnicodeDecodeError) as error:
-        yield reject("read", f"malformed: {error}", "", found.path, number + 1)
+        yield bad_row(f"malformed: {error}", "", found.path, number + 1)
 
 
 def _records(path: Path, file: io.TextIOWrapper) -> Iterator[list[str]]:

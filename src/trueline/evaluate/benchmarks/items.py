@@ -15,8 +15,9 @@ from trueline.evaluate.benchmarks.data import Found
 from trueline.evaluate.benchmarks.expressions import Unfit, reader
 from trueline.files.errors import InputError
 from trueline.files.rows import Row
+from trueline.files.text import BadRow
 from trueline.records import ids
-from trueline.records.store.validate import reject
+from trueline.records.store.validate import reject, reject_bad_row
 from trueline.records.types import (
     Choice,
     Code,
@@ -66,7 +67,7 @@ def items(
     make = _maker(one, found)
     examples, rejects, seen, passed = [], list[Reject](), Counter[str](), 0
     for row in pairs:
-        made = row if isinstance(row, Reject) else make(row, seen)
+        made = reject_bad_row(row) if isinstance(row, BadRow) else make(row, seen)
         if isinstance(made, Reject):
             rejects.append(made)
         elif made is None:
@@ -86,13 +87,13 @@ def items(
 
 
 def _crossed(
-    first: Iterator[Row | Reject], second: list[Row | Reject], each: int
-) -> Iterator[Row | Reject]:
+    first: Iterator[Row | BadRow], second: list[Row | BadRow], each: int
+) -> Iterator[Row | BadRow]:
     """Every row with `each` of the second file's, which are drawn by the contents of both."""
     others = [(ids.digest(row.fields), row) for row in second if isinstance(row, Row)]
-    yield from (row for row in second if isinstance(row, Reject))
+    yield from (row for row in second if isinstance(row, BadRow))
     for row in first:
-        if isinstance(row, Reject):
+        if isinstance(row, BadRow):
             yield row
             continue
         mine = ids.digest(row.fields)

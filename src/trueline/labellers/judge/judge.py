@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from trueline.files.text import clean
 from trueline.labellers.answer import NOT_ASKED, Answer, holds, settled
 from trueline.labellers.judge import loglikelihood, parse
 from trueline.labellers.judge.prompt import Template, fenced
 from trueline.labellers.targets import About, targets
 from trueline.models.contract import Completion, Fatal, Model, ModelError, Transient, Unsupported
 from trueline.records import ids
-from trueline.records.store.validate import clean
 from trueline.records.types import By, Example, Label, Message, Question, Sampling
 from trueline.runs.stream import Patience
 

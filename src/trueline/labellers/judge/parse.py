@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trueline.files.text import clean
 from trueline.labellers.answer import NOT_ASKED, Answer, holds
 from trueline.models.contract import Completion
-from trueline.records.store.validate import clean
 from trueline.records.types import Question, Value
 
 # "No, it is fine." is an answer; "No idea", "No-one", "Yes and no" and "Yes/no" are not.

@@ -102,7 +102,7 @@ class Template:
     def __init__(self, path: Path | None = None) -> None:
         self.name = "written.jinja" if path is None else str(path)
         if path is None:
-            file = resources.files("trueline").joinpath(f"labellers/templates/{self.name}")
+            file = resources.files("trueline").joinpath(f"labellers/judge/{self.name}")
             self.source = file.read_text(encoding="utf-8")
         else:
             self.source = text_of(path)

@@ -1,7 +1,7 @@
 """The refusal classifier: does a response comply, comply in part, or refuse?
 
 It runs anywhere, on numpy alone.  It was trained on answers of our own making and on real ones
-that we read and labelled (`REFUSAL.md` beside it has the sources and what was measured); it is at
+that we read and labelled (`CARD.md` beside it has the sources and what was measured); it is at
 home in English.  No word or phrase decides by itself: one half judges every sentence by all its
 words, and the text by what its sentences do, in which order, and by where usual turns of phrase
 stand; the other half judges the text by all the words of its opening; the answer is the mean of
@@ -27,7 +27,7 @@ from trueline.records import ids
 from trueline.records.types import By, Example, Label, Question
 
 ANSWERS = ("comply", "partial", "refuse")
-FILE = "labellers/refusal.npz"
+FILE = "labellers/refusal/model.npz"
 NOTHING = "the response has no word"
 READING = tuple(f"labellers/refusal{name}.py" for name in ("", "_text", "_turns"))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from trueline.files.errors import InputError
 from trueline.files.rows import rows
+from trueline.files.text import BadRow
 from trueline.recipes.filters.near_duplicates import Index
 from trueline.records.ids import text_digest
 from trueline.records.preference import pair
@@ -42,8 +43,8 @@ def evaluation_prompts(
     usual names that a row has; a plain text file gives its lines."""
     for file in files:
         for row in rows(file):
-            if isinstance(row, Reject):
-                raise InputError(f"{file}, row {row.row}: {row.reason}")
+            if isinstance(row, BadRow):
+                raise InputError(f"{file}, row {row.number}: {row.reason}")
             names = (field,) if field else (*PROMPT_FIELDS, "text")
             found = next((n for n in names if isinstance(row.fields.get(n), str)), None)
             if found is None:

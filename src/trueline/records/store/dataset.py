@@ -18,9 +18,10 @@ from msgspec import Struct
 
 from trueline.files.atomic import PART, Fresh, explained, fresh
 from trueline.files.errors import InputError
+from trueline.files.text import check_path_encodable
 from trueline.records.store import jsonl
 from trueline.records.store.schema import VERSION, known
-from trueline.records.store.validate import named, reject, storable, unfit
+from trueline.records.store.validate import reject, storable, unfit
 from trueline.records.types import Example, Reject
 
 MANIFEST, CLAIM = "manifest.json", "claim.json"
@@ -207,7 +208,7 @@ def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
     the same identity continued; InputError where another process holds the folder, or it is
     finished, of another run, or not ours.
     """
-    named(folder)
+    check_path_encodable(folder)
     path = folder / CLAIM
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,9 +18,10 @@ import msgspec
 from trueline.files.atomic import fresh
 from trueline.files.errors import InputError
 from trueline.files.lines import lines
+from trueline.files.text import BadRow
 from trueline.records.ids import ID
 from trueline.records.store.schema import VERSION, known
-from trueline.records.store.validate import reject
+from trueline.records.store.validate import reject, reject_bad_row
 from trueline.records.types import Example, Reject
 
 
@@ -77,7 +78,7 @@ def read(path: Path) -> Iterator[Example | Reject]:
     empty = True
     for found in lines(path):
         empty = False
-        yield found if isinstance(found, Reject) else _read(path, *found)
+        yield reject_bad_row(found) if isinstance(found, BadRow) else _read(path, *found)
     if empty:
         raise InputError(f"{path} holds no rows")
 
@@ -118,8 +119,8 @@ def rejects(path: Path) -> Iterator[Reject]:
     """The Rejects of a file that `write` made of them; InputError where it is damaged or newer."""
     decoder = msgspec.json.Decoder(_RejectLine)
     for found in lines(path):
-        if isinstance(found, Reject):
-            yield found
+        if isinstance(found, BadRow):
+            yield reject_bad_row(found)
             continue
         number, line = found
         try:

@@ -9,11 +9,8 @@ from typing import Any
 
 import msgspec
 
-from trueline.files.errors import InputError
+from trueline.files.text import BadRow, clean, storable_text
 from trueline.records.types import Choice, Example, Reject, Value
-
-RAW_LIMIT = 64 * 1024
-"""Characters of a bad row that its Reject keeps."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,29 +32,16 @@ def unfit(record: Example | Reject) -> str | None:
 
 
 def reject(step: str, reason: str, raw: Any, file: Path | None = None, row: int = 0) -> Reject:
-    """A Reject that can itself be stored, whatever it holds: bytes that are not UTF-8 and lone
-    surrogates become backslash escapes, and very long rows are cut with a note of their length."""
-    text = raw.decode(errors="backslashreplace") if isinstance(raw, bytes) else str(raw)
-    text = clean(text)
-    if len(text) > RAW_LIMIT:
-        text = f"{text[:RAW_LIMIT]}… [cut: {len(text):,} characters in all]"
+    """A Reject that can itself be stored, whatever it holds."""
     name = clean(str(file)) if file else None
-    return Reject(step=step, reason=clean(reason), file=name, row=row or None, raw=text)
+    return Reject(
+        step=step, reason=clean(reason), file=name, row=row or None, raw=storable_text(raw)
+    )
 
 
-def clean(text: str) -> str:
-    """The text with lone surrogates as backslash escapes; other text is returned as it is."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode(errors="backslashreplace").decode()
-    return text
-
-
-def named(path: Path) -> None:
-    """Raises InputError where no record could hold the name of a file or folder."""
-    if clean(str(path)) != str(path):
-        raise InputError(f"the name {clean(str(path))} is not UTF-8: choose another")
+def reject_bad_row(bad: BadRow) -> Reject:
+    """The Reject of a row that could not be read."""
+    return reject("read", bad.reason, bad.raw, bad.file, bad.number)
 
 
 def storable(found: Reject) -> Reject:

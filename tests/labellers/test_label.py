@@ -239,7 +239,7 @@ def test_a_run_of_slow_gradings_stops_when_it_is_asked_to(tmp_path: Path) -> Non
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from trueline.build.label import Options, label
+from trueline.labellers.label import Options, label
 data, script, out = map(Path, sys.argv[1:])
 outcome = label(Options(data=data, by=f"scripted:{script}", questions="elicits_harm", out=out,
                         ledger=out.with_suffix(".sqlite"), quiet=True))

@@ -69,7 +69,8 @@ def test_an_unfit_example_goes_to_the_rejects(tmp_path: Path) -> None:
 KILLED = """
 import os, signal
 from pathlib import Path
-from trueline.records import folder, ids
+from trueline.records.store import dataset
+from trueline.records import ids
 from trueline.records.types import Message
 with dataset.claim(Path({path!r}), "run"):
     writer = dataset.Writer(Path({path!r}), shard_rows=2)
@@ -96,8 +97,9 @@ def test_after_a_kill_manifest_and_shards_agree_and_the_run_continues(tmp_path: 
 FULL = """
 import resource
 from pathlib import Path
-from trueline.records import folder, ids
-from trueline.records.errors import InputError
+from trueline.records.store import dataset
+from trueline.records import ids
+from trueline.files.errors import InputError
 from trueline.records.types import Message
 import os
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
@@ -124,7 +126,7 @@ def test_a_disk_that_refuses_leaves_only_whole_shards_listed(tmp_path: Path) -> 
 
 def test_a_claimed_folder_is_refused_to_a_second_process(tmp_path: Path) -> None:
     other = (
-        "from pathlib import Path; from trueline.records import folder\n"
+        "from pathlib import Path; from trueline.records.store import dataset\n"
         f"with dataset.claim(Path({str(tmp_path / 'set')!r}), 'run'): pass"
     )
     with dataset.claim(tmp_path / "set", "run"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.labellers.rated import LETTER, POLICY, A, B, C, label, made, rated
+from tests.agreement.rated import LETTER, POLICY, A, B, C, label, made, rated
 
 from trueline.agreement.agreement import OnQuestion, Sides, agreements
 from trueline.agreement.answers import Gathered, chosen, gather, grouping, names

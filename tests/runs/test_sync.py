@@ -12,7 +12,7 @@ from trueline.runs.sync import wait
 
 INTERRUPTED = """
 import asyncio, signal, threading
-from trueline.flow.wait import wait
+from trueline.runs.sync import wait
 
 main = threading.main_thread().ident
 

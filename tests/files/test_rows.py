@@ -1,4 +1,4 @@
-"""Foreign files as rows: every row in, bad ones as Rejects with their number."""
+"""Foreign files as rows: every row in, bad ones as BadRows with their number."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.records.strategies import texts
 
-from trueline.files import json_documents, lines
+from trueline.files import csv_rows, json_documents, lines
 from trueline.files import rows as rows_
 from trueline.files.errors import InputError
 from trueline.files.rows import Row, rows
-from trueline.records.types import Reject
+from trueline.files.text import BadRow
 
 
-def read(path: Path, content: bytes) -> list[Row | Reject]:
+def read(path: Path, content: bytes) -> list[Row | BadRow]:
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return list(rows(path))
 
 
-def fields(found: list[Row | Reject]) -> list[dict[str, object] | str]:
-    return [row.reason.split(":")[0] if isinstance(row, Reject) else row.fields for row in found]
+def fields(found: list[Row | BadRow]) -> list[dict[str, object] | str]:
+    return [row.reason.split(":")[0] if isinstance(row, BadRow) else row.fields for row in found]
 
 
 @pytest.mark.parametrize("end", ["", ".gz"])
@@ -100,8 +100,8 @@ def test_bad_csv_rows(tmp_path: Path) -> None:
         {"a": "10", "b": "11"},
         "malformed",
     ]
-    rejects = [row for row in found if isinstance(row, Reject)]
-    assert [reject.row for reject in rejects] == [2, 3, 4, 5, 7]
+    rejects = [row for row in found if isinstance(row, BadRow)]
+    assert [bad.number for bad in rejects] == [2, 3, 4, 5, 7]
     assert [reject.raw for reject in rejects][::4] == ["\\xff,3\n", '"open,\n12,13\n']
 
 
@@ -127,17 +127,17 @@ def test_short_lines_without_end_take_no_more_memory_than_a_long_one(
     twenty times as large."""
 
     limit = 2**20
-    for module in (delimited, rows_):
+    for module in (csv_rows, rows_):
         monkeypatch.setattr(module, "LINE_LIMIT", limit)
     path = tmp_path / name
     path.write_bytes(content + b"xy\n" * limit)
     tracemalloc.start()
     try:
-        found = next(row for row in rows(path) if isinstance(row, Reject))
+        found = next(row for row in rows(path) if isinstance(row, BadRow))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert found.row == (2 if name == "x.csv" else 5)
+    assert found.number == (2 if name == "x.csv" else 5)
     assert "quote left open" in found.reason or "over-long" in found.reason
     assert peak < 12 * limit
 
@@ -189,10 +189,10 @@ def test_bad_json(tmp_path: Path) -> None:
     assert fields(found) == ["not valid JSON in UTF-8"] * 3 + [{"a": 1}]
     torn = read(tmp_path / "y.json", b'[{"a": 1}, {"a": ')
     assert fields(torn)[0] == {"a": 1}
-    assert isinstance(torn[1], Reject)
-    assert (torn[1].row, "breaks off" in torn[1].reason) == (2, True)
+    assert isinstance(torn[1], BadRow)
+    assert (torn[1].number, "breaks off" in torn[1].reason) == (2, True)
     assert fields(read(tmp_path / "v.json", b'["a"] ["b"]'))[0] == {"text": "a"}
-    assert isinstance(read(tmp_path / "v.json", b'["a"] ["b"]')[1], Reject)
+    assert isinstance(read(tmp_path / "v.json", b'["a"] ["b"]')[1], BadRow)
     with pytest.raises(InputError, match=r"JSON lines end in \.jsonl"):
         read(tmp_path / "z.json", b'{"a": 1}\n{"a": 2}')
     with pytest.raises(InputError, match="neither a JSON array nor one JSON object"):
@@ -213,9 +213,9 @@ def test_a_cut_gzip(tmp_path: Path, name: str) -> None:
     *kept, last = rows(path)
     assert len(kept) > 1_000
     assert all(isinstance(row, Row) for row in kept)
-    assert isinstance(last, Reject)
+    assert isinstance(last, BadRow)
     assert "breaks off" in last.reason
-    assert last.row == len(kept) + 1
+    assert last.number == len(kept) + 1
 
 
 @pytest.mark.parametrize("name", ["x.xlsx", "x", "x.gz"])

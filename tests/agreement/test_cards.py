@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.labellers.rated import A, B, C, label, made
+from tests.agreement.rated import A, B, C, label, made
 
 from trueline.agreement import cards
 from trueline.agreement.agree import Options, agree

@@ -266,7 +266,7 @@ async def test_what_is_cancelled_stops(layers: tuple[str, ...]) -> None:
 async def test_a_process_that_is_left_open_ends_with_its_starter() -> None:
     """A program that is killed in the midst of a grading leaves nothing running."""
     code = (
-        "import asyncio, sys, tests.labellers.test_sandbox as t\n"
+        "import asyncio, sys, tests.sandbox.test_sandbox as t\n"
         "async def main():\n"
         "    async with t.Sandbox(limits=t.LIMITS, workers=1) as s:\n"
         "        print(t.sessions(s)[0], flush=True)\n"
