@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from trueline.files.errors import InputError
-from trueline.labellers import checks
 from trueline.labellers.answer import Answer
 from trueline.labellers.checks import Check, ifeval, ifeval_loose
 from trueline.labellers.checks.rules import RULES, language, needs
@@ -296,17 +295,11 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     assert Check("number").by.instrument
 
 
-def test_the_instrument_hash_covers_the_rules_and_the_package(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    parts = {part.__name__.rpartition(".")[2] for part in checks._parts(ifeval_loose)}
-    assert parts == {
-        "ifeval_loose", "ifeval", "rules", "words", "length", "sentences", "content", "form",
-        "language", "needs",
-    }  # fmt: skip
-    before = Check("ifeval").by.instrument
+@pytest.mark.parametrize("name", ["ifeval", "ifeval_loose"])
+def test_the_instrument_hash_covers_the_package(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Check(name).by.instrument
     monkeypatch.setattr(metadata, "version", lambda name: "0.0")
-    assert Check("ifeval").by.instrument != before
+    assert Check(name).by.instrument != before
 
 
 # ---- loose -----------------------------------------------------------------------------------

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from trueline.models.local.classifier import Head, Scores
 
 BESIDE = "trueline.toml"
-METHOD = "values by sum (softmax) or maximum (sigmoid) over labels; prompt cut to a quarter: 1"
+VERSION = 1
+"""Of how a conversation is cut to the window and how scores become answers: raise it when either
+changes."""
 Kind = Literal["softmax", "sigmoid", "raw"]
 Said = bool | int | float | str | tuple[str, ...]
 
@@ -89,7 +91,7 @@ class Classifier:
             name: _resolved(head, name, answering, policy)
             for name, answering in mapping.answers.items()
         }
-        parts = [head.identity, mapping.reads, self._kind, self._answers, METHOD]
+        parts = ["classifier", VERSION, head.identity, mapping.reads, self._kind, self._answers]
         self.by = By("classifier", head.name, ids.digest(parts))
         self._checked: set[str] = set()
         self._patience = Patience()

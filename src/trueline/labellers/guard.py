@@ -31,7 +31,9 @@ from trueline.records.types import By, Example, Label, Message, Question, Sampli
 from trueline.runs.stream import Patience
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=100)
-METHOD = "greedy, read strictly; probability by likelihood of the verdict's word: 1"
+VERSION = 1
+"""Of what every guard is shown and how its verdict becomes answers: raise it when either
+changes."""
 # What is judged may not spell the marks of turns and of conversations, by which guards' prompts are
 # built: a server reads them as such.
 MARKS = re.compile(
@@ -55,7 +57,8 @@ class Form(NamedTuple):
 
     `read` takes the text and whether it is about a response, and gives None for what it cannot
     read.  `words` are those for safe and unsafe, where one of them begins the answer.  `whole` is
-    whether the end of an answer counts, so that one that was cut off is none.
+    whether the end of an answer counts, so that one that was cut off is none.  `version` is raised
+    when `read` changes what it gives.
     """
 
     read: Callable[[str, bool], Verdict | None]
@@ -63,6 +66,7 @@ class Form(NamedTuple):
     crosswalk: str | None = None
     words: tuple[str, str] | None = None
     whole: bool = True
+    version: int = 1
 
 
 def _llama_guard(text: str, _response: bool) -> Verdict | None:
@@ -139,7 +143,8 @@ class Guard:
             cross(self._form.crosswalk, (), self._policy)  # raises where the policy has none
             walk = self._policy.crosswalks[self._form.crosswalk]
         self._sampling = msgspec.structs.replace(SAMPLING, logprobs=logprobs)
-        parts = [model.identity, form, walk, MARKS.pattern, self._sampling, METHOD]
+        versions = [VERSION, self._form.version]
+        parts = ["guard", form, versions, model.identity, walk, self._sampling]
         self.by = By("classifier", name, ids.digest(parts))
         self._likely, self._owes = self._form.words is not None, owes
         self._patience = Patience()

@@ -1,8 +1,12 @@
 """Trusted programmatic graders of benchmarks ("checks"), one file each.
 
 A check is a module: a docstring whose first line says what it decides, `QUESTION` (the id of the
-policy's question that it answers), `VERSION`, and `check(task, text) -> Answer`.  A new file here
-is a new check: nothing else to change.  `Check` makes any of them a Labeller.
+policy's question that it answers), `VERSION`, and `check(task, text) -> Answer`; if it needs
+third-party packages, `PACKAGES` names them.  A new file here is a new check, with its golden
+outputs beside the tests: nothing else to change.  `Check` makes any of them a Labeller.
+
+`VERSION` is raised when an answer or a note changes, whichever file made it change, and never for
+anything else: results of one version are compared, results of two are not.
 
 They are code of ours and run in this process; what they judge is data.  It may be a megabyte of
 anything, so they take time in proportion to its length: no pattern in them may backtrack.
@@ -11,9 +15,8 @@ anything, so they take time in proportion to its length: no pattern in them may 
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from types import ModuleType
 
@@ -25,8 +28,8 @@ from trueline.labellers.targets import targets
 from trueline.records import ids
 from trueline.records.types import By, Example, Label, Question, Response, Task
 
-METHOD = "reasoning cut; no task unscored; 1"
-"""What this file does to every answer, in each check's instrument hash."""
+VERSION = 1
+"""Of what this file does to every answer: raise it when that changes."""
 
 EXTRA = "evaluate"
 """The extra that brings the `PACKAGES` of the checks."""
@@ -51,7 +54,7 @@ class Check:
         if name not in known:
             raise InputError(f"no check {name!r}; there are: {', '.join(known)}")
         self._module = known[name]
-        self.by = By("grader", name, instrument(self._module))
+        self.by = By("grader", name, hash_instrument(name, self._module))
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
         """InputError for a question that is not the check's, or not asked as yes or no."""
@@ -96,14 +99,10 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:60] + "…")
 
 
-def instrument(module: ModuleType) -> str:
-    """The instrument hash of a check: its VERSION, its source and that of its parts (the modules
-    beside it that it takes anything from), and the versions of their PACKAGES."""
-    parts = sorted(_parts(module), key=lambda part: part.__name__)
-    packages = sorted({name for part in parts for name in getattr(part, "PACKAGES", ())})
-    sources = [inspect.getsource(part) for part in parts]
-    versions = [[name, version(name)] for name in packages]
-    return ids.digest([METHOD, module.VERSION, sources, versions])
+def hash_instrument(name: str, module: ModuleType) -> str:
+    """The instrument hash of a check: its version, this file's, and those of its PACKAGES."""
+    packages = [[package, version(package)] for package in getattr(module, "PACKAGES", ())]
+    return ids.digest(["check", name, VERSION, module.VERSION, packages])
 
 
 def version(package: str) -> str:
@@ -113,20 +112,3 @@ def version(package: str) -> str:
     except metadata.PackageNotFoundError as error:
         mend = f"pip install 'trueline[{EXTRA}]'"
         raise InputError(f"a check needs the package {package}: {mend}") from error
-
-
-def _parts(module: ModuleType) -> set[ModuleType]:
-    """The modules in this folder that make up a check, itself included."""
-    found, left = {module}, [module]
-    while left:
-        new = set(_taken(left.pop())) - found
-        found |= new
-        left += new
-    return found
-
-
-def _taken(module: ModuleType) -> Iterator[ModuleType]:
-    for value in vars(module).values():
-        source = value if inspect.ismodule(value) else inspect.getmodule(value)
-        if source is not None and source.__name__.startswith(f"{__name__}."):
-            yield source

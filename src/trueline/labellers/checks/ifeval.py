@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from trueline.labellers.answer import Answer
 from trueline.labellers.checks import no, rules, unfit
+from trueline.labellers.checks.rules.language import PACKAGES as PACKAGES
 from trueline.labellers.checks.rules.needs import Needs, Rule, Unfit, Untold
 from trueline.records.types import Constraints, Task
 

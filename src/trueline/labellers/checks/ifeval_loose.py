@@ -8,6 +8,7 @@ these without the asterisks of Markdown.  An upper bound, where `ifeval` is the 
 from __future__ import annotations
 
 from trueline.labellers.answer import Answer
+from trueline.labellers.checks.ifeval import PACKAGES as PACKAGES
 from trueline.labellers.checks.ifeval import followed
 from trueline.records.types import Task
 

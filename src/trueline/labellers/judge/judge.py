@@ -25,7 +25,9 @@ from trueline.records.types import By, Example, Label, Message, Question, Sampli
 from trueline.runs.stream import Patience
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=1024)
-METHOD = "likelihood, else written, repaired once; preferences in both orders, else a tie; shown: 2"
+VERSION = 1
+"""Of what a judge is shown and how its answers are read (here and in the modules beside it):
+raise it when a message or an answer changes.  The templates' words are in the hash themselves."""
 
 
 class Judge:
@@ -48,7 +50,8 @@ class Judge:
     ) -> None:
         self.model, self.template, self.sampling = model, template or Template(), sampling
         words = [self.template.source, loglikelihood.TEMPLATE]
-        self.by = By("judge", name, ids.digest([model.identity, words, sampling, METHOD, write]))
+        parts = ["judge", VERSION, model.identity, words, sampling, write]
+        self.by = By("judge", name, ids.digest(parts))
         self._likely, self._owes = not write, owes
         self._schema: bool | None = None  # whether the server takes one, once that is known
         self._patience = Patience()

@@ -29,7 +29,9 @@ from trueline.records.types import By, Example, Label, Question
 ANSWERS = ("comply", "partial", "refuse")
 FILE = "labellers/refusal/model.npz"
 NOTHING = "the response has no word"
-READING = tuple(f"labellers/refusal{name}.py" for name in ("", "_text", "_turns"))
+VERSION = 1
+"""Of how texts are read and weighed (here, `refusal_text`, `refusal_turns`): raise it when that
+changes a probability or a note.  The weights have their own hash."""
 
 
 class Weights(NamedTuple):
@@ -98,21 +100,18 @@ def probabilities(weights: Weights, prompt: str, text: str) -> Floats:
 
 @cache
 def shipped() -> tuple[Weights, str]:
-    """The weights that come with the package, and a hash of them and of the code that reads."""
-    root = resources.files("trueline")
-    told = blake2b(digest_size=16)
-    for name in (FILE, *READING):
-        told.update(root.joinpath(name).read_bytes())
-    with resources.as_file(root.joinpath(FILE)) as path:
-        return read(path), told.hexdigest()
+    """The weights that come with the package, and a hash of their file."""
+    file = resources.files("trueline").joinpath(FILE)
+    with resources.as_file(file) as path:
+        return read(path), blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
 
 class Refusal:
     """Answers the question `refusal`, about every response."""
 
     def __init__(self) -> None:
-        self._weights, instrument = shipped()
-        self.by = By("classifier", "refusal", instrument)
+        self._weights, data = shipped()
+        self.by = By("classifier", "refusal", ids.digest(["refusal", VERSION, data]))
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
         """A Label for each response; InputError for a question that this classifier cannot read."""
