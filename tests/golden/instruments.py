@@ -12,16 +12,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from trueline.evaluate import checks
-from trueline.labellers import classifier, grader, guard, judge, likelihood, refusal
-from trueline.labellers.sandbox.pool import Limits, Sandbox
-from trueline.labellers.shown import Template
+from trueline.labellers import checks, classifier, grader, guard
+from trueline.labellers.judge import judge, loglikelihood
+from trueline.labellers.judge.prompt import Template
+from trueline.labellers.refusal import refusal
 from trueline.models.contract import Completion, Unsupported
-from trueline.models.heads import Scores
+from trueline.models.local.classifier import Scores
 from trueline.models.scripted import Scripted
 from trueline.policy.load import load
 from trueline.records import ids
 from trueline.records.types import Example, Label, Message, Question, Response, Sampling, Task
+from trueline.sandbox.pool import Limits, Sandbox
 
 POLICY = load()
 LIMITS = Limits(wall=20.0, cpu=10)  # no case comes near them, on a busy machine either
@@ -186,7 +187,7 @@ async def answer_grader(given: Json) -> Any:
     return said
 
 
-WORDS = ids.digest([Template().source, likelihood.TEMPLATE])
+WORDS = ids.digest([Template().source, loglikelihood.TEMPLATE])
 
 INSTRUMENTS: dict[str, Instrument] = {
     **{f"check.{name}": check_instrument(name) for name in checks.checks()},

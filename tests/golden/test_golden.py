@@ -18,8 +18,7 @@ from tests.golden.record import COMMAND, FOLDER, find_changes, read_golden, run_
 
 import trueline
 from trueline import labellers
-from trueline.evaluate import checks
-from trueline.labellers import guard
+from trueline.labellers import checks, guard
 from trueline.labellers.contract import Labeller
 
 LINUX = sys.platform == "linux"
@@ -71,13 +70,13 @@ def test_golden_outputs_are_many_and_all_recorded(name: str) -> None:
 
 HASHES = """
 import json
-from trueline.evaluate.checks import Check, checks
+from trueline.labellers.checks import Check, checks
 from trueline.labellers.classifier import Answering, Classifier, Mapping
 from trueline.labellers.grader import HELD, Grader
 from trueline.labellers.guard import FORMS, Guard
-from trueline.labellers.judge import Judge
-from trueline.labellers.refusal import Refusal
-from trueline.labellers.sandbox.pool import Sandbox
+from trueline.labellers.judge.judge import Judge
+from trueline.labellers.refusal.refusal import Refusal
+from trueline.sandbox.pool import Sandbox
 from trueline.models.scripted import Scripted
 
 class Head:

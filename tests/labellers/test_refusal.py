@@ -9,11 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from trueline.labellers import refusal
-from trueline.labellers import refusal_text as rt
-from trueline.labellers import refusal_turns as turns
+from trueline.files.errors import InputError
+from trueline.labellers.refusal import refusal, turns
+from trueline.labellers.refusal import text as rt
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import Example, Label, Message, Question, Response
 
 QUESTION = Question(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from trueline.policy.cross import cross
+from trueline.files.errors import InputError
+from trueline.policy.crosswalks import cross
 from trueline.policy.load import load
-from trueline.records.errors import InputError
 
 policy = load()
 

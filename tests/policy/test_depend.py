@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from trueline.policy import pku
 from trueline.policy.depend import asked, contradictions, resolved
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records import ids, pku
+from trueline.records import ids
 from trueline.records.types import By, Example, Message, Question, Response, with_labels
 
 policy = load()

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.policy.draft import Draft
 from trueline.policy.load import OWN, examined, load, made
 from trueline.policy.types import Policy
-from trueline.records.errors import InputError
 from trueline.records.ids import digest
 
 KIND = {

@@ -12,7 +12,7 @@ import typer
 
 from trueline.cli.ending import show_json
 from trueline.cli.show import safe
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 
 if TYPE_CHECKING:
     from trueline.policy.types import Category, Crosswalk, Policy

@@ -18,14 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import Struct, field
 
-from trueline.evaluate.items import TAG
+from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.results import Measured, Metric
+from trueline.files.errors import InputError
 from trueline.models.open import without_key
 from trueline.policy.answers import met, told
 from trueline.policy.depend import resolved
 from trueline.policy.types import Policy
-from trueline.records import folder
-from trueline.records.errors import InputError
+from trueline.records.store import dataset
 from trueline.records.types import By, Example, Label, Value
 from trueline.statistics.coverage import extremes
 from trueline.statistics.intervals import Interval, wilson
@@ -104,11 +104,11 @@ def gather(
         scores = found[metric.benchmark, metric.key] = Scores()
         wanted.setdefault(metric.benchmark, []).append((metric, scores))
     try:
-        for example in folder.read(path):
+        for example in dataset.read(path):
             labels = _labels(example)
             for metric, scores in wanted.get(example.tag(TAG) or "", ()):
                 scores.add(example.id, _scored(example, metric, labels, policy, scores.wordings))
-        for reject in folder.rejects(path):
+        for reject in dataset.rejects(path):
             if (turned := reject.example) is not None:
                 for _, scores in wanted.get(turned.tag(TAG) or "", ()):
                     scores.add(turned.id, Scored(None, _cluster(turned), reject.reason[:REASON]))

@@ -29,22 +29,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from trueline.flow.stream import Patience
-from trueline.labellers import foreign
+from trueline.files.errors import InputError
+from trueline.files.lines import text_of
+from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
 from trueline.models.contract import Fatal, ModelError
 from trueline.models.open import located
 from trueline.policy.answers import unfit
-from trueline.policy.cross import cross
+from trueline.policy.crosswalks import cross
 from trueline.policy.types import Policy
 from trueline.records import ids
-from trueline.records.errors import InputError
-from trueline.records.lines import text_of
 from trueline.records.types import By, Example, Label, Question
+from trueline.runs.stream import Patience
 
 if TYPE_CHECKING:
-    from trueline.models.heads import Head, Scores
+    from trueline.models.local.classifier import Head, Scores
 
 BESIDE = "trueline.toml"
 VERSION = 1
@@ -102,7 +102,7 @@ class Classifier:
         return tuple(self._answers)
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        foreign.able(self.by.name, self._answers, questions)
+        native_labels.able(self.by.name, self._answers, questions)
         for question in questions:
             self._check(question)
         groups = by_target(example, questions)
@@ -125,7 +125,7 @@ class Classifier:
         else:
             self._patience.answered()
             said = {q.id: self._said(q, scores) for q in questions}
-        return foreign.labels(example, about, questions, said, self.by)
+        return native_labels.labels(example, about, questions, said, self.by)
 
     def _said(self, question: Question, scores: Scores) -> Answer:
         how = self._answers[question.id]
@@ -163,7 +163,7 @@ def classifier(name: str, mapping: Path | None = None, policy: Policy | None = N
     weights, and a mapping that does not fit the classifier's labels.
     """
     try:
-        from trueline.models.heads import Head
+        from trueline.models.local.classifier import Head
     except ImportError as error:
         missing = error.name or "torch"
         raise InputError(
@@ -267,7 +267,7 @@ def _one_of(_question: Question, how: Answering, found: dict[str, float], kind: 
 def _some_of(question: Question, how: Answering, found: dict[str, float], _kind: Kind) -> Answer:
     held = {label: p for label, p in found.items() if label in how.labels and p >= how.threshold}
     stands_for = {label: how.labels[label] for label in held}
-    answer = foreign.several(question, stands_for)  # type: ignore[arg-type]  # checked: tuples
+    answer = native_labels.several(question, stands_for)  # type: ignore[arg-type]  # checked: tuples
     shown = ", ".join(f"{label} {p:.3f}" for label, p in held.items())
     return answer._replace(note="; ".join(note for note in (shown, answer.note) if note) or None)
 

@@ -23,15 +23,15 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from trueline.files.errors import InputError
+from trueline.files.lines import text_of
 from trueline.labellers.answer import Answer
-from trueline.labellers.sandbox import checking, frames, zygote
-from trueline.labellers.sandbox.pool import Died, Limits, Report, Sandbox
 from trueline.labellers.targets import About, targets
 from trueline.policy.load import load
 from trueline.records import ids
-from trueline.records.errors import InputError
-from trueline.records.lines import text_of
 from trueline.records.types import By, Code, Example, Hierarchy, Label, Question, Response, Value
+from trueline.sandbox import checking, frames, zygote
+from trueline.sandbox.pool import Died, Limits, Report, Sandbox
 
 HELD, PASSED = (load()[name] for name in ("hierarchy_held", "tests_passed"))
 """What the grader of a Hierarchy task answers, and the tests of a Code task."""

@@ -18,17 +18,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from trueline.flow.stream import Patience
-from trueline.labellers import foreign
+from trueline.files.errors import InputError
+from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
 from trueline.models.contract import Completion, Fatal, Model, ModelError, Transient, Unsupported
-from trueline.policy.cross import cross
+from trueline.policy.crosswalks import cross
 from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import By, Example, Label, Message, Question, Sampling
+from trueline.runs.stream import Patience
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=100)
 VERSION = 1
@@ -155,7 +155,7 @@ class Guard:
         return self._form.answers
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        foreign.able(self.by.name, self.answers, questions)
+        native_labels.able(self.by.name, self.answers, questions)
         groups = by_target(example, questions)
         found = await asyncio.gather(*(self._about(example, a, g) for a, g in groups.items()))
         return [label for labels in found for label in labels]
@@ -176,7 +176,7 @@ class Guard:
             said = {q.id: Answer(unscored=f"the guard failed: {error}") for q in questions}
         else:
             self._patience.answered()
-        return foreign.labels(example, about, questions, said, self.by)
+        return native_labels.labels(example, about, questions, said, self.by)
 
     def _inert(self, message: Message) -> Message:
         content = MARKS.sub(r"(\1)", message.content)
@@ -219,7 +219,7 @@ class Guard:
                 named[code] = cross(self._form.crosswalk, [code], self._policy).values
             except InputError:
                 return Answer(unscored=f"the guard named {code}, which is none of its categories")
-        answer = foreign.several(question, named)
+        answer = native_labels.several(question, named)
         codes = f"the guard said {', '.join(verdict.codes)}"
         return answer._replace(note="; ".join(n for n in (codes, answer.note) if n))
 

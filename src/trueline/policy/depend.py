@@ -11,8 +11,8 @@ import msgspec
 
 from trueline.policy.answers import met, told, unfit
 from trueline.policy.types import Policy
-from trueline.records import labels
 from trueline.records.ids import digest
+from trueline.records.store import labels
 from trueline.records.types import By, Example, Label, Question, Value
 
 Answers = dict[tuple[str, tuple[int, ...]], list[Any]]

@@ -8,11 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from trueline.files.errors import InputError
+from trueline.files.lines import text_of
 from trueline.policy.check import problems
 from trueline.policy.draft import CATEGORIES, Draft
 from trueline.policy.types import Category, Policy
-from trueline.records.errors import InputError
-from trueline.records.lines import text_of
 from trueline.records.types import Question
 
 OWN = ("default.toml", "categories.toml", "crosswalks.toml")

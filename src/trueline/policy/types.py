@@ -8,7 +8,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from trueline.records import pku
+from trueline.policy import pku
 from trueline.records.ids import digest
 from trueline.records.preference import PREFERRED
 from trueline.records.types import Question

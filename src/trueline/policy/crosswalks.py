@@ -1,0 +1,55 @@
+"""Other people's categories, crossed over to the policy's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from trueline.files.errors import InputError
+from trueline.policy.load import load
+from trueline.policy.types import Policy, plain
+
+
+class Crossed(NamedTuple):
+    """What came of crossing over.
+
+    `values` are our categories, in the policy's order.  `either` names the source categories that
+    stand for several of ours, of which at least one holds and not always all: what is in `values`
+    because of them is an upper bound.  `lost` gives, for each source category without a
+    counterpart, the reason.
+    """
+
+    values: tuple[str, ...]
+    either: dict[str, tuple[str, ...]]
+    lost: dict[str, str]
+
+
+def cross(name: str, values: Iterable[str], policy: Policy | None = None) -> Crossed:
+    """Source categories in terms of the policy's (trueline's own where none is given).
+
+    InputError for a crosswalk or a source category that the policy does not know.
+    """
+    policy = load() if policy is None else policy
+    if name not in policy.crosswalks:
+        known = ", ".join(policy.crosswalks)
+        raise InputError(f"the policy has no crosswalk {name!r}, but {known}")
+    walk = policy.crosswalks[name]
+    meant = walk.spellings
+    found: dict[str, tuple[str, ...]] = {}
+    lost: dict[str, str] = {}
+    for value in values:
+        key = meant.get(plain(value))
+        if key is None:
+            raise InputError(
+                f"crosswalk {name!r} knows no category {value!r}: add it to a policy of your own"
+            )
+        if key in walk.to:
+            found[key] = walk.to[key]
+        else:
+            lost[key] = walk.none[key]
+    named = {category for several in found.values() for category in several}
+    return Crossed(
+        tuple(category for category in policy.categories if category in named),
+        {key: several for key, several in found.items() if len(several) > 1},
+        lost,
+    )
