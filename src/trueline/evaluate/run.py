@@ -27,7 +27,8 @@ from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
 from trueline.records.ids import digest
 from trueline.records.types import Example, with_labels
-from trueline.runs.context import check, setup
+from trueline.runs.context import setup
+from trueline.runs.options import check_options
 from trueline.runs.run import RunRecord
 from trueline.runs.stream import Item, Stage, Step
 from trueline.runs.sync import wait
@@ -55,7 +56,7 @@ def evaluate(options: Options) -> Outcome | None:
     Raises InputError for options, benchmarks or data that are not what they should be, before
     anything is asked.
     """
-    check(options)
+    check_options(options)
     policy = load_policy(options.policy)
     if options.repeats > 1 and not options.temperature:
         raise InputError("--repeats draws the same answer each time at --temperature 0")
