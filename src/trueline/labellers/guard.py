@@ -233,7 +233,7 @@ class Guard:
         lead = text[: len(text) - len(text.lstrip())]
         if self._likely:
             try:
-                safe, unsafe = await self._model.score(
+                safe, unsafe = await self._model.loglikelihood(
                     messages, [lead + word for word in self._form.words]
                 )
             except Unsupported:
