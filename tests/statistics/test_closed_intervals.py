@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from trueline.statistics.intervals import bonett_price, newcombe, student_quantile, wilson
+from trueline.statistics.intervals import bonett_price, student_quantile, wilson
 
 
 @pytest.mark.parametrize(
@@ -24,23 +24,6 @@ def test_wilson_as_in_newcombe_1998(successes: int, trials: int, low: float, hig
     assert (round(found.low, 4), round(found.high, 4)) == (low, high)
     mirrored = wilson(trials - successes, trials)
     assert (1 - mirrored.high, 1 - mirrored.low) == pytest.approx((found.low, found.high))
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "low", "high"),
-    [
-        ((56, 70), (48, 80), 0.0524, 0.3339),
-        ((9, 10), (3, 10), 0.1705, 0.8090),
-        ((6, 7), (2, 7), 0.0582, 0.8062),
-        ((5, 56), (0, 29), -0.0381, 0.1926),
-        ((10, 10), (0, 10), 0.6075, 1.0),
-    ],
-)
-def test_the_difference_as_in_newcombe_1998(
-    first: tuple[int, int], second: tuple[int, int], low: float, high: float
-) -> None:
-    found = newcombe(first, second)
-    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
 
 
 @pytest.mark.parametrize(("trials", "share"), [(10, 0.1), (50, 0.02), (200, 0.5), (30, 0.9)])

@@ -44,20 +44,6 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     return Interval(successes / trials, lower(successes), high, trials, level)
 
 
-def newcombe(first: tuple[int, int], second: tuple[int, int], level: float = 0.95) -> Interval:
-    """The difference of two independent proportions, each (successes, trials): Newcombe (1998),
-    Statistics in Medicine 17:873, method 10, which joins two Wilson intervals.
-
-    Proportions over the same items are not independent: take `bonett_price`.
-    """
-    a, b = wilson(*first, level), wilson(*second, level)
-    gap = a.estimate - b.estimate
-    low = gap - sqrt((a.estimate - a.low) ** 2 + (b.high - b.estimate) ** 2)
-    high = gap + sqrt((a.high - a.estimate) ** 2 + (b.estimate - b.low) ** 2)
-    note = a.note or b.note
-    return Interval(gap, low, high, min(first[1], second[1]), level, note)
-
-
 def bonett_price(gained: int, lost: int, pairs: int, level: float = 0.95) -> Interval:
     """The difference of two proportions over the same `pairs`, of which `gained` went from 0 to 1
     and `lost` from 1 to 0: Bonett and Price (2012), J. Educ. Behav. Stat. 37:479, who add a pair of
