@@ -135,7 +135,7 @@ def coefficients(count: int) -> None:
 
 
 def proportions(count: int) -> None:
-    """Wilson's intervals."""
+    """Wilson's interval."""
     for n, p in ((10, 0.1), (50, 0.02), (200, 0.5)):
         once = lambda d, n=n, p=p: wilson(int(d.binomial(n, p)), n)  # noqa: E731
         report(f"Wilson, {p} of {n}", p, once, count * 5)

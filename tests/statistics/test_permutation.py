@@ -59,7 +59,7 @@ def test_ties_and_nothing() -> None:
     assert sign_flip([0, 0, 0]) == 1
     assert sign_flip([1, -1]) == 1
     assert sign_flip([0.1, 0.2, 0.3]) == 2 / 8  # as extreme with all three signs turned
-    assert math.isnan(sign_flip([]))
+    assert sign_flip([]) is None
     whole = [3, 0, -4, -4, -9, -8, -9, -6, 6, 3]  # in tenths, sums that tie differ in a last digit
     assert sign_flip([x / 10 for x in whole]) == sign_flip(whole)
     with pytest.raises(ValueError, match="differences"):
