@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.policy.draft import Draft
 from trueline.policy.load import OWN, examined, load, made
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 
 KIND = {
     "yes-no": "",

@@ -21,11 +21,11 @@ from trueline.evaluate.plan import Plan, plan
 from trueline.evaluate.results import Metric, Ran, Results
 from trueline.evaluate.scores import gather, measured
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.models.contract import Model
 from trueline.models.open import without_key
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.types import Example, with_labels
 from trueline.runs.context import check, setup
 from trueline.runs.run import RunRecord

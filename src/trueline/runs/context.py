@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -13,13 +12,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest, hash_file
 from trueline.ledger import prices
 from trueline.ledger.budget import Budget, Price
 from trueline.ledger.sqlite import Ledger, open_ledger
 from trueline.models.contract import Model
 from trueline.models.open import open_model, without_key
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.store import dataset
 from trueline.runs import run as flow
 from trueline.runs.stream import Item, Stage
@@ -198,8 +197,7 @@ def file_digest(path: Path) -> str:
     shards; InputError where it cannot be read."""
     path = path / dataset.MANIFEST if path.is_dir() else path
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
 
