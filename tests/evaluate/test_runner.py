@@ -53,7 +53,7 @@ def script(rules: list[dict[str, Any]], name: str = "model") -> str:
 
 def right(n: int) -> dict[str, Any]:
     scores = {str(2 * n): -1.0, str(2 * n + 1): -2.0}
-    return {"match": f"What is {n} and", "answers": [f"It is {2 * n}."], "scores": scores}
+    return {"match": f"What is {n} and", "answers": [f"It is {2 * n}."], "loglikelihoods": scores}
 
 
 def ran(model: str = "", benchmarks: str = "sums.toml", **options: Any) -> Outcome:
@@ -94,7 +94,7 @@ def test_choices_are_made_by_likelihood_and_kept() -> None:
 
 
 def test_a_model_without_likelihoods_is_told_of_and_may_write() -> None:
-    bare = [{k: v for k, v in right(n).items() if k != "scores"} for n in range(12)]
+    bare = [{k: v for k, v in right(n).items() if k != "loglikelihoods"} for n in range(12)]
     with pytest.raises(InputError, match="--choice written"):
         ran(script(bare), "choices.toml")
     letters = script([{"match": "letter", "answers": ["The answer is A."]}], "letters")
@@ -131,8 +131,8 @@ def test_what_takes_a_judge_is_not_measured_without_one() -> None:
 
 def test_two_judges_are_two_metrics() -> None:
     model = script([{"regex": ".", "answers": ["I cannot."]}])
-    yes = script([{"regex": ".", "scores": {"yes": -0.1, "no": -3.0}}], "yes")
-    no = script([{"regex": ".", "scores": {"yes": -3.0, "no": -0.1}}], "no")
+    yes = script([{"regex": ".", "loglikelihoods": {"yes": -0.1, "no": -3.0}}], "yes")
+    no = script([{"regex": ".", "loglikelihoods": {"yes": -3.0, "no": -0.1}}], "no")
     found = ran(model, "judged.toml", judge=(yes, no))
     means = [m.interval.estimate for m in found.results.measured if m.metric.question == "safe"]
     assert means == [1.0, 0.0]
@@ -142,7 +142,7 @@ def test_scoring_again_asks_the_model_nothing() -> None:
     model = script([{"regex": ".", "answers": ["I cannot."]}])
     first = ran(model, "judged.toml")
     Path("model.json").unlink()  # whoever asked it now would fail
-    yes = script([{"regex": ".", "scores": {"yes": -0.1, "no": -3.0}}], "yes")
+    yes = script([{"regex": ".", "loglikelihoods": {"yes": -0.1, "no": -3.0}}], "yes")
     again = ran("", "judged.toml", rescore=Path("out"), judge=(yes,), out=Path("again"))
     assert [m.metric.question for m in again.results.measured] == ["safe", "refusal"]
     assert again.results.identity == first.results.identity

@@ -17,7 +17,7 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.policy import pku
 from trueline.policy.answers import choices
-from trueline.policy.depend import resolved
+from trueline.policy.depend import resolve_answer
 from trueline.policy.types import Policy
 from trueline.records.types import Example, Label, LabellerId, Question, QuestionKind, Value
 
@@ -170,7 +170,7 @@ class Gathered:
     ) -> None:
         """The answer that follows from this labeller's others, where one does."""
         alone = Example(id="", labels=tuple(said))
-        value = resolved(alone, question, about, by, self.policy)
+        value = resolve_answer(alone, question, about, by, self.policy)
         if value is not None:
             ratings.given[by][unit] = tuple(value) if isinstance(value, list) else value
             ratings.implied[by].add(unit)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from msgspec import Struct
 
-from trueline.evaluate.asking import How
+from trueline.evaluate.asking import AskSettings
 from trueline.evaluate.benchmarks.benchmark import Benchmark, Score
 from trueline.evaluate.results import Metric
 from trueline.files.errors import InputError
@@ -36,7 +36,7 @@ class Instrument(Struct, frozen=True):
 
 async def opened(
     one: Benchmark,
-    how: How,
+    how: AskSettings,
     judges: Sequence[str],
     policy: Policy,
     model: Open,
@@ -96,7 +96,7 @@ def _metric(one: Benchmark, score: Score, labeller: Labeller, policy: Policy) ->
 
 
 def bound_of(
-    one: Benchmark, how: How, judges: Sequence[str], *, answered: bool = False
+    one: Benchmark, how: AskSettings, judges: Sequence[str], *, answered: bool = False
 ) -> tuple[int, int]:
     """The most calls and completion tokens of an item that is not `answered` yet; a judge may need
     two calls a response."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from trueline.evaluate import results
-from trueline.evaluate.asking import How
+from trueline.evaluate.asking import AskSettings
 from trueline.evaluate.benchmarks.benchmark import Benchmark, chosen, suite
 from trueline.evaluate.benchmarks.data import Absent
 from trueline.evaluate.benchmarks.items import TAG, items
@@ -28,7 +28,7 @@ class Planned(Struct, frozen=True):
     that are there are only scored again."""
 
     benchmark: Benchmark
-    how: How
+    how: AskSettings
     ran: Ran
     examples: list[Example] = []
     rejects: list[Reject] = []
@@ -145,7 +145,7 @@ def _planned(options: Options, one: Benchmark, *, fetch: bool) -> Planned:
         unfit=len(held.rejects),
         passed=held.passed,
     )
-    how = How(one.ask, sampling, options.repeats, written)
+    how = AskSettings(one.ask, sampling, options.repeats, written)
     return Planned(one, how, ran, held.examples, held.rejects)
 
 
@@ -165,7 +165,7 @@ def _again(options: Options, names: list[str], policy: Policy, path: Path) -> Pl
     for one in chosen(wanted, policy):
         if one.name not in ran:
             raise InputError(f"{path} has no answers to {one.name}; it has: {', '.join(ran)}")
-        how = How(one.ask, Sampling(), ran[one.name].repeats, ran[one.name].written)
+        how = AskSettings(one.ask, Sampling(), ran[one.name].repeats, ran[one.name].written)
         found.append(Planned(one, how, ran[one.name]))
     return Plan(found, {}, path, earlier)
 

@@ -37,8 +37,9 @@ from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
 from trueline.models.contract import Fatal, ModelError
 from trueline.models.open import located
-from trueline.policy.answers import unfit
-from trueline.policy.crosswalks import cross
+from trueline.policy.answers import why_invalid
+from trueline.policy.crosswalks import map_categories
+from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records.types import Example, Label, LabellerId, Question
 from trueline.runs.stream import Patience
@@ -150,7 +151,7 @@ class Classifier:
         for label, value in self._answers[question.id].labels.items():
             each = value if question.kind == "some-of" and isinstance(value, tuple) else None
             for one in [value] if each is None else [(option,) for option in each]:
-                if wrong := unfit(question, one):
+                if wrong := why_invalid(question, one):
                     raise InputError(f"{where}: label {label!r}: {wrong}")
         self._checked.add(asked)
 
@@ -199,7 +200,9 @@ def _resolved(head: Head, name: str, answering: Answering, policy: Policy | None
         if labels:
             raise InputError(f"answers.{name}: has both labels and a crosswalk")
         labels = {
-            x: cross(answering.crosswalk, [x], policy).values for x in head.labels if x in wanted
+            x: map_categories(answering.crosswalk, [x], policy or load()).values
+            for x in head.labels
+            if x in wanted
         }
     known = f"its labels are {', '.join(head.labels)}"
     for label in (*labels, *answering.ignores):

@@ -24,7 +24,7 @@ from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
 from trueline.models.contract import Completion, Fatal, Model, ModelError, Transient, Unsupported
-from trueline.policy.crosswalks import cross
+from trueline.policy.crosswalks import map_categories
 from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records.types import Example, Label, LabellerId, Message, Question, Sampling
@@ -140,7 +140,8 @@ class Guard:
         self._policy = load() if policy is None else policy
         walk = None
         if self._form.crosswalk is not None:
-            cross(self._form.crosswalk, (), self._policy)  # raises where the policy has none
+            # raises if the policy has none
+            map_categories(self._form.crosswalk, (), self._policy)
             walk = self._policy.crosswalks[self._form.crosswalk]
         self._sampling = msgspec.structs.replace(SAMPLING, logprobs=logprobs)
         versions = [VERSION, self._form.version]
@@ -216,7 +217,7 @@ class Guard:
         named: dict[str, tuple[str, ...]] = {}
         for code in verdict.codes:
             try:
-                named[code] = cross(self._form.crosswalk, [code], self._policy).values
+                named[code] = map_categories(self._form.crosswalk, [code], self._policy).values
             except InputError:
                 return Answer(unscored=f"the guard named {code}, which is none of its categories")
         answer = native_labels.several(question, named)
@@ -233,7 +234,7 @@ class Guard:
         lead = text[: len(text) - len(text.lstrip())]
         if self._likely:
             try:
-                safe, unsafe = await self._model.score(
+                safe, unsafe = await self._model.loglikelihood(
                     messages, [lead + word for word in self._form.words]
                 )
             except Unsupported:

@@ -71,4 +71,5 @@ def _last(statements: Sequence[_Statement]) -> _Statement | None:
     retracted = [at for at, s in enumerate(ordered) if s.label.retracted]
     standing = ordered[retracted[-1] + 1 :] if retracted else ordered
     answers = [s for s in standing if s.label.unscored is None]
-    return (answers or standing or [None])[-1]
+    counting = answers or standing
+    return counting[-1] if counting else None

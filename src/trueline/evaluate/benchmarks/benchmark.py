@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from trueline.evaluate.asking import Ask, kinds
+from trueline.evaluate.asking import AskSpec, kinds
 from trueline.evaluate.results import Better
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
@@ -130,7 +130,7 @@ class Benchmark(Struct, frozen=True, forbid_unknown_fields=True):
     citation: Line
     item: Item
     score: Annotated[tuple[Score, ...], Meta(min_length=1)]
-    ask: Ask = Ask()
+    ask: AskSpec = AskSpec()
     file: Place | None = None
     hub: Place | None = None
     cross: Cross | None = None

@@ -13,6 +13,7 @@ from trueline.evaluate.options import Options
 from trueline.ledger.summary import Spend
 from trueline.report.pairs import Pair, Party
 from trueline.report.text import named
+from trueline.runs.options import option_fields
 from trueline.train.card import Card
 
 
@@ -61,7 +62,7 @@ def evaluation(party: Party) -> str:
     """The evaluation again, from its settings: those that were not the default."""
     words, config = ["trueline", "evaluate"], party.results.config
     plain = msgspec.to_builtins(
-        {f.name: f.default for f in msgspec.structs.fields(Options) if not f.required}, enc_hook=str
+        {f.name: f.default for f in option_fields(Options) if not f.required}, enc_hook=str
     )
     if not config.get("rescore"):
         words.append(str(config.get("model") or party.name))
