@@ -20,8 +20,8 @@ from trueline.agreement.agreement import Agreement, Calibration, Confusion, OnQu
 from trueline.agreement.answers import Gathered, listed, names
 from trueline.files.atomic import explained, fresh
 from trueline.files.errors import InputError
-from trueline.records.ids import text_digest
-from trueline.records.types import By
+from trueline.files.hashing import text_digest
+from trueline.records.types import LabellerId
 from trueline.runs.run import now, versions
 from trueline.statistics.intervals import Interval
 
@@ -114,7 +114,7 @@ def made(found: Gathered, reports: Sequence[OnQuestion], data: Data) -> list[Car
     return list(cards.values())
 
 
-def _empty(by: By) -> Card:
+def _empty(by: LabellerId) -> Card:
     return Card(VERSION, by.instrument or "", by.kind, by.name)
 
 

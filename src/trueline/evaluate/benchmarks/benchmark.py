@@ -21,10 +21,10 @@ from msgspec import Meta, Struct
 from trueline.evaluate.asking import AskSpec, kinds
 from trueline.evaluate.results import Better
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.files.lines import text_of
 from trueline.policy.answers import choices
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 
 GROUPS = {
     "harmfulness": "Harmful requests",
