@@ -11,8 +11,9 @@ import msgspec
 import typer
 
 from trueline.cli.given import limit, mapping
-from trueline.cli.show import safe
+from trueline.cli.options import command_of
 from trueline.files.errors import InputError
+from trueline.files.text import escape_terminal
 from trueline.recipes.convert import Conversion, Outcome, convert
 
 
@@ -102,13 +103,13 @@ def command(
     def losing(format: str, loses: dict[str, int]) -> None:
         print(f"{format} cannot hold, and {out} will lack:", file=sys.stderr)
         for part, count in loses.items():
-            print(f"  {safe(part)}: {count:,} Examples", file=sys.stderr)
+            print(f"  {escape_terminal(part)}: {count:,} Examples", file=sys.stderr)
 
     outcome = convert(asked, json, None if json else losing)
     if json:
         print(msgspec.json.encode(outcome).decode())
     else:
-        print("\n".join([safe(line) for line in told(outcome)]))
+        print("\n".join([escape_terminal(line) for line in told(outcome)]))
     rows = outcome.examples + outcome.rejected
     short = outcome.unfinished or outcome.status != "complete"
     if short or outcome.rejected > limit(max_rejects, rows):
@@ -152,3 +153,6 @@ def told(outcome: Outcome) -> list[str]:
 def _counts(title: str, counts: Mapping[str, int]) -> list[str]:
     inside = ", ".join(f"{name} ({count:,})" for name, count in counts.items())
     return [f"  {title}: {inside}"] if inside else []
+
+
+command = command_of(command)

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from trueline.cli.show import safe
 from trueline.files.atomic import fresh
+from trueline.files.text import escape_terminal
 from trueline.records.preference import pair
 from trueline.records.store import dataset
 from trueline.records.types import Example
@@ -60,7 +60,7 @@ def page(
 
 def shown(text: str) -> str:
     """A text that neither the terminal nor rich obeys."""
-    return escape(safe(text))
+    return escape(escape_terminal(text))
 
 
 def _what(out: Path, card: Card) -> str:

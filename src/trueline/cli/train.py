@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from trueline.cli.ending import show_json
-from trueline.cli.options import command
+from trueline.cli.options import Command, LazyGroup, Makers, make_command
+from trueline.files import plugins
 from trueline.train.card import Card, losses
-from trueline.train.methods import methods
-
-app = typer.Typer(help="Train a model.", no_args_is_help=True, rich_markup_mode=None)
+from trueline.train.methods import METHODS
 
 
 def report(card: Card, out: Path, as_json: bool) -> None:
@@ -35,16 +32,13 @@ def _runner(method: ModuleType) -> Callable[[Any], None]:
     return run
 
 
-def _with_data(call: Any) -> Any:
-    """The command with its data as the argument that must be there."""
-    (data,) = (p for p in call.__signature__.parameters.values() if p.name == "data")
-    rest = [p for p in call.__signature__.parameters.values() if p.name != "data"]
-    text = typer.Argument(help="A data set folder, or JSONL of Examples (also .gz).")
-    first = data.replace(annotation=Annotated[Path, text], default=inspect.Parameter.empty)
-    call.__signature__ = inspect.Signature([first, *rest])
-    return call
+def _make(name: str) -> Command:
+    method = plugins.find(METHODS, name)
+    return make_command(method.Options, _runner(method), method.__doc__ or "")
 
 
-for _name, _method in methods().items():
-    _call = command(_method.Options, _runner(_method), _method.__doc__ or "")
-    app.command(_name)(_with_data(_call))
+def _methods() -> Makers:
+    return {name: partial(_make, name) for name in plugins.names(METHODS)}
+
+
+command = LazyGroup(makers=_methods, help="Train a model by a method.")
