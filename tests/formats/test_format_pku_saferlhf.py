@@ -14,7 +14,7 @@ from trueline.files.rows import Row, rows
 from trueline.formats.load import foreign, load
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
 from trueline.recipes.convert import Conversion, convert
-from trueline.records.preference import agreed, preference_label, decided
+from trueline.records.preference import agreed, decided, preference_label
 from trueline.records.types import (
     Example,
     Label,

@@ -12,7 +12,7 @@ from trueline.files.errors import InputError
 from trueline.files.rows import Row
 from trueline.formats.kinds import columns
 from trueline.policy.pku import CATEGORIES
-from trueline.records.preference import PREFERRED, preference_label, decided
+from trueline.records.preference import PREFERRED, decided, preference_label
 from trueline.records.types import (
     Candidate,
     Example,

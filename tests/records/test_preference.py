@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trueline.records.preference import PREFERRED, pair, preference_label, decided
+from trueline.records.preference import PREFERRED, decided, pair, preference_label
 from trueline.records.types import Example, Label, LabellerId, Message, Response, with_labels
 
 a, b, c = (Response((Message("assistant", text),)) for text in "abc")

@@ -11,7 +11,7 @@ from trueline.files.rows import Row
 from trueline.formats import Format, Mapped, bad_row, turned_away
 from trueline.formats.columns_ratings import LABEL, VALUE, Rating, rated, ratings
 from trueline.records.conversation import Malformed, messages
-from trueline.records.preference import PREFERRED, preference_label, decided
+from trueline.records.preference import PREFERRED, decided, preference_label
 from trueline.records.types import (
     Example,
     LabellerId,

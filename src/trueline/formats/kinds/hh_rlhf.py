@@ -12,7 +12,7 @@ import re
 from trueline.files.rows import Row
 from trueline.formats import Fields, Format, bad_row, turned_away
 from trueline.records.conversation import Malformed, Turns
-from trueline.records.preference import PREFERRED, preference_label, decided
+from trueline.records.preference import PREFERRED, decided, preference_label
 from trueline.records.types import (
     Example,
     LabellerId,

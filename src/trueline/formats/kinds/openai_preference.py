@@ -7,7 +7,7 @@ from typing import Any
 from trueline.files.rows import Row
 from trueline.formats import CONVERSATION, Fields, Format, bad_row, turned_away
 from trueline.records.conversation import Malformed, Turns, dicts, messages, unpacked
-from trueline.records.preference import PREFERRED, preference_label, decided
+from trueline.records.preference import PREFERRED, decided, preference_label
 from trueline.records.types import Example, LabellerId, Reject, Response, Source, with_labels
 
 _by = LabellerId("imported", "openai-preference")

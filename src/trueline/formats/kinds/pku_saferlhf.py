@@ -22,8 +22,8 @@ from trueline.records.preference import (
     PREFERRED,
     Unsettled,
     agreed,
-    preference_label,
     decided,
+    preference_label,
 )
 from trueline.records.types import (
     Example,

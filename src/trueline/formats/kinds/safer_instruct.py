@@ -6,7 +6,7 @@ from typing import Any
 
 from trueline.files.rows import Row
 from trueline.formats import Format, bad_row, turned_away
-from trueline.records.preference import PREFERRED, preference_label, decided
+from trueline.records.preference import PREFERRED, decided, preference_label
 from trueline.records.types import (
     Example,
     LabellerId,
