@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import typer
 
 from trueline import formats
 from trueline.cli.convert import command
@@ -179,10 +178,8 @@ def test_rejects_of_another_time_are_not_overwritten(table: Path, tmp_path: Path
 
 
 def run(*arguments: str) -> int:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(command)
     try:
-        app(list(arguments))
+        command.main(list(arguments))
     except SystemExit as done:
         return int(str(done.code or 0))
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
@@ -19,7 +19,7 @@ from trueline.policy.load import load
 
 def run(options: Options) -> None:
     if options.list:
-        listing(options.benchmarks, options.json)
+        listing(options.benchmark, options.json)
         return
     outcome = evaluate(options)
     if outcome is None:  # a dry run has said what it has to say
@@ -29,9 +29,9 @@ def run(options: Options) -> None:
         raise typer.Exit(1)
 
 
-def listing(names: str, as_json: bool) -> None:
+def listing(names: Sequence[str], as_json: bool) -> None:
     """The benchmarks of these names, with what each measures and where its items are."""
-    wanted = ["all" if n == LOCAL else n for n in map(str.strip, names.split(",")) if n]
+    wanted = ["all" if name == LOCAL else name for name in names]
     found = [described(one) for one in chosen(wanted, load())]
     if as_json:
         show_json(found)

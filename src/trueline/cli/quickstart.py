@@ -25,7 +25,7 @@ from trueline.evaluate.compare.compare import compare
 from trueline.evaluate.options import Options as EvaluateOptions
 from trueline.evaluate.results import Comparison
 from trueline.evaluate.run import evaluate
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.labellers.label import Options as LabelOptions
 from trueline.labellers.label import label
 from trueline.recipes.kinds import safer_instruct
@@ -132,8 +132,8 @@ def agreement(out: Path) -> list[str]:
             found = label(
                 LabelOptions(
                     data=out / "harmful",
-                    by=name,
-                    questions="refusal",
+                    labeller=name,
+                    question=("refusal",),
                     limit=LABELLED,
                     out=path,
                     ledger=out / "ledger.sqlite",
@@ -175,7 +175,7 @@ def evaluated(model: str, out: Path, name: str) -> None:
         found = evaluate(
             EvaluateOptions(
                 model=model,
-                benchmarks=",".join(BENCHMARKS),
+                benchmark=BENCHMARKS,
                 out=out / name,
                 ledger=out / "ledger.sqlite",
             )
@@ -206,7 +206,7 @@ def answers(out: Path) -> Iterator[Pair]:
 def exported(out: Path) -> None:
     """The pairs as rows for TRL, in one file."""
     format = formats.named("trl-preference", None)
-    with fresh(out / "pairs.jsonl") as file:
+    with atomic_write(out / "pairs.jsonl") as file:
         for example in pairs(out):
             row = format.write(example)
             if isinstance(row, dict):

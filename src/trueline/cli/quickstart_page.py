@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.text import escape_terminal
 from trueline.records.preference import pair
 from trueline.records.store import dataset
@@ -53,7 +53,7 @@ def page(
     console.print(_answers(answered))
     console.print(_changed(comparison))
     console.print(_files(out, seconds))
-    with fresh(out / "summary.md") as file:
+    with atomic_write(out / "summary.md") as file:
         text = console.export_text()
         file.write(f"# trueline quickstart\n\n```\n{text}\n```\n".encode())
 
@@ -155,7 +155,7 @@ def _files(folder: Path, seconds: float) -> str:
         "([b]before/[/b], [b]after/[/b]) and this [b]summary.md[/b].\n"
         f"[b]The page that shows what changed: {out}/report.html[/b]\n\n"
         f"Next:  trueline show {out}/harmful --reveal\n"
-        f"       trueline ledger --ledger {out}/ledger.sqlite\n"
+        f"       trueline ledger show --ledger {out}/ledger.sqlite\n"
         f"       trueline compare {out}/before {out}/after\n"
         "       trueline evaluate --list\n\n"
         "[dim]nano is a tiny model in a small English of its own: this shows that the program "

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.runs.options import option_fields
 
 
@@ -24,7 +24,7 @@ def read_settings(path: Path, options: type) -> dict[str, Any]:
     limits, and for `plugin`: a settings file never loads code.
     """
     try:
-        raw = tomllib.loads(text_of(path))
+        raw = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not TOML: {error}") from error
     fields = {field.flag.removeprefix("--"): field.name for field in option_fields(options)}

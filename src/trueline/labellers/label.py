@@ -33,12 +33,12 @@ from trueline.runs.sync import wait
 class Options(DataSet, PolicyFile, RunOptions):
     """Options of `trueline label`."""
 
-    by: Annotated[
+    labeller: Annotated[
         str,
-        Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
+        Meta(description="Who labels: refusal, classifier:…, guard:…, grader, or a model's name."),
     ]
-    questions: Annotated[
-        str, Meta(description="Ids of the policy's questions, separated by commas.")
+    question: Annotated[
+        tuple[str, ...], Meta(description="Id of a question of the policy; repeatable.")
     ]
     template: Annotated[
         Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
@@ -117,10 +117,9 @@ def label(options: Options) -> Outcome | None:
     """
     check_options(options)
     policy = load_policy(options.policy)
-    names = [name.strip() for name in options.questions.split(",") if name.strip()]
-    if not names:
-        raise InputError(f"--questions names none; the policy has: {', '.join(policy)}")
-    questions = with_parents(names, policy)
+    if not options.question:
+        raise InputError(f"--question names none; the policy has: {', '.join(policy)}")
+    questions = with_parents(options.question, policy)
     if options.dry_run:
         print(bounds(options, questions))
         return None
@@ -134,7 +133,7 @@ async def _label(options: Options, questions: list[Question]) -> Outcome:
     unfinished = options.data.is_dir() and dataset.manifest(options.data).state == "partial"
     async with (
         setup("label", options) as ready,
-        open_labeller(options.by, questions, policy, ready.model, how) as labeller,
+        open_labeller(options.labeller, questions, policy, ready.model, how) as labeller,
     ):
         with closing(_examples(options)) as examples:
             run = await ready.run(
@@ -156,7 +155,7 @@ async def _label(options: Options, questions: list[Question]) -> Outcome:
 def _window(options: Options, ready: Setup) -> int:
     """Examples under way.  A grader has as many workers as there are cores: more Examples would
     only wait in line, and whoever asks the run to stop would wait for all of them."""
-    grader = options.by.partition(":")[0] == "grader"
+    grader = options.labeller.partition(":")[0] == "grader"
     return 4 * (os.cpu_count() or 1) if grader else ready.window
 
 
@@ -178,8 +177,8 @@ def bounds(options: Options, questions: Sequence[Question]) -> str:
     Of each thing the questions are asked together, twice where the first answer cannot be read, or
     by likelihood one by one, each option of a some-of too; a preference in both orders.
     """
-    if options.by.partition(":")[0] in ("refusal", "classifier", "grader"):
-        return f"{options.by} sends no calls"
+    if options.labeller.partition(":")[0] in ("refusal", "classifier", "grader"):
+        return f"{options.labeller} sends no calls"
     together = [[q for q in questions if q.about == about] for about in ("prompt", "response")]
     groups = [*filter(None, together), *([q] for q in questions if q.about == "pair")]
     most = [(group[0], _most(group, options.write)) for group in groups]

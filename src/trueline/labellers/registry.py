@@ -84,7 +84,7 @@ async def open_labeller(
         from trueline.sandbox.pool import Sandbox
 
         if len(questions) != 1:
-            raise InputError(f"{name} answers one question: name it alone in --questions")
+            raise InputError(f"{name} answers one question: name it alone in --question")
         async with Sandbox() as sandbox:
             if rest:
                 yield from_file(sandbox, Path(rest), questions[0])

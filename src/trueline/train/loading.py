@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.models.local.weights import Weights, identified
 from trueline.models.open import located
 from trueline.train.options import TrainOptions
@@ -38,7 +38,7 @@ def tokenizer(options: TrainOptions, weights: Weights) -> Any:
     if weights.template is not None:
         found.chat_template = weights.template
     if options.chat_template is not None:
-        found.chat_template = text_of(options.chat_template)
+        found.chat_template = read_text(options.chat_template)
     if found.eos_token_id is None:
         raise InputError(f"{options.model}: its tokenizer has no end token, so nothing could stop")
     if found.pad_token_id is None:
