@@ -116,7 +116,7 @@ def test_an_endpoint_is_told_before_anything_is_asked() -> None:
 def test_who_is_to_score_and_is_nobody_is_named_with_the_benchmark() -> None:
     for by, why in (("numbr", "no model is named"), ("ifeval", "answers constraints_met")):
         Path("sums.toml").write_text(SUMS.replace('by = "number"', f'by = "{by}"'))
-        with pytest.raises(InputError, match=rf"^sums: by '{by}': .*{why}[\s\S]*number_strict"):
+        with pytest.raises(InputError, match=rf"^sums: by '{by}': .*{why}[\s\S]*number-strict"):
             ran(script([right(1)]))
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from trueline.files.errors import InputError
-from trueline.labellers.classifier import classifier
+from trueline.labellers.classifier import load_classifier
+from trueline.labellers.guarded import Guarded
 from trueline.models.contract import Fatal
 from trueline.policy.load import load
 from trueline.records import ids
@@ -118,7 +119,7 @@ def opened(tmp_path: Path) -> Callable[[Path, str], Any]:
     def build(folder: Path, mapping: str) -> Any:
         path = tmp_path / "map.toml"
         path.write_text(mapping)
-        return classifier(str(folder), path)
+        return Guarded(load_classifier(str(folder), path, POLICY))
 
     return build
 
@@ -493,11 +494,11 @@ def test_folders_that_hold_no_classifier_are_told(tmp_path: Path, opened: Any) -
         opened(tmp_path / "nowhere", SAFE)
     good = head(tmp_path / "good")
     with pytest.raises(InputError, match=r"none\.toml: cannot be read"):
-        classifier(str(good), tmp_path / "none.toml")
+        load_classifier(str(good), tmp_path / "none.toml", POLICY)
     with pytest.raises(InputError, match=r"beside its weights as trueline\.toml"):
-        classifier(str(good))
+        load_classifier(str(good), None, POLICY)
     (good / "trueline.toml").write_text(SAFE)
-    assert classifier(str(good)).answers == ("safe",)
+    assert load_classifier(str(good), None, POLICY).answers == ("safe",)
 
 
 def test_a_missing_extra_is_named(

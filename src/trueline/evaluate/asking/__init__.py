@@ -1,6 +1,7 @@
 """How items are asked: one file a kind, found by walking this folder.
 
-A kind has `async def ask(model, example, how) -> Example`, which adds the model's responses.
+A kind has `async def ask(model, example, how) -> Example`, which adds the model's responses, and
+`bound(example, how) -> Bound`, the most that this could cost.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import msgspec
 
 from trueline.evaluate.asking import How
 from trueline.files.errors import InputError
+from trueline.labellers.contract import Bound
 from trueline.models.contract import Model, Unsupported, response
 from trueline.records.types import Candidate, Choice, Example, Message, Response, with_responses
 
@@ -64,3 +65,8 @@ def listed(
     ]
     text = "\n\n".join(part for part in (last.content, "\n".join(lines), behind) if part)
     return (*prompt[:-1], msgspec.structs.replace(last, content=text))
+
+
+def bound(example: Example, how: How) -> Bound:
+    """The most calls and tokens: likelihoods of all options are one call."""
+    return Bound(1, how.ask.max_tokens) * how.repeats if how.written else Bound(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trueline.evaluate.asking import How
+from trueline.labellers.contract import Bound
 from trueline.models.contract import Model, response
 from trueline.records.types import Example, with_responses
 
@@ -11,3 +12,8 @@ async def ask(model: Model, example: Example, how: How) -> Example:
     """The example with a response for each repeat."""
     drawn = await model.generate(example.prompt, how.sampling, n=how.repeats)
     return with_responses(example, *(response(model, how.sampling, one) for one in drawn))
+
+
+def bound(example: Example, how: How) -> Bound:
+    """The most calls and tokens: one answer a repeat."""
+    return Bound(1, how.ask.max_tokens) * how.repeats

@@ -10,6 +10,7 @@ import asyncio
 import msgspec
 
 from trueline.evaluate.asking import How
+from trueline.labellers.contract import Bound
 from trueline.models.contract import Completion, Model, response
 from trueline.records.types import Example, Message, Response, with_responses
 
@@ -31,3 +32,9 @@ async def _talk(model: Model, example: Example, how: How, number: int) -> Respon
             said.append(answer.message)
     last = response(model, how.sampling, answers[-1])
     return msgspec.structs.replace(last, messages=tuple(answer.message for answer in answers))
+
+
+def bound(example: Example, how: How) -> Bound:
+    """The most calls and tokens: an answer to each turn of the user."""
+    turns = sum(message.role == "user" for message in example.prompt)
+    return Bound(1, how.ask.max_tokens) * (turns * how.repeats)
