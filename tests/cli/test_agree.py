@@ -45,8 +45,8 @@ def test_the_figures_are_printed_and_given_as_json(tmp_path: Path) -> None:
     assert ["yes", "47", "3"] in rows and ["no", "2", "48"] in rows
     found = json.loads(runner.invoke(app, ["agree", str(source), "--json"]).stdout)
     [one] = found["questions"][0]["agreements"]
-    assert (one["agreed"], one["confusion"]["counts"]) == (0.95, [[47, 3], [2, 48]])
-    assert one["alpha"]["clusters"] == 100
+    assert (one["raw_agreement"], one["confusion"]["counts"]) == (0.95, [[47, 3], [2, 48]])
+    assert one["alpha"]["units"] == 100
 
 
 def test_labels_apart_are_joined(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from trueline.evaluate import results
 from trueline.evaluate.benchmarks.items import TAG
-from trueline.evaluate.results import Metric, Ran, Results
+from trueline.evaluate.results import BenchmarkRun, Metric, Results
 from trueline.evaluate.scores import gather, measured
 from trueline.policy.load import load
 from trueline.records import ids
@@ -109,19 +109,19 @@ def folder_of(path: Path, *benches: Bench, **changes: Any) -> Path:
     found = Results(
         trueline=results.VERSION, model=path.name, identity=ids.text_digest(path.name),
         config={"temperature": 0.0}, versions={}, benchmarks=[_ran(one) for one in benches],
-        measured=[measured(m, scores[m.benchmark, m.key]) for m in metrics], left_out={}, spend=[],
+        metrics=[measured(m, scores[m.benchmark, m.key]) for m in metrics], left_out={}, spend=[],
         complete=True, started="2026-11-20T08:00:00Z", finished="2026-11-20T08:01:00Z",
     )  # fmt: skip
     results.write(msgspec.structs.replace(found, **changes), path)
     return path
 
 
-def _ran(one: Bench) -> Ran:
+def _ran(one: Bench) -> BenchmarkRun:
     count = len(next(iter(one.values.values())))
-    made = Ran(
+    made = BenchmarkRun(
         name=one.name, about="A test.", group=one.group, license="MIT", citation="none",
-        source="made", data="d" * 64, pinned=True, items=count,
-        chosen=ids.digest(sorted(item(one, n).id for n in range(count))), asked="a" * 32,
+        source="made", data_hash="d" * 64, pinned=True, items=count,
+        items_hash=ids.digest(sorted(item(one, n).id for n in range(count))), asking_hash="a" * 32,
         kind="generate", primary=metric(one, next(iter(one.values))).key,
     )  # fmt: skip
     return msgspec.structs.replace(made, **one.ran)
@@ -143,7 +143,7 @@ path = "sums.jsonl"
 [item]
 {item}
 
-{asked}""" + "\n".join(f"[[score]]\n{score}" for score in scores)
+{asked}""" + "\n".join(f"[[metric]]\n{score}" for score in scores)
 
 
 SUMS = sums(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -11,7 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.endpoint_server import Server
 
@@ -165,10 +165,10 @@ def test_the_bound_covers_likelihoods_and_labellers_that_call_nobody(
 ) -> None:
     jsonl.write(data, [made(0)])
     asked = options(tmp_path, data, "nano", "harm_categories", max_calls=1000)
-    label(msgspec.structs.replace(asked, dry_run=True))
+    label(dataclasses.replace(asked, dry_run=True))
     # of both responses: safe, and each of the 19 categories
     assert "40 calls" in capsys.readouterr().out
-    label(msgspec.structs.replace(asked, by="refusal", questions="refusal", dry_run=True))
+    label(dataclasses.replace(asked, by="refusal", questions="refusal", dry_run=True))
     assert "refusal sends no calls" in capsys.readouterr().out
 
 
@@ -198,13 +198,13 @@ def test_labels_are_no_data_and_unfinished_data_are_told(tmp_path: Path, data: P
     refusal = options(tmp_path, data, "refusal", "refusal")
     outcome = label(refusal)
     assert outcome is not None and outcome.sound
-    again = msgspec.structs.replace(refusal, data=refusal.out, out=tmp_path / "again")
+    again = dataclasses.replace(refusal, data=refusal.out, out=tmp_path / "again")
     with pytest.raises(InputError, match="holds labels without their texts"):
         label(again)
     writer = dataset.Writer(tmp_path / "part")
     writer.add(made(0))
     writer.close(complete=False)
-    part = msgspec.structs.replace(refusal, data=tmp_path / "part", out=tmp_path / "of-part")
+    part = dataclasses.replace(refusal, data=tmp_path / "part", out=tmp_path / "of-part")
     outcome = label(part)
     assert outcome is not None and outcome.unfinished and not outcome.sound
     assert any("unfinished" in line for line in told(outcome, "labels"))

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+import trueline
 from trueline.files.errors import InputError
 from trueline.labellers.guarded import Guarded
 from trueline.labellers.refusal import refusal, turns
@@ -184,8 +185,8 @@ def test_the_instrument_covers_the_weights_and_the_version(
 ) -> None:
     before = refusal.Refusal().by.instrument
     copy = tmp_path / refusal.FILE
-    copy.parent.mkdir()
-    shutil.copy(Path(refusal.__file__).parent.parent / refusal.FILE, copy)
+    copy.parent.mkdir(parents=True)
+    shutil.copy(Path(trueline.__file__).parent / refusal.FILE, copy)
     monkeypatch.setattr(refusal.resources, "files", lambda package: tmp_path)
     monkeypatch.setattr(refusal, "shipped", refusal.shipped.__wrapped__)
     assert refusal.Refusal().by.instrument == before

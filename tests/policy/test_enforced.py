@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trueline.policy.depend import resolved
+from trueline.policy.depend import resolve_answer
 from trueline.policy.load import load
 from trueline.recipes.convert import Conversion, convert
 from trueline.records import ids
@@ -92,7 +92,7 @@ def test_a_table_may_repeat_what_follows(tmp_path: Path) -> None:
     first, second = dataset.read(tmp_path / "out")
     assert [(x.question, x.value) for x in first.labels] == [("safe", True)]
     assert [(x.question, x.value) for x in second.labels] == [("safe", False), ("severity", 2)]
-    assert resolved(first, policy["severity"], (0,), By("imported", "ann")) == 0
+    assert resolve_answer(first, policy["severity"], (0,), By("imported", "ann")) == 0
     assert [r.row for r in dataset.rejects(tmp_path / "out")] == [3, 4]
 
 

@@ -12,7 +12,14 @@ from tests.agreement.rated import C
 from trueline.evaluate import results
 from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.compare.headline import disagree
-from trueline.evaluate.results import Comparison, Difference, Measured, Metric, Ran, Results
+from trueline.evaluate.results import (
+    BenchmarkRun,
+    Comparison,
+    Difference,
+    Metric,
+    MetricResult,
+    Results,
+)
 from trueline.ledger.summary import Spend
 from trueline.policy.load import load
 from trueline.records import ids
@@ -158,18 +165,18 @@ def evaluated(
             scores[kind.name, one.key] = given
             measured.append(_measured(one, given))
         ran.append(
-            Ran(
+            BenchmarkRun(
                 name=kind.name,
                 about=f"What {kind.name} asks, in one line of plain words?",
                 group=kind.group,
                 license=kind.license,
                 citation="Written for these tests",
                 source=f"made/{kind.name}.jsonl",
-                data=ids.text_digest(kind.name),
+                data_hash=ids.text_digest(kind.name),
                 pinned=kind.base < 0.5,
                 items=count,
-                chosen=ids.digest([e.id for e in examples]),
-                asked=ids.digest(kind.question),
+                items_hash=ids.digest([e.id for e in examples]),
+                asking_hash=ids.digest(kind.question),
                 kind="generate",
                 primary=metric(kind, kind.by[0]).key,
             )
@@ -183,7 +190,7 @@ def evaluated(
                 "out": str(out.name), "max_tokens": 2_000_000, "quiet": True},
         versions={"trueline": "0.1.0", "python": "3.12.4", "transformers": "5.23.0"},
         benchmarks=ran,
-        measured=measured,
+        metrics=measured,
         left_out=left_out or {},
         spend=[
             Spend("evaluate", model, count * len(ran), count * len(ran), 12, count * len(ran) + 7,
@@ -206,13 +213,13 @@ def _score(example: Example, one: Metric) -> float | None:
     return float(label.value in one.value) if one.value else float(label.value)  # type: ignore[arg-type]
 
 
-def _measured(one: Metric, given: dict[str, float | None]) -> Measured:
+def _measured(one: Metric, given: dict[str, float | None]) -> MetricResult:
     values = [v for v in given.values() if v is not None]
     unscored = len(given) - len(values)
     least, most = extremes(values, unscored, one.low, one.high)
     interval = bootstrap(mean(values), resamples=400)
     why = {"the judge timed out": unscored} if unscored else {}
-    return Measured(one, len(given), len(values), interval, least, most, why)
+    return MetricResult(one, len(given), len(values), interval, least, most, why)
 
 
 def compared(

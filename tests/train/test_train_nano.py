@@ -38,7 +38,7 @@ async def test_dpo_turns_nano_towards_what_is_chosen(tmp_path: Path) -> None:
     for name in ("nano", str(tmp_path / "m")):
         model = open_model(name)
         bad, good = (response.text for response in pairs[0].responses)
-        scored = await model.score(pairs[0].prompt, [good, bad])
+        scored = await model.loglikelihood(pairs[0].prompt, [good, bad])
         margins.append(scored[0] - scored[1])
         await model.close()
     assert margins[1] > margins[0] + 1

@@ -194,12 +194,12 @@ async def test_what_was_trained_opens_as_a_model(tiny: Path, tmp_path: Path) -> 
     scores = []
     for name in ("whole", "adapter"):
         model = open_model(str(tmp_path / name))
-        scores += await model.score(PAIRS[0].prompt, ["the tea is warm"])
+        scores += await model.loglikelihood(PAIRS[0].prompt, ["the tea is warm"])
         [said] = await model.generate(PAIRS[0].prompt, Sampling(temperature=0, max_tokens=4))
         assert said.completion_tokens
         await model.close()
     base = open_model(str(tiny))
-    [before] = await base.score(PAIRS[0].prompt, ["the tea is warm"])
+    [before] = await base.loglikelihood(PAIRS[0].prompt, ["the tea is warm"])
     await base.close()
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)
     assert scores[0] > before + 0.1

@@ -16,7 +16,7 @@ import msgspec
 from trueline.files.errors import InputError
 from trueline.policy import pku
 from trueline.policy.answers import choices
-from trueline.policy.depend import resolved
+from trueline.policy.depend import resolve_answer
 from trueline.policy.types import Policy
 from trueline.records import ids
 from trueline.records.types import By, Example, Label, Question, QuestionKind, Value
@@ -168,7 +168,7 @@ class Gathered:
     ) -> None:
         """The answer that follows from this labeller's others, where one does."""
         alone = Example(id="", labels=tuple(said))
-        value = resolved(alone, question, about, by, self.policy)
+        value = resolve_answer(alone, question, about, by, self.policy)
         if value is not None:
             ratings.given[by][unit] = tuple(value) if isinstance(value, list) else value
             ratings.implied[by].add(unit)

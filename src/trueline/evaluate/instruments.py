@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 
 from msgspec import Struct
 
-from trueline.evaluate.asking import How
-from trueline.evaluate.benchmarks.benchmark import Benchmark, Score
+from trueline.evaluate.asking import AskSettings
+from trueline.evaluate.benchmarks.benchmark import Benchmark, MetricSpec
 from trueline.evaluate.results import Metric
 from trueline.files.errors import InputError
 from trueline.labellers.contract import Bound, Labeller, bound_questions
@@ -33,7 +33,7 @@ class MetricLabeller(Struct, frozen=True):
 
 async def open_metrics(
     one: Benchmark,
-    how: How,
+    how: AskSettings,
     judges: Sequence[str],
     policy: Policy,
     model: Callable[[str], Model],
@@ -43,14 +43,14 @@ async def open_metrics(
     by `BENCHMARK: METRIC`, why a metric has none."""
     metrics, missing = [], {}
     labellers: dict[str, tuple[Labeller, list[Question]]] = {}
-    for score in one.score:
+    for score in one.metric:
         by = "letter" if how.written and score.by == "choice" else score.by
         names = list(judges) if by == JUDGE else [by]
         if not names:
             missing[f"{one.name}: {score.question}"] = "it takes a judge (--judge)"
         for name in names:
             if name not in labellers:
-                same = [s.question for s in one.score if s.by == score.by]
+                same = [s.question for s in one.metric if s.by == score.by]
                 questions = with_parents(same, policy)
                 context = LabellerContext(questions, policy, model)
                 try:
@@ -67,7 +67,7 @@ async def open_metrics(
     return metrics, missing
 
 
-def _metric(one: Benchmark, score: Score, labeller: Labeller, policy: Policy) -> Metric:
+def _metric(one: Benchmark, score: MetricSpec, labeller: Labeller, policy: Policy) -> Metric:
     question, low, high = policy[score.question], 0.0, 1.0
     if question.kind == "scale" and not score.value:
         low, high = float(min(question.levels)), float(max(question.levels))

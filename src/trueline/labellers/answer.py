@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from trueline.policy.answers import met
+from trueline.policy.answers import matches
 from trueline.records.types import Question, Value
 
 
@@ -26,7 +26,9 @@ def applies(question: Question, answers: Mapping[str, Answer]) -> bool:
     """Whether the question is to be asked, by the answers so far; an unscored parent leaves it
     open, so that it is."""
     return all(
-        name not in answers or answers[name].unscored is not None or met(answers[name].value, value)
+        name not in answers
+        or answers[name].unscored is not None
+        or matches(answers[name].value, value)
         for name, value in question.when.items()
     )
 

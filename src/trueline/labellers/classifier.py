@@ -35,8 +35,9 @@ from trueline.labellers.answer import Answer
 from trueline.labellers.contract import Instrument
 from trueline.labellers.targets import About
 from trueline.models.open import located
-from trueline.policy.answers import unfit
-from trueline.policy.crosswalks import cross
+from trueline.policy.answers import why_invalid
+from trueline.policy.crosswalks import map_categories
+from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records import ids
 from trueline.records.types import By, Example, Question
@@ -138,7 +139,7 @@ class Classifier(Instrument):
         for label, value in self._answers[question.id].labels.items():
             each = value if question.kind == "some-of" and isinstance(value, tuple) else None
             for one in [value] if each is None else [(option,) for option in each]:
-                if wrong := unfit(question, one):
+                if wrong := why_invalid(question, one):
                     raise InputError(f"{where}: label {label!r}: {wrong}")
         self._checked.add(asked)
 
@@ -187,7 +188,9 @@ def _resolved(head: Head, name: str, answering: Answering, policy: Policy) -> An
         if labels:
             raise InputError(f"answers.{name}: has both labels and a crosswalk")
         labels = {
-            x: cross(answering.crosswalk, [x], policy).values for x in head.labels if x in wanted
+            x: map_categories(answering.crosswalk, [x], policy or load()).values
+            for x in head.labels
+            if x in wanted
         }
     known = f"its labels are {', '.join(head.labels)}"
     for label in (*labels, *answering.ignores):

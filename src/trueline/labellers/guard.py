@@ -23,7 +23,7 @@ from trueline.labellers.answer import Answer
 from trueline.labellers.contract import Bound, Instrument
 from trueline.labellers.targets import About
 from trueline.models.contract import Completion, Model, Unsupported
-from trueline.policy.crosswalks import cross
+from trueline.policy.crosswalks import map_categories
 from trueline.policy.types import Policy
 from trueline.records import ids
 from trueline.records.types import By, Example, Message, Question, Sampling
@@ -131,7 +131,7 @@ class Guard(Instrument):
         self._model, self._form, self._policy = model, FORMS[form], policy
         walk = None
         if self._form.crosswalk is not None:
-            cross(self._form.crosswalk, (), policy)  # raises if the policy has none
+            map_categories(self._form.crosswalk, (), policy)  # raises if the policy has none
             walk = policy.crosswalks[self._form.crosswalk]
         self._sampling = msgspec.structs.replace(SAMPLING, logprobs=logprobs)
         versions = [VERSION, self._form.version]
@@ -194,7 +194,7 @@ class Guard(Instrument):
         named: dict[str, tuple[str, ...]] = {}
         for code in verdict.codes:
             try:
-                named[code] = cross(self._form.crosswalk, [code], self._policy).values
+                named[code] = map_categories(self._form.crosswalk, [code], self._policy).values
             except InputError:
                 return Answer(unscored=f"the guard named {code}, which is none of its categories")
         answer = native_labels.map_categories(question, named)
@@ -211,7 +211,7 @@ class Guard(Instrument):
         lead = text[: len(text) - len(text.lstrip())]
         if self._likely:
             try:
-                safe, unsafe = await self._model.score(
+                safe, unsafe = await self._model.loglikelihood(
                     messages, [lead + word for word in self._form.words]
                 )
             except Unsupported:

@@ -31,7 +31,7 @@ class Category(Struct, frozen=True, forbid_unknown_fields=True):
     nearest: str | None = None
     difference: str | None = None
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """All of it in one paragraph, as the anchor of an option."""
         parts = [self.definition]
         if self.includes:

@@ -112,7 +112,7 @@ class _Stream:
 
     def __init__(self, asked: Conversion) -> None:
         from trueline.formats.load import load
-        from trueline.policy.depend import unsaid
+        from trueline.policy.depend import drop_implied_answers
         from trueline.policy.load import load as load_policy
         from trueline.runs.stream import Stage, Stop
 
@@ -124,7 +124,9 @@ class _Stream:
         self.items = load(asked.source, asked.reads, mapping, self.unread)
         self.stages, self.boilerplate = stages(asked)
         if asked.reads is not None:
-            self.stages.append(Stage("unsaid", lambda example: unsaid(example, self.policy)))
+            self.stages.append(
+                Stage("unsaid", lambda example: drop_implied_answers(example, self.policy))
+            )
 
     def __aiter__(self) -> AsyncIterator[Item]:
         from trueline.runs.run import consistent

@@ -33,7 +33,7 @@ ANSWERS = ("comply", "partial", "refuse")
 FILE = "labellers/refusal/model.npz"
 NOTHING = "the response has no word"
 VERSION = 1
-"""Of how texts are read and weighed (here, `refusal_text`, `refusal_turns`): raise it when that
+"""Of how texts are read and weighed (here, `text`, `turns`): raise it when that
 changes a probability or a note.  The weights have their own hash."""
 
 

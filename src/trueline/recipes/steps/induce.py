@@ -89,8 +89,8 @@ class Induction:
     async def _scored(self, sound: list[Candidate], text: str) -> list[Candidate]:
         instructions = [c.text for c in sound]
         try:
-            given = await self.reverse.score([Message("user", text)], instructions)
-            alone = await self.reverse.score([Message("user", "")], instructions)
+            given = await self.reverse.loglikelihood([Message("user", text)], instructions)
+            alone = await self.reverse.loglikelihood([Message("user", "")], instructions)
         except Unsupported:
             words = set(shingles(text))
             scores = [len(shingles(i) & words) / len(shingles(i)) for i in instructions]
