@@ -249,7 +249,7 @@ LETTERS = {
 
 def test_the_letter_that_a_response_settles_on() -> None:
     module = CHECKED["letter"]
-    found = {text: "".join(sorted(module.settled(text, CAPITALS.options))) for text in LETTERS}
+    found = {text: "".join(sorted(module.find_letters(text, CAPITALS.options))) for text in LETTERS}
     assert found == LETTERS
     second = msgspec.structs.replace(CAPITALS, gold=1)
     for text, letters in LETTERS.items():

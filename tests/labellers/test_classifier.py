@@ -220,7 +220,7 @@ async def test_the_prompt_gives_way_to_a_quarter_and_then_the_response_its_end(
     kind: str, window: int, tmp_path: Path, opened: Any
 ) -> None:
     labeller = opened(head(tmp_path / "m", kind), SAFE)
-    words = labeller._head._tokenizer
+    words = labeller.instrument._head._tokenizer
     prompt, response = "zq" * 100, "the river runs " * 40
 
     async def read(prompt: str, response: str) -> Label:
@@ -350,7 +350,7 @@ def test_the_instrument_is_weights_tokenizer_configuration_and_mapping(
 ) -> None:
     folder = head(tmp_path / "m")
     made = opened(folder, SAFE)
-    assert (made.by.kind, made.by.name, made.answers) == ("classifier", "m", ("safe",))
+    assert (made.by.kind, made.by.name, made.instrument.answers) == ("classifier", "m", ("safe",))
     first = made.by.instrument
     elsewhere = shutil.copytree(folder, tmp_path / "other" / "m")
     assert opened(elsewhere, SAFE).by.instrument == first
@@ -401,7 +401,7 @@ async def test_where_memory_is_short_a_batch_is_halved(tmp_path: Path, opened: A
     labeller = opened(head(tmp_path / "m"), SAFE)
     example = talk("a", "b", "c", "d", "a garden that is too long")
     whole = await labeller.label(example, [POLICY["safe"]])
-    real, widths = labeller._head._model, []
+    real, widths = labeller.instrument._head._model, []
 
     def small(**given: torch.Tensor) -> Any:
         widths.append(len(given["input_ids"]))
@@ -409,7 +409,7 @@ async def test_where_memory_is_short_a_batch_is_halved(tmp_path: Path, opened: A
             raise torch.OutOfMemoryError("full")
         return real(**given)
 
-    labeller._head._model = small
+    labeller.instrument._head._model = small
     found = await labeller.label(example, [POLICY["safe"]])
     assert widths == [4, 2, 1, 1, 2, 1, 1]
     for label, before in zip(found[:3], whole[:3], strict=True):

@@ -10,7 +10,9 @@ from msgspec import Struct
 from trueline.evaluate.asking import AskSettings
 from trueline.evaluate.benchmarks.benchmark import Benchmark, MetricSpec
 from trueline.evaluate.results import Metric
+from trueline.files import plugins
 from trueline.files.errors import InputError
+from trueline.labellers.checks import CHECKS
 from trueline.labellers.contract import Bound, Labeller, bound_questions
 from trueline.labellers.registry import LabellerContext, open_labeller
 from trueline.labellers.targets import with_parents
@@ -58,7 +60,8 @@ async def open_metrics(
                 except InputError as error:
                     if by == JUDGE:  # whoever named it knows its name
                         raise
-                    raise InputError(f"{one.name}: by {name!r}: {error}") from error
+                    checks = f"Checks are: {', '.join(plugins.names(CHECKS))}"
+                    raise InputError(f"{one.name}: by {name!r}: {error}\n{checks}") from error
                 labellers[name] = labeller, questions
             labeller, questions = labellers[name]
             metrics.append(

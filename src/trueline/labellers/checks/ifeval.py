@@ -1,8 +1,8 @@
 """Whether a response follows every instruction of IFEval's kind, as it stands (strict).
 
 IFEval (Zhou et al., arXiv 2311.07911) names 25 instructions that code can verify; they are in
-`ifeval_rules`.  The answer is yes where all of a task's are followed (IFEval's prompt-level accuracy), and
-the note of a no names each that is not.
+`ifeval_rules`.  The answer is yes if all of a task's are followed (IFEval's prompt-level
+accuracy), and the note of a no names each that is not.
 """
 
 from __future__ import annotations
