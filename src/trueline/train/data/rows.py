@@ -160,7 +160,7 @@ def _examples(options: TrainOptions) -> Iterator[Example]:
         raise InputError("nothing to train on: name a data set")
     for number, found in enumerate(load(options.data), start=1):
         if not isinstance(found, Example):
-            raise InputError(f"{options.data}, record {number} is no Example: {found.reason}")
+            raise InputError(f"{options.data}, record {number} is no Example: {found.message}")
         yield found
 
 
