@@ -10,8 +10,9 @@ import pytest
 from tests.formats.test_formats import golden
 
 from trueline import formats
+from trueline.files import plugins
 from trueline.recipes.kinds import recipes
-from trueline.train.methods import methods
+from trueline.train.methods import METHODS
 
 
 def undescribed(options: type[msgspec.Struct]) -> list[str]:
@@ -34,10 +35,10 @@ def test_recipe(name: str, recipe: ModuleType) -> None:
     assert undescribed(recipe.Options) == []
 
 
-@pytest.mark.parametrize("name, method", methods().items())
+@pytest.mark.parametrize("name, method", plugins.modules(METHODS).items())
 def test_method(name: str, method: ModuleType) -> None:
     assert method.__doc__ and len(method.__doc__.splitlines()[0]) > 20
-    assert method.METHOD.name == name and callable(method.train)
+    assert method.METHOD.name == name and method.METHOD.Options is method.Options
     assert undescribed(method.Options) == []
 
 

@@ -16,6 +16,7 @@ import torch
 from tests.train.tiny import PAIRS, SINGLES, TALKS, tiny_model
 
 from trueline.train.methods import preference, reverse, sft
+from trueline.train.run import train
 
 RECORDED = Path(__file__).with_suffix(".json")
 COUNTS = "rows truncated tokens trained longest".split()
@@ -36,7 +37,7 @@ def trajectory(name: str, folder: Path) -> dict[str, Any]:
     method, examples, settings = RUNS[name]
     model = str(tiny_model(folder / "tiny"))
     options = method.Options(model=model, out=folder / "out", seed=3, **SETTINGS, **settings)
-    card = method.train(options, examples)
+    card = train(method.METHOD, options, examples)
     losses = [entry["loss"] for entry in card.log if "loss" in entry]
     return {"losses": losses, **{count: getattr(card.data, count) for count in COUNTS}}
 

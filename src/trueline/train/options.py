@@ -8,9 +8,13 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
+from trueline.runs import context
 
 # Not part of a run's identity: they place it or show it, and change no weight.
 DISPLAY = frozenset({"data", "out", "reveal", "json", "report_to", "log_steps", "checkpoint_steps"})
+
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0, lt=float("inf"))]
 
 
 class TrainOptions(Struct, frozen=True, kw_only=True):
@@ -23,7 +27,9 @@ class TrainOptions(Struct, frozen=True, kw_only=True):
         str, Meta(description="What to train: nano, nano:base, a model folder or hf:ORG/NAME.")
     ] = "nano"
     out: Annotated[Path, Meta(description="The folder for the trained model.")]
-    lora_rank: Annotated[int, Meta(description="Rank of the LoRA; 0 trains every weight.")] = 16
+    lora_rank: Annotated[
+        int, Meta(ge=0, description="Rank of the LoRA; 0 trains every weight.")
+    ] = 16
     save: Annotated[
         Literal["merged", "adapter"],
         Meta(description="With LoRA: a whole model, or an adapter that names its base."),
@@ -31,27 +37,30 @@ class TrainOptions(Struct, frozen=True, kw_only=True):
     chat_template: Annotated[
         Path | None, Meta(description="A Jinja file that replaces the model's chat template.")
     ] = None
-    epochs: Annotated[float, Meta(description="Passes over the data.")] = 1.0
-    max_steps: Annotated[int | None, Meta(description="Stop after so many steps.")] = None
-    batch_size: Annotated[int, Meta(description="Rows in a batch on each device.")] = 16
-    gradient_accumulation: Annotated[int, Meta(description="Batches summed up for a step.")] = 1
+    epochs: Annotated[Positive, Meta(description="Passes over the data.")] = 1.0
+    max_steps: Annotated[Count | None, Meta(description="Stop after N steps.")] = None
+    batch_size: Annotated[Count, Meta(description="Rows in a batch on each device.")] = 16
+    gradient_accumulation: Annotated[Count, Meta(description="Batches summed up for a step.")] = 1
     learning_rate: Annotated[
-        float | None, Meta(description="The highest rate; unset, by method and LoRA (see card).")
+        Positive | None,
+        Meta(description="Peak learning rate; unset, by method and LoRA (see card)."),
     ] = None
     schedule: Annotated[
         Literal["linear", "cosine", "constant", "constant_with_warmup"],
-        Meta(description="How the rate falls."),
+        Meta(description="How the learning rate falls."),
     ] = "linear"
-    warmup: Annotated[float, Meta(description="Share of the steps in which it rises.")] = 0.03
+    warmup: Annotated[
+        float, Meta(ge=0, lt=1, description="Share of the steps in which the rate rises.")
+    ] = 0.03
     max_length: Annotated[
-        int, Meta(description="Tokens of a row; the end of a longer one is cut and counted.")
+        Count, Meta(description="Max tokens of a row; the end of a longer one is cut and counted.")
     ] = 1024
     gradient_checkpointing: Annotated[
         bool, Meta(description="Less memory, about a third more time.")
     ] = False
-    seed: Annotated[int, Meta(description="For everything that is drawn.")] = 0
-    checkpoint_steps: Annotated[int, Meta(description="Steps between checkpoints.")] = 200
-    log_steps: Annotated[int, Meta(description="Steps between entries of the log.")] = 10
+    seed: Annotated[int, Meta(description="Random seed for order and new weights.")] = 0
+    checkpoint_steps: Annotated[Count, Meta(description="Steps between checkpoints.")] = 200
+    log_steps: Annotated[Count, Meta(description="Steps between entries of the log.")] = 10
     report_to: Annotated[
         tuple[str, ...], Meta(description="Trackers as in transformers (repeatable).")
     ] = ()
@@ -59,19 +68,17 @@ class TrainOptions(Struct, frozen=True, kw_only=True):
     json: Annotated[bool, Meta(description="Print the card as JSON.")] = False
 
 
-_POSITIVE = (
-    "epochs max_steps batch_size gradient_accumulation learning_rate max_length checkpoint_steps "
-    "log_steps beta"
-).split()
-
-
 def check(options: TrainOptions) -> None:
-    """InputError for a number that no training could use."""
-    for name in _POSITIVE:
-        value = getattr(options, name, None)
-        if value is not None and not 0 < value < float("inf"):
-            raise InputError(f"--{name.replace('_', '-')} {value}: it must be over 0")
-    if options.lora_rank < 0:
-        raise InputError(f"--lora-rank {options.lora_rank}: 0 (train every weight) or more")
-    if not 0 <= options.warmup < 1:
-        raise InputError(f"--warmup {options.warmup}: a share of the steps, from 0 to below 1")
+    """InputError for a number that no training could use, or a tracker that is not installed."""
+    context.check(options)
+    if not options.report_to:
+        return
+    from transformers.integrations import get_available_reporting_integrations
+
+    installed = sorted(get_available_reporting_integrations())
+    for name in options.report_to:
+        if name not in installed:
+            names = ", ".join(installed) or "none"
+            raise InputError(
+                f"--report-to {name}: no such tracker is installed (there are: {names})"
+            )
