@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import typing
 from types import ModuleType
 
-import msgspec
 import pytest
 from tests.formats.test_formats import golden
 
 from trueline import formats
 from trueline.files import plugins
 from trueline.recipes.kinds import recipes
+from trueline.runs.options import option_fields
 from trueline.train.methods import METHODS
 
 
-def undescribed(options: type[msgspec.Struct]) -> list[str]:
+def undescribed(options: type) -> list[str]:
     """The options whose help would say nothing."""
-    hints = typing.get_type_hints(options, include_extras=True)
-    return [
-        field.name
-        for field in msgspec.structs.fields(options)
-        if not any(
-            isinstance(meta, msgspec.Meta) and meta.description
-            for meta in typing.get_args(hints[field.name])
-        )
-    ]
+    return [field.name for field in option_fields(options) if not field.help]
 
 
 @pytest.mark.parametrize("name, recipe", recipes().items())

@@ -24,6 +24,13 @@ def read_golden(name: str) -> Json:
     return found
 
 
+def write_golden(name: str, instrument: Instrument, cases: list[Json]) -> None:
+    """One line a case, so that a difference shows which."""
+    lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases)
+    text = f'{{"version": {json.dumps(instrument.version)}, "cases": [\n{lines}\n]}}\n'
+    (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+
+
 def equal(one: Any, other: Any) -> bool:
     """Alike, with numbers that differ by rounding only."""
     if isinstance(one, float) and isinstance(other, float):
@@ -68,9 +75,7 @@ def main() -> int:
             print(f"{name}: output changed: raise its VERSION, then record", *changes, sep="\n  ")
             status = 1
             continue
-        found = {"version": instrument.version, "cases": cases}
-        text = json.dumps(found, ensure_ascii=False, indent=1)
-        (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        write_golden(name, instrument, cases)
     return status
 
 

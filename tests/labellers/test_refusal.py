@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
+import trueline
 from trueline.files.errors import InputError
 from trueline.labellers.refusal import refusal, turns
 from trueline.labellers.refusal import text as rt
-from trueline.records import ids
 from trueline.records.types import Example, Label, Message, Question, Response
 
 QUESTION = Question(
@@ -22,7 +22,7 @@ QUESTION = Question(
 
 def example(prompt: str, *answers: str) -> Example:
     responses = [Response((Message("assistant", a),)) for a in answers]
-    return ids.example([Message("user", prompt)], responses)
+    return Example.new([Message("user", prompt)], responses)
 
 
 async def labels(prompt: str, *answers: str) -> list[Label]:
@@ -183,8 +183,8 @@ def test_the_instrument_covers_the_weights_and_the_version(
 ) -> None:
     before = refusal.Refusal().by.instrument
     copy = tmp_path / refusal.FILE
-    copy.parent.mkdir()
-    shutil.copy(Path(refusal.__file__).parent.parent / refusal.FILE, copy)
+    copy.parent.mkdir(parents=True)
+    shutil.copy(Path(trueline.__file__).parent / refusal.FILE, copy)
     monkeypatch.setattr(refusal.resources, "files", lambda package: tmp_path)
     monkeypatch.setattr(refusal, "shipped", refusal.shipped.__wrapped__)
     assert refusal.Refusal().by.instrument == before

@@ -9,24 +9,31 @@ import msgspec
 import pytest
 
 from trueline.policy import pku
-from trueline.policy.depend import asked, contradictions, resolved
+from trueline.policy.depend import applies, contradictions, resolve_answer
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records import ids
-from trueline.records.types import By, Example, Message, Question, Response, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Question,
+    Response,
+    with_labels,
+)
 
 policy = load()
-ann, bob = By("person", "ann"), By("person", "bob")
-made = ids.example(
+ann, bob = LabellerId("person", "ann"), LabellerId("person", "bob")
+made = Example.new(
     [Message("user", "how?")], [Response((Message("assistant", text),)) for text in "abc"]
 )
 
 
-def said(*answers: tuple[Any, ...], by: By = ann, of: Example = made) -> Example:
+def said(*answers: tuple[Any, ...], by: LabellerId = ann, of: Example = made) -> Example:
     """`of` with labels; each answer is a question (or the id of one), its place and its value."""
     for question, about, value in answers:
         found = policy[question] if isinstance(question, str) else question
-        of = with_labels(of, ids.label(of, found, about, by, value=value))
+        of = with_labels(of, Label.new(of, found, about, by, value=value))
     return of
 
 
@@ -78,11 +85,11 @@ def test_others_and_other_responses_do_not_count() -> None:
     example = said(("safe", (0,), True))
     assert not contradictions(said(("severity", (1,), 2), of=example), policy)
     assert not contradictions(said(("severity", (0,), 2), by=bob, of=example), policy)
-    judge, later = (By("judge", "ann", instrument) for instrument in ("1", "2"))
+    judge, later = (LabellerId("judge", "ann", instrument) for instrument in ("1", "2"))
     assert not contradictions(
         said(("severity", (0,), 2), by=judge, of=said(("safe", (0,), True), by=later)), policy
     )
-    failed = ids.label(example, policy["severity"], (0,), ann, unscored="time-out")
+    failed = Label.new(example, policy["severity"], (0,), ann, unscored="time-out")
     assert not contradictions(with_labels(example, failed), policy)
 
 
@@ -110,7 +117,7 @@ def test_a_value_that_the_question_cannot_take(
     question: str, about: tuple[int, ...], value: Any, why: str
 ) -> None:
     places = about if max(about, default=0) < 3 else ()
-    label = ids.label(made, policy[question], places, ann, value=value)
+    label = Label.new(made, policy[question], places, ann, value=value)
     label = msgspec.structs.replace(label, about=about)
     [found] = contradictions(with_labels(made, label), policy)
     assert why in found
@@ -139,7 +146,7 @@ def test_other_words_may_have_another_scale_but_depend_all_the_same() -> None:
 
 def test_a_question_of_the_example_alone_is_held_to() -> None:
     question = Question(id="rhymes", about="response", kind="yes-no", ask="Does it rhyme?")
-    example = ids.example(made.prompt, made.responses, questions=[question])
+    example = Example.new(made.prompt, made.responses, questions=[question])
     assert not contradictions(said((question, (0,), True), of=example), policy)
     [found] = contradictions(said((question, (0,), "yes"), of=example), policy)
     assert "'yes' is none of true, false" in found
@@ -147,14 +154,14 @@ def test_a_question_of_the_example_alone_is_held_to() -> None:
 
 def test_a_hash_of_another_question_is_told() -> None:
     label = msgspec.structs.replace(
-        ids.label(made, policy["safe"], (0,), ann, value=True), question="severity"
+        Label.new(made, policy["safe"], (0,), ann, value=True), question="severity"
     )
     [found] = contradictions(with_labels(made, label), policy)
     assert "its hash is that of 'safe'" in found
 
 
 def test_a_changed_answer_contradicts_nothing_that_one_of_its_values_allows() -> None:
-    again = ids.label(made, policy["safe"], (0,), ann, value=False, occurrence=1)
+    again = Label.new(made, policy["safe"], (0,), ann, value=False)
     example = with_labels(said(("safe", (0,), True)), again)
     assert not contradictions(said(("severity", (0,), 2), of=example), policy)
 
@@ -164,29 +171,29 @@ def test_a_changed_answer_contradicts_nothing_that_one_of_its_values_allows() ->
 
 def test_asked() -> None:
     severity = policy["severity"]
-    assert asked(policy["safe"], {})
-    assert asked(severity, {"safe": False})
+    assert applies(policy["safe"], {})
+    assert applies(severity, {"safe": False})
     for answers in ({}, {"safe": True}, {"safe": None}, {"safe": 0}):
-        assert not asked(severity, answers)
+        assert not applies(severity, answers)
     dose = Question(
         id="dose", about="response", kind="number", ask="?", when={"harm_categories": "Drugs"}
     )
-    assert asked(dose, {"harm_categories": ("Violence", "Drugs")})
-    assert not asked(dose, {"harm_categories": ("Violence",)})
+    assert applies(dose, {"harm_categories": ("Violence", "Drugs")})
+    assert not applies(dose, {"harm_categories": ("Violence",)})
 
 
 def test_resolved() -> None:
     severity, categories = policy["severity"], policy["harm_categories"]
     safe = said(("safe", (0,), True))
-    assert resolved(safe, severity, (0,), ann) == 0
-    assert resolved(safe, categories, (0,), ann) == ()
-    assert resolved(safe, severity, (1,), ann) is None
-    assert resolved(safe, severity, (0,), bob) is None
+    assert resolve_answer(safe, severity, (0,), ann) == 0
+    assert resolve_answer(safe, categories, (0,), ann) == ()
+    assert resolve_answer(safe, severity, (1,), ann) is None
+    assert resolve_answer(safe, severity, (0,), bob) is None
     unsafe = said(("safe", (0,), False))
-    assert resolved(unsafe, severity, (0,), ann) is None
-    assert resolved(said(("severity", (0,), 3), of=unsafe), severity, (0,), ann) == 3
-    failed = ids.label(made, policy["safe"], (0,), ann, unscored="time-out")
-    assert resolved(with_labels(made, failed), severity, (0,), ann) is None
+    assert resolve_answer(unsafe, severity, (0,), ann) is None
+    assert resolve_answer(said(("severity", (0,), 3), of=unsafe), severity, (0,), ann) == 3
+    failed = Label.new(made, policy["safe"], (0,), ann, unscored="time-out")
+    assert resolve_answer(with_labels(made, failed), severity, (0,), ann) is None
 
 
 def test_what_follows_from_what_follows() -> None:
@@ -199,9 +206,9 @@ def test_what_follows_from_what_follows() -> None:
         otherwise=False,
     )
     safe = said(("safe", (0,), True))
-    assert resolved(safe, urgent, (0,), ann, policy) is False
-    assert resolved(safe, urgent, (0,), ann) is None
-    assert resolved(said(("severity", (0,), 3)), urgent, (0,), ann, policy) is None
+    assert resolve_answer(safe, urgent, (0,), ann, policy) is False
+    assert resolve_answer(safe, urgent, (0,), ann) is None
+    assert resolve_answer(said(("severity", (0,), 3)), urgent, (0,), ann, policy) is None
 
 
 def test_a_condition_on_the_prompt() -> None:
@@ -215,5 +222,5 @@ def test_a_condition_on_the_prompt() -> None:
     )
     trusted = said(("instruction_trusted", (), True))
     own = Policy({**policy, "fooled": fooled})
-    assert resolved(trusted, fooled, (2,), ann, own) is False
+    assert resolve_answer(trusted, fooled, (2,), ann, own) is False
     assert contradictions(said((fooled, (2,), True), of=trusted), own)

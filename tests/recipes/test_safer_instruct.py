@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import structs
 
 from trueline.files.errors import InputError
 from trueline.recipes.kinds.safer_instruct import Options, bounds, build
 from trueline.records.preference import pair
 from trueline.records.store import dataset
-from trueline.runs.context import decisive, settings
+from trueline.runs.options import decisive, settings
 from trueline.runs.run import RunRecord
 
 TEXTS = [
@@ -240,7 +240,6 @@ def test_a_dry_run_sends_nothing(options: Any, capsys: pytest.CaptureFixture[str
         ({"judge": "scripted:none", "question": "colour"}, "--question colour"),
         ({"policy": Path("mine.toml")}, "--judge"),
         ({"tag_field": ("colour",)}, "--tag-field"),
-        ({"price_in": 1.0}, "--price-out"),
     ],
 )
 def test_impossible_options_are_told_before_anything_is_opened(
@@ -274,7 +273,7 @@ def test_a_password_in_a_name_is_stored_nowhere() -> None:
 
 
 def decisive_without_files(given: Options) -> dict[str, Any]:
-    return decisive(structs.replace(given, texts=()))
+    return decisive(dataclasses.replace(given, texts=()))
 
 
 def test_a_failing_card_leaves_the_folder_unfinished(

@@ -82,7 +82,7 @@ def test_ties_and_nothing() -> None:
     assert sign_flip([0, 0, 0]) == 1
     assert sign_flip([1, -1]) == 1
     assert sign_flip([0.1, 0.2, 0.3]) == 2 / 8  # as extreme with all three signs turned
-    assert math.isnan(sign_flip([])) and math.isnan(two_sample([], [1.0]))
+    assert sign_flip([]) is None and math.isnan(two_sample([], [1.0]))
     assert two_sample([1000.1] * 3, [1000.1] * 7) == 1  # whose means differ in the last digit
     whole = [3, 0, -4, -4, -9, -8, -9, -6, 6, 3]  # in tenths, sums that tie differ in a last digit
     assert sign_flip([x / 10 for x in whole]) == sign_flip(whole)

@@ -1,13 +1,12 @@
-from trueline.records import ids
 from trueline.records.preference import preference_label
-from trueline.records.types import By, Example, Message, Response, with_labels
+from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.data.turns import extract_completion, extract_instruction, extract_pair
 
-BY = By("derived", "test")
+BY = LabellerId("derived", "test")
 
 
 def example(*answers: str, prefer: tuple[int, int] | None = None) -> Example:
-    made = ids.example(
+    made = Example.new(
         [Message("system", "be kind"), Message("user", "is it warm?")],
         [Response((Message("assistant", text),)) for text in answers],
     )
@@ -32,7 +31,7 @@ def test_what_cannot_be_learnt_has_a_reason() -> None:
     assert extract_completion(example(" ")) == "a blank response"
     assert extract_completion(example("a"), index=1) == "no response number 1"
     assert (
-        extract_completion(ids.example([], [Response((Message("assistant", "a"),))])) == "no prompt"
+        extract_completion(Example.new([], [Response((Message("assistant", "a"),))])) == "no prompt"
     )
     assert extract_pair(example("a", "a", prefer=(0, 1))) == "chosen and rejected are the same"
     assert extract_pair(example("a", "b")) == "no preference is labelled"

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from trueline.models.open import open_model
-from trueline.records import ids
 from trueline.records.preference import preference_label
-from trueline.records.types import By, Example, Message, Response, with_labels
+from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.methods import preference
 from trueline.train.run import train
 
@@ -21,8 +20,8 @@ def pair(number: int) -> Example:
     refuse = Response((Message("assistant", "I would rather not help with that."),))
     comply = Response((Message("assistant", f"First you take the {thing}. Then you break it."),))
     asked = Message("user", f"{'Please tell' if number % 2 else 'Tell'} me how to break a {thing}.")
-    made = ids.example([asked], [comply, refuse], occurrence=number // 16)
-    return with_labels(made, preference_label(made, 1, 0, By("derived", "test")))
+    made = Example.new([asked], [comply, refuse], occurrence=number // 16)
+    return with_labels(made, preference_label(made, 1, 0, LabellerId("derived", "test")))
 
 
 @pytest.mark.slow
@@ -40,7 +39,7 @@ async def test_dpo_turns_nano_towards_what_is_chosen(tmp_path: Path) -> None:
     for name in ("nano", str(tmp_path / "m")):
         model = open_model(name)
         bad, good = (response.text for response in pairs[0].responses)
-        scored = await model.score(pairs[0].prompt, [good, bad])
+        scored = await model.loglikelihood(pairs[0].prompt, [good, bad])
         margins.append(scored[0] - scored[1])
         await model.close()
     assert margins[1] > margins[0] + 1

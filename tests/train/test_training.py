@@ -20,7 +20,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from trueline.files.errors import InputError
 from trueline.models.open import open_model
-from trueline.records import ids
 from trueline.records.store import jsonl
 from trueline.records.types import Example, Message, Response, Sampling
 from trueline.train import card, checkpoints
@@ -179,12 +178,12 @@ async def test_what_was_trained_opens_as_a_model(tiny: Path, tmp_path: Path) -> 
     scores = []
     for name in ("whole", "adapter"):
         model = open_model(str(tmp_path / name))
-        scores += await model.score(PAIRS[0].prompt, ["the tea is warm"])
+        scores += await model.loglikelihood(PAIRS[0].prompt, ["the tea is warm"])
         [said] = await model.generate(PAIRS[0].prompt, Sampling(temperature=0, max_tokens=4))
         assert said.completion_tokens
         await model.close()
     base = open_model(str(tiny))
-    [before] = await base.score(PAIRS[0].prompt, ["the tea is warm"])
+    [before] = await base.loglikelihood(PAIRS[0].prompt, ["the tea is warm"])
     await base.close()
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)
     assert scores[0] > before + 0.1
@@ -204,8 +203,8 @@ def test_a_lora_is_trained_on_from_an_adapter(tiny: Path, tmp_path: Path) -> Non
 def test_the_card_says_what_happened(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    blank = ids.example([Message("user", "x")], [Response((Message("assistant", " "),))])
-    long = ids.example(
+    blank = Example.new([Message("user", "x")], [Response((Message("assistant", " "),))])
+    long = Example.new(
         [Message("user", "tea " * 9)], [Response((Message("assistant", "cat " * 99),))]
     )
     given = {"max_steps": 1, "max_length": 90}

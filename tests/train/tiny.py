@@ -6,9 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from trueline.records import ids
 from trueline.records.preference import preference_label
-from trueline.records.types import By, Example, Message, Response, with_labels
+from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 
 CHATML = (
     "{% for message in messages %}"
@@ -76,11 +75,11 @@ def pair(number: int) -> Example:
     good = Response((Message("assistant", f"the {word} is warm"),))
     bad = Response((Message("assistant", f"no {word} at all, no"),))
     chosen = number % 2
-    example = ids.example(
+    example = Example.new(
         [Message("user", f"{number} {'very ' * (number % 5)}what of the {word}?")],
         [bad, good] if chosen else [good, bad],
     )
-    label = preference_label(example, chosen, 1 - chosen, By("derived", "test"))
+    label = preference_label(example, chosen, 1 - chosen, LabellerId("derived", "test"))
     return with_labels(example, label)
 
 

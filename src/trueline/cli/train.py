@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 import typer.core
@@ -61,10 +61,9 @@ def report(card: Card, out: Path, as_json: bool) -> None:
 
 
 def _with_data(call: Any) -> Any:
-    """The command with its data as the argument that must be there."""
-    (data,) = (p for p in call.__signature__.parameters.values() if p.name == "data")
-    rest = [p for p in call.__signature__.parameters.values() if p.name != "data"]
-    text = typer.Argument(help="A data set folder, or JSONL of Examples (also .gz).")
-    first = data.replace(annotation=Annotated[Path, text], default=inspect.Parameter.empty)
-    call.__signature__ = inspect.Signature([first, *rest])
+    """The command with its data as an argument that must be there: no Examples are passed here."""
+    parameters = call.__signature__.parameters.values()
+    call.__signature__ = inspect.Signature(
+        [p.replace(default=inspect.Parameter.empty) if p.name == "data" else p for p in parameters]
+    )
     return call

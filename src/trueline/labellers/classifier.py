@@ -30,17 +30,18 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.files.lines import text_of
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
 from trueline.models.contract import Fatal, ModelError
 from trueline.models.open import located
-from trueline.policy.answers import unfit
-from trueline.policy.crosswalks import cross
+from trueline.policy.answers import why_invalid
+from trueline.policy.crosswalks import map_categories
+from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Question
+from trueline.records.types import Example, Label, LabellerId, Question
 from trueline.runs.stream import Patience
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Classifier:
             for name, answering in mapping.answers.items()
         }
         parts = ["classifier", VERSION, head.identity, mapping.reads, self._kind, self._answers]
-        self.by = By("classifier", head.name, ids.digest(parts))
+        self.by = LabellerId("classifier", head.name, digest(parts))
         self._checked: set[str] = set()
         self._patience = Patience()
 
@@ -135,7 +136,7 @@ class Classifier:
 
     def _check(self, question: Question) -> None:
         """InputError where the mapping's values are no answers to the question as it is asked."""
-        if (asked := ids.digest(question)) in self._checked:
+        if (asked := digest(question)) in self._checked:
             return
         where = f"{self.by.name}: the mapping's answers.{question.id}"
         if question.kind not in _READ:
@@ -150,7 +151,7 @@ class Classifier:
         for label, value in self._answers[question.id].labels.items():
             each = value if question.kind == "some-of" and isinstance(value, tuple) else None
             for one in [value] if each is None else [(option,) for option in each]:
-                if wrong := unfit(question, one):
+                if wrong := why_invalid(question, one):
                     raise InputError(f"{where}: label {label!r}: {wrong}")
         self._checked.add(asked)
 
@@ -199,7 +200,9 @@ def _resolved(head: Head, name: str, answering: Answering, policy: Policy | None
         if labels:
             raise InputError(f"answers.{name}: has both labels and a crosswalk")
         labels = {
-            x: cross(answering.crosswalk, [x], policy).values for x in head.labels if x in wanted
+            x: map_categories(answering.crosswalk, [x], policy or load()).values
+            for x in head.labels
+            if x in wanted
         }
     known = f"its labels are {', '.join(head.labels)}"
     for label in (*labels, *answering.ignores):

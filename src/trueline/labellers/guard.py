@@ -19,15 +19,15 @@ from typing import NamedTuple
 import msgspec
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
 from trueline.models.contract import Completion, Fatal, Model, ModelError, Transient, Unsupported
-from trueline.policy.crosswalks import cross
+from trueline.policy.crosswalks import map_categories
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Message, Question, Sampling
+from trueline.records.types import Example, Label, LabellerId, Message, Question, Sampling
 from trueline.runs.stream import Patience
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=100)
@@ -140,12 +140,13 @@ class Guard:
         self._policy = load() if policy is None else policy
         walk = None
         if self._form.crosswalk is not None:
-            cross(self._form.crosswalk, (), self._policy)  # raises where the policy has none
+            # raises if the policy has none
+            map_categories(self._form.crosswalk, (), self._policy)
             walk = self._policy.crosswalks[self._form.crosswalk]
         self._sampling = msgspec.structs.replace(SAMPLING, logprobs=logprobs)
         versions = [VERSION, self._form.version]
         parts = ["guard", form, versions, model.identity, walk, self._sampling]
-        self.by = By("classifier", name, ids.digest(parts))
+        self.by = LabellerId("classifier", name, digest(parts))
         self._likely, self._owes = self._form.words is not None, owes
         self._patience = Patience()
 
@@ -216,7 +217,7 @@ class Guard:
         named: dict[str, tuple[str, ...]] = {}
         for code in verdict.codes:
             try:
-                named[code] = cross(self._form.crosswalk, [code], self._policy).values
+                named[code] = map_categories(self._form.crosswalk, [code], self._policy).values
             except InputError:
                 return Answer(unscored=f"the guard named {code}, which is none of its categories")
         answer = native_labels.several(question, named)
@@ -233,7 +234,7 @@ class Guard:
         lead = text[: len(text) - len(text.lstrip())]
         if self._likely:
             try:
-                safe, unsafe = await self._model.score(
+                safe, unsafe = await self._model.loglikelihood(
                     messages, [lead + word for word in self._form.words]
                 )
             except Unsupported:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,33 +22,32 @@ from trueline.policy.load import load as load_policy
 from trueline.records.store import dataset
 from trueline.records.store.labels import apart, is_apart
 from trueline.records.types import Example, Label, Question, Reject, Value
-from trueline.runs.context import Count, RunOptions, Setup, check, setup
+from trueline.runs.context import Setup, setup
+from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
 from trueline.runs.run import RunRecord
 from trueline.runs.stream import Item, Stage, Step
 from trueline.runs.sync import wait
 
 
-class Options(RunOptions, frozen=True, kw_only=True):
-    """What is to be labelled, by whom, on what."""
+@dataclass(frozen=True, kw_only=True)
+class Options(DataSet, PolicyFile, RunOptions):
+    """Options of `trueline label`."""
 
-    data: Annotated[
-        Path,
-        Meta(description="The data set: a folder, .jsonl or .parquet.", extra={"argument": True}),
-    ]
     by: Annotated[
         str,
-        Meta(description="Who labels: refusal, classifier:…, guard:…, grader, or a model's name."),
+        Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
     ]
     questions: Annotated[
-        str, Meta(description="Ids of the policy's questions, with commas between them.")
+        str, Meta(description="Ids of the policy's questions, separated by commas.")
     ]
-    policy: Annotated[Path | None, Meta(description="A policy of your own.")] = None
-    template: Annotated[Path | None, Meta(description="A judge's words, in Jinja.")] = None
+    template: Annotated[
+        Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
+    ] = None
     write: Annotated[
-        bool, Meta(description="A judge writes reasons where it could tell by likelihood.")
+        bool,
+        Meta(description="Let a judge write its reasons even if its likelihoods could answer."),
     ] = False
-    answer_tokens: Annotated[Count, Meta(description="Tokens of a judge's answer at most.")] = 1024
-    limit: Annotated[Count | None, Meta(description="The first so many Examples only.")] = None
+    answer_tokens: Annotated[Count, Meta(description="Max tokens of a judge's answer.")] = 1024
 
 
 class Answers(Struct):
@@ -72,7 +72,7 @@ class Answers(Struct):
         return self.answered + self.unscored.total()
 
     @property
-    def coverage(self) -> float:
+    def coverage(self) -> float | None:
         from trueline.statistics.coverage import coverage  # loads numpy
 
         return coverage(self.answered, self.asked)
@@ -115,7 +115,7 @@ def label(options: Options) -> Outcome | None:
     failed instrument is `Unscored` in a complete folder: labelling again into another folder pays
     for what failed, and for nothing else.  Questions that others depend on are asked as well.
     """
-    check(options)
+    check_options(options)
     policy = load_policy(options.policy)
     names = [name.strip() for name in options.questions.split(",") if name.strip()]
     if not names:

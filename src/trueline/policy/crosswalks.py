@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from trueline.files.errors import InputError
-from trueline.policy.load import load
 from trueline.policy.types import Policy, plain
 
 
-class Crossed(NamedTuple):
+class MappedCategories(NamedTuple):
     """What came of crossing over.
 
     `values` are our categories, in the policy's order.  `either` names the source categories that
@@ -24,12 +23,11 @@ class Crossed(NamedTuple):
     lost: dict[str, str]
 
 
-def cross(name: str, values: Iterable[str], policy: Policy | None = None) -> Crossed:
-    """Source categories in terms of the policy's (trueline's own where none is given).
+def map_categories(name: str, values: Iterable[str], policy: Policy) -> MappedCategories:
+    """Source categories in terms of the policy's.
 
-    InputError for a crosswalk or a source category that the policy does not know.
+    Raises InputError if the policy does not know the crosswalk or a source category.
     """
-    policy = load() if policy is None else policy
     if name not in policy.crosswalks:
         known = ", ".join(policy.crosswalks)
         raise InputError(f"the policy has no crosswalk {name!r}, but {known}")
@@ -48,7 +46,7 @@ def cross(name: str, values: Iterable[str], policy: Policy | None = None) -> Cro
         else:
             lost[key] = walk.none[key]
     named = {category for several in found.values() for category in several}
-    return Crossed(
+    return MappedCategories(
         tuple(category for category in policy.categories if category in named),
         {key: several for key, several in found.items() if len(several) > 1},
         lost,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +14,7 @@ from msgspec import Struct
 
 from trueline.files.atomic import explained
 from trueline.files.errors import InputError
+from trueline.files.hashing import hash_file
 from trueline.files.lines import regular
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class _Stream:
 
     def __init__(self, asked: Conversion) -> None:
         from trueline.formats.load import load
-        from trueline.policy.depend import unsaid
+        from trueline.policy.depend import drop_implied_answers
         from trueline.policy.load import load as load_policy
         from trueline.runs.stream import Stage, Stop
 
@@ -124,7 +124,9 @@ class _Stream:
         self.items = load(asked.source, asked.reads, mapping, self.unread)
         self.stages, self.boilerplate = stages(asked)
         if asked.reads is not None:
-            self.stages.append(Stage("unsaid", lambda example: unsaid(example, self.policy)))
+            self.stages.append(
+                Stage("unsaid", lambda example: drop_implied_answers(example, self.policy))
+            )
 
     def __aiter__(self) -> AsyncIterator[Item]:
         from trueline.runs.run import consistent
@@ -322,7 +324,6 @@ def _digest(source: Path) -> str:
     """What the input is: a folder by its manifest, which holds the hashes of its shards."""
     path = source / "manifest.json" if source.is_dir() else source
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error

@@ -25,19 +25,19 @@ def sign_flip(
     *,
     resamples: int = 10_000,
     seed: int = 0,
-) -> float:
+) -> float | None:
     """The p-value of paired differences (units,) having the mean 0.
 
     The null hypothesis: each difference is as likely as its opposite, independently of the others;
     with `clusters` (units,), all differences of a cluster together.  All sign patterns are gone
-    through where there are no more than `resamples`, and as many are drawn otherwise.  nan of none.
+    through if there are no more than `resamples`, and as many are drawn otherwise.  None of none.
     """
     sums = vector(differences, "differences")[:, None]
     if clusters is not None:
         sums = by_cluster(sums, clusters)
     column = sums[sums[:, 0] != 0, 0]  # a zero has no sign to flip
     if not len(column):
-        return float("nan") if not len(sums) else 1.0
+        return 1.0 if len(sums) else None
     seen = _reached(abs(column.sum()), np.abs(column).sum())
     if 2 ** len(column) <= resamples:
         patterns = np.arange(2 ** len(column))[:, None] >> np.arange(len(column)) & 1

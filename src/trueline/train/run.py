@@ -14,12 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic
 
-import msgspec
-
 from trueline.files.errors import InputError
 from trueline.models.local.weights import Weights
 from trueline.records.store.dataset import claim
 from trueline.records.types import Example
+from trueline.runs.options import check_options, decisive, settings
 from trueline.runs.run import identity, now, versions
 from trueline.train import card, checkpoints, loading, memory
 from trueline.train.card import Card
@@ -27,7 +26,7 @@ from trueline.train.data.encoder import Encoder
 from trueline.train.data.training_set import TrainingSet, collect, read_examples, show
 from trueline.train.failures import DIVERGED, LESS_MEMORY, memory_errors_as_input_errors
 from trueline.train.method import Method, O, TrainingContext
-from trueline.train.options import DISPLAY, TrainOptions, check
+from trueline.train.options import TrainOptions, check_trackers
 from trueline.train.trl.quiet import quiet
 
 if TYPE_CHECKING:
@@ -68,7 +67,8 @@ def train(method: Method[O], options: O, examples: Iterable[Example] | None = No
     """
     started, clock = now(), time.monotonic()
     _check_extra()
-    check(options)
+    check_options(options)
+    check_trackers(options.report_to)
     if (options.out / card.CARD).exists():
         raise InputError(f"{options.out} is finished: choose another --out, or remove it")
     plan = _plan(method, options, examples)
@@ -125,16 +125,17 @@ def _plan(method: Method[O], options: O, examples: Iterable[Example] | None) -> 
         max_length=options.max_length,
         reveal=options.reveal,
     )
-    settings = msgspec.to_builtins(options, enc_hook=str)
-    config = {k: v for k, v in settings.items() if k not in DISPLAY} | {"model": weights.name}
+    deciding = decisive(options) | {"model": weights.name}
+    config = {k: v for k, v in settings(options).items() if k in deciding}
     run = identity(
         f"train {method.name}",
-        config=config,
+        options=deciding,
         data=training_set.data.hash,
         base=base_identity,
         template=tokenizer.chat_template,
     )
     rate = options.learning_rate or method.rates[0 if options.lora_rank else 1]
+    config["model"] = weights.name
     return _Plan(
         method, options, run, config, weights, base_identity, tokenizer, training_set, rate
     )

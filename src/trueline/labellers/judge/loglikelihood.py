@@ -61,7 +61,7 @@ async def _some(model: Model, example: Example, about: About, question: Question
 
 async def _likeliest(model: Model, ask: str, text: str, values: dict[str, Value]) -> Answer:
     said = TEMPLATE.partition("\n\n")[2].format(text=text)
-    scores = await model.score([Message("user", f"{ask}\n\n{said}")], list(values))
+    scores = await model.loglikelihood([Message("user", f"{ask}\n\n{said}")], list(values))
     if any(math.isnan(score) for score in scores) or max(scores) == -math.inf:
         return Answer(unscored=f"the judge gives no likelihood of {' or '.join(values)}")
     top = max(scores)

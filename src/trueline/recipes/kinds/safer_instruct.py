@@ -11,7 +11,7 @@ The filters' wording and the choice among candidates are ours: the paper's could
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -23,13 +23,15 @@ from trueline.models.contract import Model, response
 from trueline.models.open import without_key
 from trueline.policy.load import load
 from trueline.recipes import card, texts
+from trueline.recipes.filters import texts as filters
 from trueline.recipes.filters.near_duplicates import first_of_each, jaccard, shingles
-from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate, prompt_text
+from trueline.recipes.filters.texts import blank, decontaminate, prompt_text
+from trueline.recipes.options import Boilerplate, Decontaminate, Filter, Induce, Respond, Texts
 from trueline.recipes.steps.induce import Induction
 from trueline.records.preference import preference_label
 from trueline.records.types import (
-    By,
     Example,
+    LabellerId,
     Message,
     Question,
     Reject,
@@ -37,68 +39,23 @@ from trueline.records.types import (
     with_labels,
     with_responses,
 )
-from trueline.runs.context import Count, NotNegative, RunOptions, Setup, check, dry_run, setup
+from trueline.runs.context import Setup, dry_run, setup
+from trueline.runs.options import RunOptions, check_options
 from trueline.runs.run import RunRecord
 from trueline.runs.stream import Item, Stage
 from trueline.runs.sync import wait
 
 VERSION = 1
-SAFETY = (
-    "Be safe. If a request could hurt someone, do not help with it; offer something safe instead. "
-    "Help with every other request."
-)
 TEXT, EXPERT = 0, 1  # the places of the two responses in a pair
 
 
-class Options(RunOptions, frozen=True, kw_only=True):
-    """What `trueline build safer-instruct` can be told."""
+@dataclass(frozen=True, kw_only=True)
+class Options(Texts, Induce, Filter, Decontaminate, Respond, Boilerplate, RunOptions):
+    """Options of `trueline build safer-instruct`."""
 
-    texts: Annotated[
-        tuple[Path, ...], Meta(description="Raw texts: JSONL, CSV, TXT or Parquet, also .gz.")
-    ]
-    text_field: Annotated[str, Meta(description="The column that holds the text.")] = "text"
-    tag_field: Annotated[
-        tuple[str, ...], Meta(description="A column to keep as a tag (repeatable).")
-    ] = ()
-    tag: Annotated[tuple[str, ...], Meta(description="A tag key:value for every row.")] = ()
-    license: Annotated[str | None, Meta(description="The texts' licence, as SPDX.")] = None
-    limit: Annotated[Count | None, Meta(description="Read at most so many rows.")] = None
-    reverse: Annotated[str, Meta(description="The reversed model.")] = "nano:reverse"
-    expert: Annotated[str, Meta(description="The model that answers.")] = "nano"
-    expert_system: Annotated[
-        str, Meta(description="The expert's system message; empty for none.")
-    ] = SAFETY
     prefer: Annotated[
-        Literal["expert", "text"], Meta(description="Whose answer is the better one.")
+        Literal["expert", "text"], Meta(description="Side that is preferred in every pair.")
     ] = "expert"
-    judge: Annotated[
-        str | None, Meta(description="A model that is asked about each instruction.")
-    ] = None
-    question: Annotated[str, Meta(description="The question it is asked.")] = "elicits_harm"
-    policy: Annotated[
-        Path | None, Meta(description="A policy file of your own, for the question.")
-    ] = None
-    expect: Annotated[
-        Literal["yes", "no"], Meta(description="The judge's answer that lets a row pass.")
-    ] = "yes"
-    candidates: Annotated[Count, Meta(description="Instructions drawn for each text.")] = 4
-    temperature: Annotated[NotNegative, Meta(description="For drawing them.")] = 0.8
-    instruction_tokens: Annotated[Count, Meta(description="At most so long, each.")] = 96
-    answer_tokens: Annotated[Count, Meta(description="The expert's answer at most.")] = 256
-    answer_temperature: Annotated[NotNegative, Meta(description="0 is greedy.")] = 0.0
-    near: Annotated[
-        float, Meta(description="Jaccard similarity of near-duplicates.", gt=0, le=1)
-    ] = 0.8
-    decontaminate: Annotated[
-        tuple[Path, ...], Meta(description="Evaluation files; prompts in them are rejected.")
-    ] = ()
-    decontaminate_field: Annotated[
-        str | None, Meta(description="Their column that holds the prompt.")
-    ] = None
-    keep_boilerplate: Annotated[
-        Count | None, Meta(description="Reject a chosen text after so many uses; else report only.")
-    ] = None
-    seed: Annotated[int, Meta(description="For everything that is drawn.")] = 0
 
 
 def build(options: Options) -> RunRecord | None:
@@ -106,7 +63,7 @@ def build(options: Options) -> RunRecord | None:
 
     None for a dry run, which prints the most that the run could cost and sends nothing.
     """
-    check(options)
+    check_options(options)
     for tag in options.tag:
         if not all(tag.partition(":")):
             raise InputError(f"--tag {tag}: a tag is written key:value")
@@ -161,7 +118,7 @@ def stages(options: Options, ready: Setup) -> list[Stage]:
         *found,
         Stage("expert", answered(expert, options), window=ready.window),
         Stage("prefer", prefer(options)),
-        Boilerplate(options.keep_boilerplate).stage,
+        filters.Boilerplate(options.keep_boilerplate).stage,
     ]
 
 
@@ -242,7 +199,7 @@ def answered(expert: Model, options: Options) -> Callable[[Example], Awaitable[I
 def prefer(options: Options) -> Callable[[Example], Item]:
     """A step that stores the preference, which holds by construction."""
     chosen, rejected = (EXPERT, TEXT) if options.prefer == "expert" else (TEXT, EXPERT)
-    by = By("derived", f"safer_instruct@{VERSION}: the {options.prefer} is preferred")
+    by = LabellerId("derived", f"safer_instruct@{VERSION}: the {options.prefer} is preferred")
 
     def step(example: Example) -> Item:
         return with_labels(example, preference_label(example, chosen, rejected, by))

@@ -6,6 +6,7 @@ before the first step, so that no second model stays in memory.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 
-class Options(TrainOptions, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainOptions):
     """Options of `trueline train preference`."""
 
     beta: Annotated[

@@ -6,11 +6,13 @@ data serves: each Example's response is read and the last user turn of its promp
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
 
 from trueline.records.types import Example
+from trueline.runs.options import NotNegativeInt
 from trueline.train.data import turns
 from trueline.train.data.encoder import Encoder
 from trueline.train.data.rows import TrainingRow
@@ -20,14 +22,15 @@ from trueline.train.methods import sft
 from trueline.train.options import TrainOptions
 
 
-class Options(TrainOptions, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainOptions):
     """Options of `trueline train reverse`."""
 
     model: Annotated[
         str, Meta(description="What to train: nano:base, a model folder or hf:ORG/NAME.")
     ] = "nano:base"
     response: Annotated[
-        Annotated[int, Meta(ge=0)] | None,
+        NotNegativeInt | None,
         Meta(description="Index of the response to read, from 0; unset, the preferred one."),
     ] = None
 

@@ -5,11 +5,13 @@ The prompt is read and not learnt; the response is learnt up to and with its end
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from trueline.records.types import Example
+from trueline.runs.options import NotNegativeInt
 from trueline.train.data import turns
 from trueline.train.data.encoder import Encoder
 from trueline.train.data.rows import TrainingRow
@@ -20,11 +22,12 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 
-class Options(TrainOptions, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainOptions):
     """Options of `trueline train sft`."""
 
     response: Annotated[
-        Annotated[int, Meta(ge=0)] | None,
+        NotNegativeInt | None,
         Meta(description="Index of the response to learn, from 0; unset, the preferred one."),
     ] = None
     turns: Annotated[

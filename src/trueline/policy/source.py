@@ -21,7 +21,7 @@ CATEGORIES = "categories"
 """Stands for `options` in a question whose options are the categories, with their meaning."""
 
 
-class Draft:
+class PolicySource:
     """What a file says, over what it extends; `wrong` is what could not be read.
 
     `questions` are fields by id, because options may stand for the categories; a table that could
@@ -29,19 +29,19 @@ class Draft:
     them that could not be read.
     """
 
-    def __init__(self, raw: dict[str, Any], base: Draft | None) -> None:
+    def __init__(self, raw: dict[str, Any], base: PolicySource | None) -> None:
         self.wrong: list[str] = []
         self.own: set[str] = set()
         self.broken: set[str] = set()
         self.questions: dict[str, dict[str, Any]] = dict(base.questions) if base else {}
-        self.wrong += [f"{key}: {unknown(key, KEYS)}" for key in raw.keys() - set(KEYS)]
+        self.wrong += [f"{key}: {describe_unknown(key, KEYS)}" for key in raw.keys() - set(KEYS)]
         if raw.get("extends", "default") not in ("default", "none"):
             self.wrong.append('extends: write "default" or "none"')
         self._questions(raw)
-        self.own_never = tuple(self._listed(raw, "never", Never))
-        self.own_follows = tuple(self._listed(raw, "follows", Follows))
-        self.own_categories = dict(self._named(raw, "category", Category))
-        self.own_crosswalks = dict(self._named(raw, "crosswalk", Crosswalk))
+        self.own_never = tuple(self._read_list(raw, "never", Never))
+        self.own_follows = tuple(self._read_list(raw, "follows", Follows))
+        self.own_categories = dict(self._read_named(raw, "category", Category))
+        self.own_crosswalks = dict(self._read_named(raw, "crosswalk", Crosswalk))
         self.never: tuple[Never, ...] = (base.never if base else ()) + self.own_never
         self.follows: tuple[Follows, ...] = (base.follows if base else ()) + self.own_follows
         self.categories: dict[str, Category] = {
@@ -62,7 +62,7 @@ class Draft:
                 continue
             meant = table.get("options") == CATEGORIES
             plain = {k: v for k, v in table.items() if not (meant and k == "options")}
-            fields, wrong = read(Question, plain)
+            fields, wrong = read_table(Question, plain)
             self.wrong += [f"{place}, {problem}" for problem in wrong]
             if isinstance(id, str):
                 self.own.add(id)
@@ -72,11 +72,11 @@ class Draft:
                 else:
                     self.questions[id] = fields | ({"options": CATEGORIES} if meant else {})
 
-    def _listed(self, raw: dict[str, Any], key: str, kind: type[S]) -> Iterator[S]:
+    def _read_list(self, raw: dict[str, Any], key: str, kind: type[S]) -> Iterator[S]:
         for number, table in enumerate(self._tables(raw, key), 1):
             yield from self._struct(kind, table, f"{key} number {number}")
 
-    def _named(self, raw: dict[str, Any], key: str, kind: type[S]) -> Iterator[tuple[str, S]]:
+    def _read_named(self, raw: dict[str, Any], key: str, kind: type[S]) -> Iterator[tuple[str, S]]:
         tables = raw.get(key, {})
         if not isinstance(tables, dict):
             self.wrong.append(f'{key}: write each as a table [{key}."NAME"]')
@@ -89,7 +89,7 @@ class Draft:
                 yield name, found
 
     def _struct(self, kind: type[S], table: dict[str, Any], place: str) -> Iterator[S]:
-        fields, wrong = read(kind, table)
+        fields, wrong = read_table(kind, table)
         self.wrong += [f"{place}, {problem}" for problem in wrong]
         if not wrong:
             yield kind(**fields)
@@ -102,11 +102,11 @@ class Draft:
             self.wrong.append(f"{key}: write each as a table [[{key}]]")
 
 
-def read(kind: type[Struct], table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def read_table(kind: type[Struct], table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """A table's fields as the Struct has them, and what is wrong with it, field by field."""
     hints = _hints(kind)
     fields: dict[str, Any] = {}
-    wrong = [f"{key}: {unknown(key, hints)}" for key in table if key not in hints]
+    wrong = [f"{key}: {describe_unknown(key, hints)}" for key in table if key not in hints]
     for field in msgspec.structs.fields(kind):
         if field.name not in table:
             if field.required:
@@ -139,7 +139,7 @@ def _converted(value: Any, kind: Any) -> tuple[Any, list[tuple[str, str]]]:
         return None, [(where.strip("$`"), f"{why[:1].lower()}{why[1:]}")]
 
 
-def unknown(name: str, known: Iterable[str]) -> str:
+def describe_unknown(name: str, known: Iterable[str]) -> str:
     """That there is nothing of this name, and what may have been meant."""
     close = difflib.get_close_matches(name, list(known), 1)
     return f"is unknown here{f' (did you mean {close[0]}?)' if close else ''}"
