@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.train.data.preview import Preview
 from trueline.train.memory import Memory, format_size
@@ -88,9 +88,9 @@ def summarise(
 
 def write(card: Card, out: Path) -> None:
     """Put the card into the model's folder, as README.md for people and card.json, last."""
-    with fresh(out / "README.md") as file:
+    with atomic_write(out / "README.md") as file:
         file.write(readme(card).encode())
-    with fresh(out / CARD) as file:
+    with atomic_write(out / CARD) as file:
         file.write(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.models.local.weights import Weights, identified
 from trueline.models.open import located
 from trueline.train.method import ModelKind
@@ -58,7 +58,7 @@ def load_tokenizer(
     if weights.template is not None:
         tokenizer.chat_template = weights.template
     if chat_template is not None:
-        tokenizer.chat_template = text_of(chat_template)
+        tokenizer.chat_template = read_text(chat_template)
     if tokenizer.eos_token_id is None:
         raise InputError(f"{name}: its tokenizer has no end token, so nothing could stop")
     if tokenizer.pad_token_id is None:
