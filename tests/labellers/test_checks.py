@@ -17,7 +17,6 @@ from trueline.labellers.answer import Answer
 from trueline.labellers.checks import CHECKS, Check
 from trueline.labellers.guarded import Guarded
 from trueline.policy.load import load
-from trueline.records import ids
 from trueline.records.types import (
     Choice,
     Code,
@@ -57,7 +56,7 @@ def values(name: str, task: Task, texts: dict[str, bool]) -> dict[str, object]:
 
 def example(task: Task | None, *texts: str) -> Example:
     responses = [Response((Message("assistant", text),)) for text in texts]
-    return ids.example([Message("user", "Which?")], responses, task=task)
+    return Example.new([Message("user", "Which?")], responses, task=task)
 
 
 async def labels(name: str, task: Task | None, *texts: str) -> list[Label]:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About
-from trueline.records.types import By, Example, Label, Question
+from trueline.records.types import Example, Label, LabellerId, Question
 
 
 class Bound(Struct, frozen=True):
@@ -40,7 +40,7 @@ class Labeller(Protocol):
     """
 
     @property
-    def by(self) -> By: ...
+    def by(self) -> LabellerId: ...
 
     @property
     def parallel(self) -> int | None: ...
@@ -74,7 +74,8 @@ class Instrument(ABC):
 
             def __init__(self, words: int) -> None:
                 self.words = words
-                self.by = By("grader", f"length:{words}", ids.digest(["length", VERSION, words]))
+                instrument = digest(["length", VERSION, words])
+                self.by = LabellerId("grader", f"length:{words}", instrument, VERSION)
 
             async def answer(self, example, about, questions):
                 count = len(example.responses[about[0]].text.split())
@@ -85,7 +86,7 @@ class Instrument(ABC):
             yield Length(int(rest))
     """
 
-    by: By
+    by: LabellerId
     noun: str = "labeller"
     """What a failed call is said to be of: "the judge failed: …"."""
     parallel: int | None = None

@@ -24,12 +24,12 @@ import msgspec
 from msgspec import Struct
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.hashing import digest
+from trueline.files.lines import read_text
 from trueline.labellers.answer import Answer
 from trueline.labellers.contract import Instrument
 from trueline.labellers.targets import About
-from trueline.records import ids
-from trueline.records.types import By, Code, Example, Hierarchy, Question, Response, Value
+from trueline.records.types import Code, Example, Hierarchy, LabellerId, Question, Response, Value
 from trueline.sandbox import checking, frames, zygote
 from trueline.sandbox.pool import Died, Limits, Report, Sandbox
 
@@ -93,7 +93,7 @@ class Grader(Instrument):
         self._imports = list(imports)
         version = list(sys.version_info[:2])  # what parses depends on it
         parts = ["grader", VERSION, source, self._imports, sandbox.limits, version]
-        self.by = By("grader", name, ids.digest(parts))
+        self.by = LabellerId("grader", name, digest(parts), VERSION)
 
     async def answer(
         self, example: Example, about: About, questions: Sequence[Question]
@@ -157,7 +157,7 @@ class Grader(Instrument):
 
 def from_file(sandbox: Sandbox, path: Path, question: Question) -> Grader:
     """The grader in a file of Python, named after it."""
-    return Grader(sandbox, question, source=text_of(path), name=path.stem)
+    return Grader(sandbox, question, source=read_text(path), name=path.stem)
 
 
 async def validate_grader(

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.contract import Bound, Instrument
@@ -25,8 +26,7 @@ from trueline.labellers.targets import About
 from trueline.models.contract import Completion, Model, Unsupported
 from trueline.policy.crosswalks import map_categories
 from trueline.policy.types import Policy
-from trueline.records import ids
-from trueline.records.types import By, Example, Message, Question, Sampling
+from trueline.records.types import Example, LabellerId, Message, Question, Sampling
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=100)
 VERSION = 1
@@ -134,9 +134,9 @@ class Guard(Instrument):
             map_categories(self._form.crosswalk, (), policy)  # raises if the policy has none
             walk = policy.crosswalks[self._form.crosswalk]
         self._sampling = msgspec.structs.replace(SAMPLING, logprobs=logprobs)
-        versions = [VERSION, self._form.version]
+        versions = [VERSION, self._form.version]  # their sum rises with either
         parts = ["guard", form, versions, model.identity, walk, self._sampling]
-        self.by = By("classifier", name, ids.digest(parts))
+        self.by = LabellerId("classifier", name, digest(parts), sum(versions))
         self._likely = self._form.words is not None
 
     @property

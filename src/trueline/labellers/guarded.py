@@ -11,8 +11,7 @@ from trueline.labellers.answer import NOT_ASKED, Answer, applies
 from trueline.labellers.contract import Bound, Instrument
 from trueline.labellers.targets import About, targets
 from trueline.models.contract import Fatal, ModelError, Transient
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Question
+from trueline.records.types import Example, Label, LabellerId, Question
 from trueline.runs.stream import Patience
 
 Answers = Mapping[str, Answer]
@@ -35,7 +34,7 @@ class Guarded:
         self._breaker = Patience()
 
     @property
-    def by(self) -> By:
+    def by(self) -> LabellerId:
         return self.instrument.by
 
     @property
@@ -65,7 +64,7 @@ class Guarded:
             for about, found in zip(things, given, strict=True):
                 answers.setdefault(about, {}).update(found)
                 labels += [
-                    ids.label(example, question, about, self.by, **found[question.id]._asdict())
+                    Label.new(example, question, about, self.by, **found[question.id]._asdict())
                     for question in group
                     if found[question.id] != NOT_ASKED
                 ]

@@ -31,14 +31,14 @@ from importlib import metadata
 from types import ModuleType
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.files.plugins import Family, find
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.contract import Instrument
 from trueline.labellers.grader import strip_reasoning
 from trueline.labellers.targets import About
-from trueline.records import ids
-from trueline.records.types import By, Example, Question, Response, Task
+from trueline.records.types import Example, LabellerId, Question, Response, Task
 
 VERSION = 1
 """Of what this file does to every answer: raise it when that changes."""
@@ -64,7 +64,9 @@ class Check(Instrument):
     def __init__(self, name: str) -> None:
         """Raises InputError for a name that is no check's and for a package that is missing."""
         self._module = find(CHECKS, name)
-        self.by = By("grader", name, hash_instrument(name, self._module))
+        self.by = LabellerId(
+            "grader", name, hash_instrument(name, self._module), VERSION + self._module.VERSION
+        )
 
     def check_answerable(self, questions: Sequence[Question]) -> None:
         """Raises InputError for a question that is not the check's, or not asked as yes or no."""
@@ -109,7 +111,7 @@ def quote(text: str) -> str:
 def hash_instrument(name: str, module: ModuleType) -> str:
     """The instrument hash of a check: its version, this file's, and those of its PACKAGES."""
     packages = [[package, version(package)] for package in getattr(module, "PACKAGES", ())]
-    return ids.digest(["check", name, VERSION, module.VERSION, packages])
+    return digest(["check", name, VERSION, module.VERSION, packages])
 
 
 def version(package: str) -> str:

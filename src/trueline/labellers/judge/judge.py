@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from trueline.files.hashing import digest
 from trueline.files.text import clean
 from trueline.labellers.answer import Answer, merge_orders
 from trueline.labellers.contract import Bound, Instrument
@@ -21,8 +22,7 @@ from trueline.labellers.judge import loglikelihood, parse
 from trueline.labellers.judge.prompt import Template, fenced
 from trueline.labellers.targets import About
 from trueline.models.contract import Completion, Model, Unsupported
-from trueline.records import ids
-from trueline.records.types import By, Example, Message, Question, Sampling
+from trueline.records.types import Example, LabellerId, Message, Question, Sampling
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=1024)
 VERSION = 1
@@ -50,7 +50,7 @@ class Judge(Instrument):
         self.model, self.template, self.sampling = model, template or Template(), sampling
         words = [self.template.source, loglikelihood.TEMPLATE]
         parts = ["judge", VERSION, model.identity, words, sampling, write]
-        self.by = By("judge", name, ids.digest(parts))
+        self.by = LabellerId("judge", name, digest(parts), VERSION)
         self._likely = not write
         self._schema: bool | None = None  # whether the server takes one, once that is known
 

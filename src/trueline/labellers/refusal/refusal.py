@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -20,14 +19,14 @@ from typing import NamedTuple
 import numpy as np
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest, hash_file
 from trueline.labellers.answer import Answer
 from trueline.labellers.contract import Instrument
 from trueline.labellers.refusal import text as rt
 from trueline.labellers.refusal.text import Floats
 from trueline.labellers.refusal.turns import turns
 from trueline.labellers.targets import About
-from trueline.records import ids
-from trueline.records.types import By, Example, Question
+from trueline.records.types import Example, LabellerId, Question
 
 ANSWERS = ("comply", "partial", "refuse")
 FILE = "labellers/refusal/model.npz"
@@ -106,7 +105,7 @@ def shipped() -> tuple[Weights, str]:
     """The weights that come with the package, and a hash of their file."""
     file = resources.files("trueline").joinpath(FILE)
     with resources.as_file(file) as path:
-        return read(path), blake2b(file.read_bytes(), digest_size=16).hexdigest()
+        return read(path), hash_file(path)
 
 
 class Refusal(Instrument):
@@ -116,7 +115,7 @@ class Refusal(Instrument):
 
     def __init__(self) -> None:
         self._weights, data = shipped()
-        self.by = By("classifier", "refusal", ids.digest(["refusal", VERSION, data]))
+        self.by = LabellerId("classifier", "refusal", digest(["refusal", VERSION, data]), VERSION)
 
     async def answer(
         self, example: Example, about: About, questions: Sequence[Question]
