@@ -133,7 +133,7 @@ def _changed(found: Comparison) -> Panel:
     table = Table("", "items", "before", "after", "gain (95 %)", box=None)
     for one in found.differences:
         gain, metric = one.gain, one.metric
-        counts = "" if metric.value == (True,) else f" = {', '.join(map(str, metric.value))}"
+        counts = "" if metric.accepted == (True,) else f" = {', '.join(map(str, metric.accepted))}"
         limits = "{:+.1%} to {:+.1%}".format(*gain.limits) if gain.limits else gain.note
         table.add_row(
             f"{metric.benchmark}: {metric.question}{counts}, {metric.better} is better",

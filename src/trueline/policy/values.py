@@ -57,7 +57,7 @@ class ValueRule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
         raise NotImplementedError
 
 
-class Share(ValueRule, frozen=True, tag_field="rule", tag="share"):
+class Share(ValueRule, frozen=True, tag_field="kind", tag="share"):
     """1 if the answer to `question` is one of `accepted`, else 0 (of some-of questions: if it names
     one of them); of several labellers, the share whose answer is.  `by` is the labeller, None for
     all."""
@@ -77,7 +77,7 @@ class Share(ValueRule, frozen=True, tag_field="rule", tag="share"):
         return _mean([float(any(matches(v, one) for one in self.accepted)) for v in answers])
 
 
-class Mean(ValueRule, frozen=True, tag_field="rule", tag="mean"):
+class Mean(ValueRule, frozen=True, tag_field="kind", tag="mean"):
     """The answer to `question` as a number (yes is 1, no is 0); of several labellers, their mean.
     `by` is the labeller, None for all."""
 
@@ -97,7 +97,7 @@ class Mean(ValueRule, frozen=True, tag_field="rule", tag="mean"):
         return reason or _mean([n for n in numbers if not isinstance(n, Unscored)])
 
 
-class WeightedRubric(ValueRule, frozen=True, tag_field="rule", tag="weighted-rubric"):
+class WeightedRubric(ValueRule, frozen=True, tag_field="kind", tag="weighted-rubric"):
     """What the Example's own questions come to: the sum of their weights, each times its answer,
     over the sum of the positive weights (as HealthBench scores, arXiv 2505.08775).
 
@@ -133,7 +133,7 @@ class WeightedRubric(ValueRule, frozen=True, tag_field="rule", tag="weighted-rub
         return total / possible
 
 
-class Majority(ValueRule, frozen=True, tag_field="rule", tag="majority"):
+class Majority(ValueRule, frozen=True, tag_field="kind", tag="majority"):
     """The answer to `question` that more than half of at least two labellers give; of some-of
     questions each option by itself.  Derived labels have no vote."""
 
@@ -152,7 +152,7 @@ class Majority(ValueRule, frozen=True, tag_field="rule", tag="majority"):
         return majority(question, [v for v in votes if not isinstance(v, Unscored)])
 
 
-class Agreed(ValueRule, frozen=True, tag_field="rule", tag="agreed"):
+class Agreed(ValueRule, frozen=True, tag_field="kind", tag="agreed"):
     """The answer to `question` that all labellers give."""
 
     question: str
@@ -170,7 +170,7 @@ class Agreed(ValueRule, frozen=True, tag_field="rule", tag="agreed"):
         return distinct[0]
 
 
-class Preferred(ValueRule, frozen=True, tag_field="rule", tag="preferred"):
+class Preferred(ValueRule, frozen=True, tag_field="kind", tag="preferred"):
     """Which response of a pair is better by a preference question: "first", "second" or "tie"."""
 
     question: str = PREFERRED.id
@@ -183,7 +183,7 @@ class Preferred(ValueRule, frozen=True, tag_field="rule", tag="preferred"):
         return Agreed(self.question).value(labels)
 
 
-class Threshold(ValueRule, frozen=True, tag_field="rule", tag="threshold"):
+class Threshold(ValueRule, frozen=True, tag_field="kind", tag="threshold"):
     """Whether the value of another rule is at least, or at most, so much."""
 
     rule: Rule
@@ -209,12 +209,23 @@ class Threshold(ValueRule, frozen=True, tag_field="rule", tag="threshold"):
 
 
 Rule = Share | Mean | WeightedRubric | Majority | Agreed | Preferred | Threshold
+NumberRule = Share | Mean | WeightedRubric
+"""The rules that give a number, and can be held to one labeller."""
+
+OWN = "own"
+"""In place of a question's id: the Example's own questions."""
 
 
 def value_of(rule: Rule, example: Example, about: About, policy: Questions) -> Value | Unscored:
     """What the rule makes of the labels on one thing: the prompt `()`, a response `(i,)`, or a pair
     `(i, j)` with i < j.  The policy says which answers follow from others."""
     return rule.value(Labels(example, about, policy))
+
+
+def number_of(rule: NumberRule, labels: Labels) -> float | Unscored:
+    """What the rule makes of the labels, as a number."""
+    value = rule.value(labels)
+    return value if isinstance(value, Unscored) else _number(value)
 
 
 def rule_hash(rule: Rule) -> str:
