@@ -99,7 +99,10 @@ def test_every_field_has_its_place() -> None:
 def test_dual_preference_leaves_the_choice_open() -> None:
     found = good(old())
     assert str(decided(found)).startswith("no preference is labelled, but more_helpful and safer")
-    assert (decided(found, "more_helpful"), decided(found, "safer")) == ((1, 0), (0, 1))
+    assert (decided(found, "more_helpful"), decided(found, "safer")) == (
+        (1, 0),
+        (0, 1),
+    )
     assert decided(found, "kinder") == (
         "no 'kinder' preference is labelled, but more_helpful and safer: "
         "convert --prefer lets one of them decide"

@@ -161,7 +161,7 @@ def turned_away(example: Example, reason: str) -> Reject:
 
 def bad_row(row: Row, reason: str) -> Reject:
     """The Reject of a row that a format cannot read."""
-    from trueline.records.store.validate import reject
+    from trueline.records.store.validate import new_reject
 
     raw = msgspec.json.encode(row.fields, enc_hook=str).decode()
-    return reject("read", reason, raw, row.file, row.number)
+    return new_reject("read", reason, raw, row.file, row.number)

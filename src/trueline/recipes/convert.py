@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from trueline.files.atomic import explained
+from trueline.files.atomic import os_errors_as_input_errors
 from trueline.files.errors import InputError
 from trueline.files.hashing import hash_file
-from trueline.files.lines import regular
+from trueline.files.lines import check_regular_file
 
 if TYPE_CHECKING:
     from trueline.files.write import Columns
@@ -88,7 +88,7 @@ def convert(asked: Conversion, quiet: bool = False, losing: Losing | None = None
             f"--from {asked.reads}: data sets are not yet fetched from a hub. Download the file, "
             "give it as IN, and name its format with --from"
         )
-    regular(asked.source)
+    check_regular_file(asked.source)
     name, inside = asked.out.name, asked.source.resolve()
     out = Path(os.path.realpath(asked.out))  # resolve() ends in a traceback at a loop of links
     if asked.source.is_dir() and inside in (out, *out.parents):
@@ -100,7 +100,7 @@ def convert(asked: Conversion, quiet: bool = False, losing: Losing | None = None
     if not name:
         raise InputError(f"{asked.out} is a folder: with --to, OUT is a new file")
     for path in (asked.out, beside(asked.out)):
-        with explained(path):
+        with os_errors_as_input_errors(path):
             taken = path.exists()
         if taken:
             raise InputError(f"{path} exists: nothing is overwritten, choose another name")
@@ -276,8 +276,8 @@ async def _write_ours(asked: Conversion) -> Outcome:
         async for item in stream:
             if not isinstance(item, Example):
                 rejects.add(item)
-            elif (reason := validate.unfit(item)) is not None:
-                rejects.add(validate.reject("write", reason, item))
+            elif (reason := validate.why_invalid(item)) is not None:
+                rejects.add(validate.new_reject("write", reason, item))
             else:
                 add(item)
                 count += 1
@@ -296,15 +296,15 @@ class _Rejects:
         self.path, self.counts = beside(out), counts
 
     def __enter__(self) -> _Rejects:
-        from trueline.files.atomic import Fresh
+        from trueline.files.atomic import AtomicFile
 
-        self.fresh = Fresh(self.path)
+        self.fresh = AtomicFile(self.path)
         return self
 
     def add(self, found: Any) -> None:
         from trueline.records.store import jsonl, validate
 
-        self.fresh.file.write(jsonl.encode(validate.storable(found)))
+        self.fresh.file.write(jsonl.encode(validate.storable_reject(found)))
         self.counts[found.reason.split(":")[0]] += 1
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:

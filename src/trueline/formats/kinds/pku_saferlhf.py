@@ -18,7 +18,13 @@ from trueline.files.rows import Row
 from trueline.formats import Fields, Format, bad_row, cells, turned_away
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
 from trueline.records.conversation import Malformed, unpacked
-from trueline.records.preference import PREFERRED, Unsettled, agreed, decided, preference_label
+from trueline.records.preference import (
+    PREFERRED,
+    Unsettled,
+    agreed,
+    decided,
+    preference_label,
+)
 from trueline.records.types import (
     Example,
     Label,
