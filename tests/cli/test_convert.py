@@ -15,9 +15,9 @@ from trueline import formats
 from trueline.cli.convert import command
 from trueline.files.errors import InputError
 from trueline.formats.load import load
+from trueline.policy.values import preferred_responses
 from trueline.recipes import convert
 from trueline.recipes.convert import Conversion
-from trueline.records.preference import pair
 from trueline.records.store import dataset, jsonl
 from trueline.records.types import Example, Message
 
@@ -252,7 +252,7 @@ def test_a_named_question_decides(tmp_path: Path) -> None:
         assert json.loads(out.read_text())["chosen"][0]["content"] == chosen
     ask(tmp_path / "set", tmp_path / "decided", prefer="safer")
     (example,) = dataset.read(tmp_path / "decided")
-    assert pair(example) == example.responses
+    assert preferred_responses(example) == example.responses
     assert {(x.by.kind, x.by.name) for x in example.labels if x.question == "preferred"} == {
         ("derived", "prefer safer")
     }

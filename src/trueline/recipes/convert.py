@@ -150,9 +150,16 @@ class _Stream:
 
 def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
     """What every Example walks through on its way."""
+    from trueline.policy.values import derive_preference
     from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
-    from trueline.records.preference import prefer
-    from trueline.records.types import Example, Reject, Source, with_labels, with_tags
+    from trueline.records.types import (
+        Example,
+        Reject,
+        Source,
+        Unscored,
+        with_labels,
+        with_tags,
+    )
     from trueline.runs.stream import Stage
 
     def mark(example: Example) -> Example:
@@ -164,9 +171,9 @@ def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
         return with_tags(example, *asked.tags)
 
     def decide(example: Example) -> Item:
-        label = prefer(example, asked.prefer or "")
-        if isinstance(label, str):
-            return Reject("prefer", label, example)
+        label = derive_preference(example, asked.prefer or "")
+        if isinstance(label, Unscored):
+            return Reject("prefer", label.reason, example)
         return with_labels(example, label)
 
     boilerplate = Boilerplate(asked.keep_boilerplate)
