@@ -80,7 +80,9 @@ def test_trl_in_every_kind_of_file(table: Path, tmp_path: Path, name: str) -> No
     ask(table, tmp_path / "set", reads="safer-instruct")
     ask(tmp_path / "set", tmp_path / name, writes="trl-preference")
     read = [e for e in load(tmp_path / name, "trl-preference") if isinstance(e, Example)]
-    assert list(map(pair, read)) == list(map(pair, dataset.read(tmp_path / "set")))
+    assert list(map(preferred_responses, read)) == list(
+        map(preferred_responses, dataset.read(tmp_path / "set"))
+    )
     if name.endswith(".parquet"):
         columns = pq.read_schema(tmp_path / name)
         assert columns.names == ["prompt", "chosen", "rejected"]
