@@ -100,7 +100,7 @@ def gather(path: Path, metrics: Sequence[Metric], policy: Policy) -> dict[Key, M
         for reject in dataset.rejects(path):
             if (item := reject.example) is not None:
                 for _, scores in by_benchmark.get(item.tag(TAG) or "", ()):
-                    scores.add(item.id, ItemScore(None, _cluster(item), reject.reason[:REASON]))
+                    scores.add(item.id, ItemScore(None, _cluster(item), reject.message[:REASON]))
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
     return gathered
