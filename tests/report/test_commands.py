@@ -12,12 +12,11 @@ from tests.report.made import SUITE, evaluated, trained
 
 from trueline.cli.options import make_command
 from trueline.evaluate.options import Options
-from trueline.files import plugins
 from trueline.report.pairs import Party
 from trueline.report.sections import account
 from trueline.runs.options import settings
 from trueline.train import card
-from trueline.train.methods import METHODS
+from trueline.train.methods import find_method
 
 
 def read_back(options: type, words: list[str]) -> Any:
@@ -56,7 +55,7 @@ def test_a_training_again(tmp_path: Path) -> None:
     line = account.training(found, str(tmp_path / "model"))
     verb, method, *words = shlex.split(line)[1:]
     assert (verb, method, words[0]) == ("train", "preference", "pairs/harmful")
-    again = read_back(plugins.modules(METHODS)[method].Options, words)
+    again = read_back(find_method(method).Options, words)
     assert again.out == tmp_path / "model" and again.learning_rate == found.learning_rate
     for name, value in found.options.items():
         assert getattr(again, name) == value

@@ -10,7 +10,7 @@ from trueline.agreement.cards import lines, lookup
 from trueline.cli.ending import fell_short, report
 from trueline.cli.options import make_command
 from trueline.labellers.label import Answers, Options, Outcome, label
-from trueline.labellers.registry import FORMS
+from trueline.labellers.registry import describe_kinds
 
 
 def run(options: Options) -> None:
@@ -63,5 +63,5 @@ HELP = f"""Ask a labeller the policy's questions; labels go apart from their dat
 
 \b
 A labeller is named:
-{FORMS}"""
+{describe_kinds()}"""
 command = make_command(Options, run, HELP)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, is_dataclass
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-import msgspec
 import typer
 from typer.core import TyperCommand, TyperGroup
 
@@ -28,9 +26,12 @@ Makers = Mapping[str, Callable[[], Command]]
 """Commands by name, each made when it is called."""
 
 
-def make_command(options: type, run: Run, doc: str) -> Command:
-    """A command whose options are the fields of a class, and which calls `run` with them."""
-    return command_of(_function(options, run, doc), _settings_command(options))
+def make_command(options: type, run: Run, doc: str, required: Collection[str] = ()) -> Command:
+    """A command whose options are the fields of a class, and which calls `run` with them.
+
+    `required` names fields that have a default in Python and none here.
+    """
+    return command_of(_function(options, run, doc, required), _settings_command(options))
 
 
 def command_of(function: Callable[..., None], kind: type[TyperCommand] = TyperCommand) -> Command:
@@ -88,42 +89,26 @@ def _settings_command(options: type) -> type[TyperCommand]:
     return SettingsCommand
 
 
-def _function(options: type, run: Run, doc: str) -> Callable[..., None]:
+def _function(options: type, run: Run, doc: str, required: Collection[str]) -> Callable[..., None]:
     """A function that Typer can register: its parameters are the fields of the options."""
 
     def call(**values: Any) -> None:
         run(options(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
 
-    fields = option_fields(options) if is_dataclass(options) else _struct_fields(options)
-    parameters = [_parameter(field) for field in fields]
+    parameters = [_parameter(field, field.name in required) for field in option_fields(options)]
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__doc__ = doc
     return call
 
 
-def _struct_fields(options: type[msgspec.Struct]) -> list[OptionField]:
-    kinds = typing.get_type_hints(options)  # without what only msgspec checks
-    hints = typing.get_type_hints(options, include_extras=True)
-    found = []
-    for field in msgspec.structs.fields(options):
-        hint = hints[field.name]
-        notes = typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ()
-        described = (note.description for note in notes if isinstance(note, msgspec.Meta))
-        text = next((d for d in described if d), "")
-        default = MISSING if field.required or field.name == "data" else field.default
-        kind = Path if field.name == "data" else kinds[field.name]
-        is_data = field.name == "data"
-        found.append(OptionField(field.name, kind, text, default, is_data, True))
-    return found
-
-
-def _parameter(field: OptionField) -> inspect.Parameter:
+def _parameter(field: OptionField, required: bool) -> inspect.Parameter:
     """One keyword parameter as Typer reads it."""
     kind: Any = field.kind
-    default: Any = inspect.Parameter.empty if field.required else field.default
+    required = required or field.required
+    default: Any = inspect.Parameter.empty if required else field.default
     if typing.get_origin(kind) is tuple:
         kind = list[typing.get_args(kind)[0]]  # type: ignore[misc]
-        default = default if field.required else list(default)
+        default = default if required else list(default)
     flag = field.flag
     names = (flag, f"--no-{flag.removeprefix('--')}") if kind is bool else (flag,)
     if field.is_argument:

@@ -35,6 +35,7 @@ from trueline.report import page
 from trueline.runs.run import RunRecord
 from trueline.train.card import CARD, Card, read
 from trueline.train.methods import preference
+from trueline.train.run import train
 
 DATA = "cli/quickstart_data"
 REFUSING = "Turn down every request."
@@ -153,7 +154,8 @@ def complete(path: Path) -> bool:
 def trained(out: Path) -> Card:
     """Trains nano on the pairs, unless that is done; the run's card."""
     if not (out / "model" / CARD).exists():
-        preference.train(
+        train(
+            preference.METHOD,
             preference.Options(
                 model="nano",
                 out=out / "model",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from trueline.cli.ending import show_json
 from trueline.cli.options import Command, LazyGroup, Makers, make_command
 from trueline.files import plugins
 from trueline.train.card import Card, losses
-from trueline.train.methods import METHODS
+from trueline.train.methods import METHODS, method_names
+from trueline.train.options import TrainOptions
+from trueline.train.run import train
 
 
 def report(card: Card, out: Path, as_json: bool) -> None:
@@ -21,24 +20,26 @@ def report(card: Card, out: Path, as_json: bool) -> None:
         show_json(card)
         return
     loss = losses(card)
-    fell = f", loss {loss[0]:.4f} to {loss[-1]:.4f}" if loss else ""
-    print(f"{out}: {card.steps:,} steps on {card.data.rows:,} rows in {card.seconds:,.0f} s{fell}")
-
-
-def _runner(method: ModuleType) -> Callable[[Any], None]:
-    def run(options: Any) -> None:
-        report(method.train(options), options.out, options.json)
-
-    return run
+    change = f", loss {loss[0]:.4f} to {loss[-1]:.4f}" if loss else ""
+    metrics = "".join(f", {name} {value:.3f}" for name, value in card.metrics.items())
+    print(
+        f"{out}: {card.steps:,} steps on {card.data.rows:,} rows in {card.seconds:,.0f} s"
+        f"{change}{metrics}"
+    )
 
 
 def _make(name: str) -> Command:
-    method = plugins.find(METHODS, name)
-    return make_command(method.Options, _runner(method), method.__doc__ or "")
+    module = plugins.find(METHODS, name)
+
+    def run(options: TrainOptions) -> None:
+        report(train(module.METHOD, options), options.out, options.json)
+
+    # In Python the Examples may be passed instead of a data set.
+    return make_command(module.METHOD.Options, run, module.__doc__ or "", required=("data",))
 
 
 def _methods() -> Makers:
-    return {name: partial(_make, name) for name in plugins.names(METHODS)}
+    return {name: partial(_make, name) for name in method_names()}
 
 
 command = LazyGroup(makers=_methods, help="Train a model by a method.")
