@@ -108,11 +108,16 @@ def test_a_model_without_likelihoods_is_told_of_and_may_write() -> None:
 
 def test_an_endpoint_is_told_before_anything_is_asked() -> None:
     """No server is there: a call would fail in another way."""
-    both = ("sums.toml", "choices.toml")
+    both = "sums.toml,choices.toml"
     with pytest.raises(InputError, match=r"--choice written.* or leave out choices"):
         ran("http://127.0.0.1:9/v1#m", both)
     assert not Path("out").exists()
-    given = {"benchmark": both, "data": Path(), "choice": "written", "dry_run": True}
+    given = {
+        "benchmark": tuple(both.split(",")),
+        "data": Path(),
+        "choice": "written",
+        "dry_run": True,
+    }
     assert evaluate(Options(model="http://127.0.0.1:9/v1#m", **given)) is None
 
 
