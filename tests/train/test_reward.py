@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 from trueline.files.errors import InputError
 from trueline.models.local.classifier import Head
 from trueline.models.local.weights import Weights
-from trueline.records.preference import decided
+from trueline.policy.values import find_preference
 from trueline.records.types import Example
 from trueline.train.method import TrainingContext
 from trueline.train.methods import reward
@@ -39,7 +39,7 @@ async def margins(folder: Path, pairs: list[Example]) -> list[float]:
     found = []
     for example in pairs:
         scores = [await head.scores(example.prompt, r.messages) for r in example.responses]
-        chosen, rejected = decided(example)
+        chosen, rejected = find_preference(example)
         found.append(scores[chosen].logits[0] - scores[rejected].logits[0])
     return found
 
@@ -104,7 +104,7 @@ async def test_it_learns_what_is_preferred_and_a_saved_one_scores_as_it_did(
     model, tokenizer = trainers[0].model.eval(), AutoTokenizer.from_pretrained(tmp_path / "m")
     for example, margin in zip(heldout, found, strict=True):
         scores = []
-        for index in decided(example):
+        for index in find_preference(example):
             turns = [
                 {"role": m.role, "content": m.content}
                 for m in (*example.prompt, *example.responses[index].messages)

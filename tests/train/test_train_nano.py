@@ -13,8 +13,9 @@ from tools.nano.small_english.splits import COMBINATION, TRAIN
 from trueline.models.local.classifier import Head
 from trueline.models.local.weights import Weights
 from trueline.models.open import located, open_model
-from trueline.records.preference import decided, preference_label
-from trueline.records.types import Example, LabellerId, Message, Response, with_labels
+from trueline.policy.preference import preference_label
+from trueline.policy.values import find_preference
+from trueline.records.types import Example, LabellerId, Message, Response, Unscored, with_labels
 from trueline.train.methods import preference, reward
 from trueline.train.run import train
 
@@ -90,8 +91,8 @@ async def test_a_reward_model_of_nano_tells_good_from_bad_in_requests_it_never_s
     head, heldout = Head(Weights("reward", tmp_path / "m")), good_and_bad(COMBINATION, 80)
     right = 0
     for example in heldout:
-        order = decided(example)
-        assert not isinstance(order, str)
+        order = find_preference(example)
+        assert not isinstance(order, Unscored)
         chosen, rejected = [
             await head.scores(example.prompt, example.responses[i].messages) for i in order
         ]
