@@ -47,4 +47,4 @@ def _recipes() -> Makers:
     return {name: partial(_make, name) for name in plugins.names(RECIPES)}
 
 
-command = LazyGroup(makers=_recipes, help="Make Examples by a recipe.")
+command = LazyGroup(makers=_recipes, missing=_make, help="Make Examples by a recipe.")

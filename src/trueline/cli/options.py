@@ -44,7 +44,8 @@ def command_of(function: Callable[..., None], kind: type[TyperCommand] = TyperCo
 class LazyGroup(TyperGroup):
     """A group that knows its commands by name, and makes them when they are called.
 
-    `summaries` has the help lines of those that are listed without being made.
+    `summaries` has the help lines of those that are listed without being made; `missing` makes a
+    command of any other name, or raises what is to be said of it.
     """
 
     def __init__(
@@ -52,19 +53,21 @@ class LazyGroup(TyperGroup):
         *,
         makers: Callable[[], Makers],
         summaries: Mapping[str, str] | None = None,
+        missing: Callable[[str], Command] | None = None,
         no_args_is_help: bool = True,
         **settings: Any,
     ) -> None:
         settings |= {"rich_markup_mode": None, "no_args_is_help": no_args_is_help}
         super().__init__(**settings)
-        self._makers, self._summaries = makers, summaries or {}
+        self._makers, self._summaries, self._missing = makers, summaries or {}, missing
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self._makers())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        make = self._makers().get(cmd_name)
-        return None if make is None else make()
+        if make := self._makers().get(cmd_name):
+            return make()
+        return self._missing(cmd_name) if self._missing else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         rows = [

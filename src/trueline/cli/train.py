@@ -42,4 +42,4 @@ def _methods() -> Makers:
     return {name: partial(_make, name) for name in method_names()}
 
 
-command = LazyGroup(makers=_methods, help="Train a model by a method.")
+command = LazyGroup(makers=_methods, missing=_make, help="Train a model by a method.")
