@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trueline.models.local import engine, loglikelihoods
+from trueline.models.local import engine, loglikelihoods, work
 from trueline.models.open import open_model
 from trueline.records.types import Message
 
@@ -21,8 +21,8 @@ from trueline.records.types import Message
 def read_whole() -> None:
     """From here on each row reads its own prompt, in batches by length alone."""
     loglikelihoods._Reading.shares = lambda self, width: False  # type: ignore[method-assign]
-    engine._families = lambda works: [list(works)]
-    engine._Work.order = engine._Work.length  # type: ignore[assignment]
+    engine.families = lambda works: [list(works)]
+    work.Work.order = work.Work.length  # type: ignore[assignment]
 
 
 async def scored(work: dict[str, Any], rows: int) -> dict[str, Any]:

@@ -291,7 +291,7 @@ async def until(true: Callable[[], bool]) -> None:
 async def test_a_host_that_refuses_many_and_says_how_long_rests_for_all_its_clients() -> None:
     async with Server(faults=["429"] * 12, retry_after="0.4") as server:
         model, other = endpoint(server), endpoint(server)
-        shared, now = adaptive_limit.join(model.host, 1), asyncio.get_running_loop().time
+        shared, now = adaptive_limit.join_host(model.host, 1), asyncio.get_running_loop().time
 
         def sent(wave: str) -> asyncio.Future[list[list[Completion]]]:
             asked = [[Message("user", f"{wave}{i}")] for i in range(6)]
@@ -306,7 +306,7 @@ async def test_a_host_that_refuses_many_and_says_how_long_rests_for_all_its_clie
         await other.generate([Message("user", "another")], SAMPLING)
         assert now() >= rested
         await asyncio.gather(first, second)
-        adaptive_limit.part(model.host, asyncio.get_running_loop())
+        adaptive_limit.leave_host(model.host, asyncio.get_running_loop())
         await model.close()
         await other.close()
     assert len(server.answered) == 13

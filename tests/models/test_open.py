@@ -180,7 +180,7 @@ async def test_a_scripted_function_in_the_ledger(tmp_path: Path) -> None:
             await model.generate(ASKED, SAMPLING, n=4)
         assert await model.loglikelihood(ASKED, ["a", "bb"]) == [-1.0, -2.0]
         assert await model.loglikelihood(ASKED, ["a", "bb"]) == [-1.0, -2.0]
-    assert [(first, n) for _, first, n in inner.requests] == [(0, 2), (2, 1), (3, 1), (0, 2)]
+    assert [(asked.first, asked.n) for asked in inner.requests] == [(0, 2), (2, 1), (3, 1), (0, 2)]
     (spend,) = summary(path)
     assert (spend.calls, spend.answers, spend.attempts) == (3, 4, 4)
     assert spend.failures == {"ModelError": 1}

@@ -45,8 +45,8 @@ class Tokenizer:
             1: AddedToken("    ", special=False),
         }
 
-    def apply_chat_template(self, turns: Any, **_: Any) -> str:
-        return self._template.render(messages=turns)
+    def apply_chat_template(self, turns: Any, tools: Any = None, **_: Any) -> str:
+        return self._template.render(messages=turns, tools=tools)
 
 
 def turns(*texts: str) -> list[Message]:

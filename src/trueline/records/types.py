@@ -15,6 +15,7 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
 
 _ONE, _NO_ARGUMENTS = 1.0, "{}"
+_NO_PARAMETERS = '{"type": "object", "properties": {}}'
 
 
 def _exact(record: Struct, **defaults: float | str) -> None:
@@ -38,6 +39,18 @@ class ToolCall(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         _exact(self, arguments=_NO_ARGUMENTS)
+
+
+class Tool(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A function that a model may call; `parameters` is the JSON schema of its arguments, as JSON
+    text."""
+
+    name: str
+    description: str
+    parameters: str = _NO_PARAMETERS
+
+    def __post_init__(self) -> None:
+        _exact(self, parameters=_NO_PARAMETERS)
 
 
 class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
