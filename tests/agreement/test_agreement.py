@@ -12,9 +12,9 @@ from tests.agreement.rated import LETTER, POLICY, A, B, C, label, made, rated
 from trueline.agreement.agreement import OnQuestion, Sides, agreements
 from trueline.agreement.answers import Gathered, chosen, gather, grouping, names
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.policy import pku
-from trueline.records import ids
-from trueline.records.types import By, Example, with_labels, with_tags
+from trueline.records.types import Example, Label, LabellerId, with_labels, with_tags
 
 # Krippendorff (2011), two observers and four; Cohen (1960), 200 diagnoses
 BEN, GERRY = "aabbdcccedda", "babbbccceddd"
@@ -46,7 +46,7 @@ def test_alpha_of_two_observers_as_published() -> None:
 def test_alpha_of_four_observers_with_gaps_as_published() -> None:
     rows = [line.split() for line in FOUR.split("\n") if line]
     units = [[x if x == "." else int(x) for x in unit] for unit in zip(*rows, strict=True)]
-    raters = [By("person", f"rater {i}") for i in range(4)]
+    raters = [LabellerId("person", f"rater {i}") for i in range(4)]
     [report] = compared(rated(raters, units, POLICY["helpfulness"]))
     *pairs, joint = report.agreements
     assert len(pairs) == 6 and joint.joint and joint.first == tuple(by.name for by in raters)
@@ -112,7 +112,7 @@ def test_what_nobody_was_asked_is_not_missing() -> None:
     assert one.alpha is not None and one.alpha.estimate is None  # one value alone says nothing
 
 
-def judged(number: int, by: By, safe: bool, severity: int | None = None) -> Example:
+def judged(number: int, by: LabellerId, safe: bool, severity: int | None = None) -> Example:
     example = made(number)
     given = [label(example, "safe", by, safe)]
     if severity is not None:
@@ -180,16 +180,16 @@ def test_sets_of_options_are_compared_as_sets() -> None:
 
 
 def test_one_question_in_two_wordings_is_compared_and_named() -> None:
-    theirs = By("imported", "pku")
+    theirs = LabellerId("imported", "pku")
     examples = []
     for number in range(10):
         example = made(number)
-        imported = ids.label(example, pku.SAFE, (0,), theirs, value=number > 4)
+        imported = Label.new(example, pku.SAFE, (0,), theirs, value=number > 4)
         examples.append(with_labels(example, imported, label(example, "safe", C, number > 3)))
     [report] = compared(examples)
     assert report.wordings == {
-        ids.digest(pku.SAFE): ["pku"],
-        ids.digest(POLICY["safe"]): ["judge"],
+        digest(pku.SAFE): ["pku"],
+        digest(POLICY["safe"]): ["judge"],
     }
     assert report.agreements[0].raw_agreement == 0.9
 
@@ -217,8 +217,8 @@ def test_stated_probabilities_are_held_against_the_other() -> None:
 
 
 def test_labellers_are_told_apart_and_found() -> None:
-    twice = [By("judge", "nano", "1" * 32), By("judge", "nano", "2" * 32)]
-    raters = [A, *twice, By("classifier", "Ada", "3" * 32)]
+    twice = [LabellerId("judge", "nano", "1" * 32), LabellerId("judge", "nano", "2" * 32)]
+    raters = [A, *twice, LabellerId("classifier", "Ada", "3" * 32)]
     assert list(names(raters).values()) == [
         "person Ada",
         "judge nano 11111111",

@@ -12,10 +12,10 @@ from trueline.agreement.agree import Options, agree
 from trueline.files.errors import InputError
 from trueline.labellers.refusal.refusal import Refusal
 from trueline.records.store import dataset, jsonl
-from trueline.records.types import By, Example, with_labels, with_tags
+from trueline.records.types import Example, LabellerId, with_labels, with_tags
 
 
-def data(path: Path, count: int = 80, wrong: int = 10, fails: int = 0, by: By = C) -> Path:
+def data(path: Path, count: int = 80, wrong: int = 10, fails: int = 0, by: LabellerId = C) -> Path:
     """Examples that two people rate alike; the instrument errs on some and fails on others."""
     examples: list[Example] = []
     for n in range(count):
@@ -87,7 +87,7 @@ def test_where_nothing_is_known_that_is_said(tmp_path: Path) -> None:
 
 
 def test_a_hash_from_elsewhere_is_no_path(tmp_path: Path) -> None:
-    strange = By("judge", "judge", "../../escaped")
+    strange = LabellerId("judge", "judge", "../../escaped")
     source = data(tmp_path / "data.jsonl", by=strange)
     [path] = measured(source, tmp_path / "a" / "cards")
     assert path.parent == tmp_path / "a" / "cards" and not (tmp_path / "escaped.json").exists()

@@ -35,7 +35,7 @@ from trueline.evaluate.results import Comparison, Difference
 from trueline.evaluate.run import evaluate
 from trueline.evaluate.scores import ItemScore, MetricScores
 from trueline.files.errors import InputError
-from trueline.records import ids
+from trueline.files.hashing import text_digest
 from trueline.statistics.intervals import student_quantile
 from trueline.statistics.multiple import benjamini_hochberg
 
@@ -294,7 +294,7 @@ def test_opposite_signs_are_a_disagreement_and_one_instrument_has_none(tmp_path:
 
 def test_one_model_on_both_sides_is_told(tmp_path: Path) -> None:
     folder_of(tmp_path / "a", bench(*[T, F] * 8))
-    other = folder_of(tmp_path / "b", bench(*[F, T] * 8), identity=ids.text_digest("a"))
+    other = folder_of(tmp_path / "b", bench(*[F, T] * 8), identity=text_digest("a"))
     found = compare(tmp_path / "a", other)
     assert found.headline.startswith("the same model on both sides")
     assert found.improved == found.impaired == 0

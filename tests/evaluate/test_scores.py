@@ -35,9 +35,8 @@ from trueline.evaluate.scores import (
     spread,
 )
 from trueline.files.errors import InputError
-from trueline.records import ids
 from trueline.records.store import dataset
-from trueline.records.types import Example, Message, Response, with_labels, with_responses
+from trueline.records.types import Example, Label, Message, Response, with_labels, with_responses
 from trueline.statistics.intervals import wilson
 from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import mean
@@ -136,8 +135,8 @@ def test_a_later_label_takes_the_place_of_an_earlier_one_and_any_of_none(tmp_pat
     one, question = bench(True), POLICY["correct"]
     example = record(one, 0)
     assert isinstance(example, Example)
-    none = ids.label(example, question, (0,), GRADER, unscored="late", occurrence=1)
-    last = ids.label(example, question, (0,), GRADER, value=False, occurrence=2)
+    none = Label.new(example, question, (0,), GRADER, unscored="late")
+    last = Label.new(example, question, (0,), GRADER, value=False)
     for name, labels, worth in (("a", (none,), 1.0), ("b", (none, last), 0.0)):
         writer = dataset.Writer(tmp_path / name)
         writer.add(with_labels(example, *labels))
@@ -149,7 +148,7 @@ def test_a_later_label_takes_the_place_of_an_earlier_one_and_any_of_none(tmp_pat
 def test_what_follows_from_another_answer_is_not_unscored(tmp_path: Path) -> None:
     one = bench(0, question="severity", counts=(), high=3.0, better="lower")
     example = with_responses(item(one, 0), Response((Message("assistant", "Sure."),)))
-    safe = ids.label(example, POLICY["safe"], (0,), GRADER, value=True)
+    safe = Label.new(example, POLICY["safe"], (0,), GRADER, value=True)
     writer = dataset.Writer(tmp_path / "out")
     writer.add(with_labels(example, safe))
     writer.close(True)

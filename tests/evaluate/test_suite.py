@@ -17,7 +17,7 @@ from trueline.labellers.checks import checks
 from trueline.labellers.refusal.refusal import answerable
 from trueline.labellers.registry import open_labeller
 from trueline.policy.load import load
-from trueline.records.store.validate import unfit
+from trueline.records.store.validate import why_invalid
 from trueline.records.types import Choice, Constraints, Example, Reference
 
 POLICY = load()
@@ -132,7 +132,7 @@ def sound(one: Benchmark, found: Items) -> None:
     """What holds for the items of every benchmark, wherever they are from."""
     assert found.examples and len({e.id for e in found.examples}) == len(found.examples)
     for example in found.examples:
-        assert unfit(example) is None
+        assert why_invalid(example) is None
         assert example.tag(TAG) == one.name
         assert any(m.content.strip() for m in example.prompt if m.role == "user")
         assert example.prompt[-1].role == "user"
@@ -181,7 +181,7 @@ def test_items_from_real_data(name: str, shared_data: Path) -> None:
     found = items(one, shared_data)
     counted: dict[str, int] = {}
     for row in found.rejects:
-        counted[row.reason] = counted.get(row.reason, 0) + 1
+        counted[row.message] = counted.get(row.message, 0) + 1
     assert counted == REJECTED.get(name, {})
     assert len(found.examples) == COUNTS.get(name, len(found.examples))
     assert found.found.pinned
@@ -207,7 +207,7 @@ def test_items_of_the_package(name: str) -> None:
 def test_items_of_the_shape_of_the_hub(name: str, tmp_path: Path) -> None:
     one = from_hub(SUITE[name], tmp_path)
     found = items(one, tmp_path)
-    assert not found.rejects, found.rejects[0].reason
+    assert not found.rejects, found.rejects[0].message
     assert not found.found.pinned, "the first to be read pins the file"
     sound(one, found)
     accepted(one, found)

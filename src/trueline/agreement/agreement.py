@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from trueline.agreement.answers import Gathered, Ratings, chosen, listed, names
 from trueline.files.errors import InputError
-from trueline.records.types import By
+from trueline.records.types import LabellerId
 from trueline.statistics import agreement as coefficients
 from trueline.statistics.calibration import brier, expected_calibration_error
 from trueline.statistics.coverage import FLOOR, extremes, headline
@@ -34,7 +34,7 @@ PAIRS = 45
 # Items, and distinct answers, from which a thousand resamples must do: ten take half a minute.
 _MANY, _WIDE = 5_000, 300
 
-Pairs = Sequence[tuple[By, By]]
+Pairs = Sequence[tuple[LabellerId, LabellerId]]
 
 
 class Confusion(Struct, frozen=True):
@@ -154,7 +154,11 @@ def agreements(found: Gathered, sides: Sides, floor: float = FLOOR) -> list[OnQu
 
 
 def _question(
-    ratings: Ratings, first: Sequence[By], second: Sequence[By], called: dict[By, str], floor: float
+    ratings: Ratings,
+    first: Sequence[LabellerId],
+    second: Sequence[LabellerId],
+    called: dict[LabellerId, str],
+    floor: float,
 ) -> OnQuestion:
     left, right = ([by for by in side if by in ratings.given] for side in (first, second))
     shown = [*left, *right] if second else [by for by in called if by in ratings.given]
@@ -183,7 +187,7 @@ def _question(
 class Compare:
     """Compares labellers on one question."""
 
-    def __init__(self, ratings: Ratings, called: dict[By, str], floor: float) -> None:
+    def __init__(self, ratings: Ratings, called: dict[LabellerId, str], floor: float) -> None:
         self.ratings, self.called, self.floor = ratings, called, floor
         self.metric = METRICS.get(ratings.kind, "nominal")
 
@@ -352,7 +356,7 @@ def mean_of(statistics: Sequence[Statistic]) -> Statistic:
     return Statistic(np.concatenate([s.rows for s in statistics], axis=1), of)
 
 
-def _covered(ratings: Ratings, by: By, name: str) -> Covered:
+def _covered(ratings: Ratings, by: LabellerId, name: str) -> Covered:
     """Coverage of the answers that the labeller was asked for; those that follow are not."""
     out = ratings.implied.get(by, set())
     answers = [value for unit, value in ratings.given[by].items() if unit not in out]

@@ -17,8 +17,8 @@ from trueline.evaluate.instruments import JUDGE, bound_of
 from trueline.evaluate.options import LOCAL, Options
 from trueline.evaluate.results import BenchmarkRun, Results
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.store import dataset
 from trueline.records.types import Example, Reject, Sampling
 

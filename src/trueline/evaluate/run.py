@@ -21,12 +21,12 @@ from trueline.evaluate.plan import Plan, plan
 from trueline.evaluate.results import BenchmarkRun, Metric, Results
 from trueline.evaluate.scores import gather, measured
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.models.contract import Model
 from trueline.models.open import without_key
 from trueline.models.roles import Role
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.types import Example, with_labels
 from trueline.runs.context import setup
 from trueline.runs.options import check_options

@@ -26,7 +26,7 @@ from trueline.policy.answers import format_value, matches
 from trueline.policy.depend import resolve_answer
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
-from trueline.records.types import By, Example, Label, Value
+from trueline.records.types import Example, Label, LabellerId, Value
 from trueline.statistics.coverage import extremes
 from trueline.statistics.intervals import Interval, undefined, wilson
 from trueline.statistics.resample import bootstrap
@@ -111,7 +111,9 @@ def gather(
         for reject in dataset.rejects(path):
             if (turned := reject.example) is not None:
                 for _, scores in wanted.get(turned.tag(TAG) or "", ()):
-                    scores.add(turned.id, ItemScore(None, _cluster(turned), reject.reason[:REASON]))
+                    scores.add(
+                        turned.id, ItemScore(None, _cluster(turned), reject.message[:REASON])
+                    )
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
     return found
@@ -167,7 +169,7 @@ def _implied(example: Example, metric: Metric, number: int, policy: Policy) -> V
     return None if by is None else resolve_answer(example, question, (number,), by, policy)
 
 
-def _is(by: By, metric: Metric) -> bool:
+def _is(by: LabellerId, metric: Metric) -> bool:
     return by.instrument == metric.instrument and _bare(by.name) == metric.name
 
 

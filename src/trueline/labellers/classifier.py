@@ -30,7 +30,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.hashing import digest
+from trueline.files.lines import read_text
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
@@ -40,8 +41,7 @@ from trueline.policy.answers import why_invalid
 from trueline.policy.crosswalks import map_categories
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Question
+from trueline.records.types import Example, Label, LabellerId, Question
 from trueline.runs.stream import Patience
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Classifier:
             for name, answering in mapping.answers.items()
         }
         parts = ["classifier", VERSION, head.identity, mapping.reads, self._kind, self._answers]
-        self.by = By("classifier", head.name, ids.digest(parts))
+        self.by = LabellerId("classifier", head.name, digest(parts))
         self._checked: set[str] = set()
         self._patience = Patience()
 
@@ -138,7 +138,7 @@ class Classifier:
 
     def _check(self, question: Question) -> None:
         """InputError where the mapping's values are no answers to the question as it is asked."""
-        if (asked := ids.digest(question)) in self._checked:
+        if (asked := digest(question)) in self._checked:
             return
         where = f"{self.by.name}: the mapping's answers.{question.id}"
         if question.kind not in _READ:
@@ -190,7 +190,7 @@ def classifier(name: str, mapping: Path | None = None, policy: Policy | None = N
 def read_mapping(path: Path) -> Mapping:
     """The mapping in a TOML file; InputError where it is none."""
     try:
-        return msgspec.convert(tomllib.loads(text_of(path)), Mapping)
+        return msgspec.convert(tomllib.loads(read_text(path)), Mapping)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: {error}") from error
 

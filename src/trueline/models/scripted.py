@@ -21,9 +21,9 @@ import msgspec
 from msgspec import Struct
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.hashing import digest
+from trueline.files.lines import read_text
 from trueline.models.contract import Completion, ModelError, Unsupported
-from trueline.records.ids import digest
 from trueline.records.types import Message, Sampling, Tool
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def script(path: Path) -> Scripted:
 
 
 def _rules(path: Path) -> list[Rule]:
-    raw = text_of(path)
+    raw = read_text(path)
     try:
         if raw.lstrip().startswith("["):
             return msgspec.json.decode(raw, type=list[Rule])
@@ -160,11 +160,12 @@ def _completion(
 ) -> Completion:
     """Words stand in for tokens.  Raises ModelError for a call of a tool that is not offered."""
     if not isinstance(answer, Completion):
+        texts = [m.content for m in messages] + [f"{t.name} {t.description}" for t in tools]
         message = Message("assistant", answer) if isinstance(answer, str) else answer
         answer = Completion(
             message,
             finish="tool_calls" if message.tool_calls else "stop",
-            prompt_tokens=sum(len(m.content.split()) for m in messages),
+            prompt_tokens=sum(len(text.split()) for text in texts),
             completion_tokens=len(message.content.split()),
         )
     offer = {tool.name for tool in tools}

@@ -67,8 +67,11 @@ class Batcher(Generic[Q]):
     What `serve` raises is told to each of those callers, and the next requests are served.
     """
 
-    def __init__(self, serve: Callable[[list[Q]], None], *, rows: int, name: str) -> None:
-        self._serve, self._most, self._name = serve, GATHER * rows, name
+    def __init__(
+        self, serve: Callable[[list[Q]], None], *, rows: int, name: str, idle_s: float = IDLE_S
+    ) -> None:
+        self._serve, self._most = serve, GATHER * rows
+        self._name, self._idle_s = name, idle_s
         self._queue: queue.SimpleQueue[Q | None] = queue.SimpleQueue()  # None wakes it to end
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -117,7 +120,7 @@ class Batcher(Generic[Q]):
         """The next request; None, and no thread any more, if there is none."""
         while True:
             with contextlib.suppress(queue.Empty):
-                request = self._queue.get(timeout=IDLE_S)
+                request = self._queue.get(timeout=self._idle_s)
                 if request is not None:
                     return request
             with self._lock:

@@ -17,12 +17,12 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.models.contract import Fatal, ModelError
 from trueline.models.local import weights
 from trueline.models.local.batching import TOKENS, Batcher, Reply, run_halving, split
 from trueline.models.local.engine import WINDOW, quiet
 from trueline.models.local.templates import Template
-from trueline.records.ids import digest
 from trueline.records.types import Message
 
 # Architectures whose position ids start after their padding token's.
