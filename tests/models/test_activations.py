@@ -41,7 +41,7 @@ async def test_they_are_the_means_that_transformers_gives(tiny: Path) -> None:
         with torch.no_grad():
             hidden = plain(torch.tensor([ids]), output_hidden_states=True).hidden_states
         for layer, mean in zip([2, 0, 1], means, strict=True):
-            np.testing.assert_allclose(mean, hidden[layer][0, start:].mean(0), atol=1e-5)
+            np.testing.assert_allclose(mean, hidden[layer][0, start:].mean(0), rtol=1e-5, atol=1e-4)
 
 
 async def test_batches_keep_to_their_bounds_and_halve_if_memory_is_short(
@@ -60,8 +60,10 @@ async def test_batches_keep_to_their_bounds_and_halve_if_memory_is_short(
         return compute(loaded, pad, rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr(activations, "compute", narrow)
-    np.testing.assert_allclose(np.stack(await together(model)), np.stack(free), atol=1e-5)
-    assert sizes[0] == 3 and set(sizes[2:]) == {1, 2} - {2 if sizes[1] == 2 else 0}
+    np.testing.assert_allclose(
+        np.stack(await together(model)), np.stack(free), rtol=1e-5, atol=1e-4
+    )
+    assert sizes == [3, 1, 2, 1, 1]
     monkeypatch.setattr("trueline.models.local.engine.NUMBERS", {"cpu": 1, "cuda": 1})
     sizes.clear()
     await together(model)

@@ -165,14 +165,14 @@ def _answer(
     tokenizer: Any, ends: set[int], row: Row, answer: list[int], logprob: float | None
 ) -> Answer:
     ended = bool(answer) and answer[-1] in ends
-    text = _decode(tokenizer, row, answer[:-1] if ended else answer)
+    text = decode_answer(tokenizer, row, answer[:-1] if ended else answer)
     places = [place for stop in row.sampling.stop if (place := text.find(stop)) >= 0]
     if places:
         return Answer(text[: min(places)], len(answer), "stop", logprob)
     return Answer(text, len(answer), "stop" if ended else "length", logprob)
 
 
-def _decode(tokenizer: Any, row: Row, answer: list[int]) -> str:
+def decode_answer(tokenizer: Any, row: Row, answer: list[int]) -> str:
     """The answer's text; of a begun turn with the space that some tokenizers drop at the start of
     what they decode."""
     settings = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
