@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trueline.models.open import open_model
-from trueline.records.preference import preference_label
+from trueline.policy.preference import preference_label
 from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.methods import preference
 from trueline.train.run import train

@@ -19,7 +19,7 @@ from trueline.evaluate.instruments import Instrument, opened
 from trueline.evaluate.options import Options
 from trueline.evaluate.plan import Plan, plan
 from trueline.evaluate.results import BenchmarkRun, Metric, Results
-from trueline.evaluate.scores import gather, measured
+from trueline.evaluate.scores import gather, summarise
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.models.contract import Model
@@ -165,7 +165,7 @@ def _results(
         config=run.config,
         versions=run.versions,
         benchmarks=ran,
-        metrics=[measured(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],
+        metrics=[summarise(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],
         left_out=left_out,
         spend=run.spend,
         complete=run.complete,

@@ -150,10 +150,10 @@ class _Stream:
 
 def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
     """What every Example walks through on its way."""
+    from trueline.policy.values import derive_preference
     from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
-    from trueline.records.preference import prefer
     from trueline.records.store.validate import reject_example
-    from trueline.records.types import Example, Source, with_labels, with_tags
+    from trueline.records.types import Example, Source, Unscored, with_labels, with_tags
     from trueline.runs.stream import Stage
 
     def mark(example: Example) -> Example:
@@ -165,9 +165,9 @@ def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
         return with_tags(example, *asked.tags)
 
     def decide(example: Example) -> Item:
-        label = prefer(example, asked.prefer or "")
-        if isinstance(label, str):
-            return reject_example("prefer", label, example)
+        label = derive_preference(example, asked.prefer or "")
+        if isinstance(label, Unscored):
+            return reject_example("prefer", label.reason, example)
         return with_labels(example, label)
 
     boilerplate = Boilerplate(asked.keep_boilerplate)

@@ -22,13 +22,13 @@ from trueline.labellers.judge.judge import SAMPLING, Judge
 from trueline.models.contract import Model, response
 from trueline.models.open import without_key
 from trueline.policy.load import load
+from trueline.policy.preference import preference_label
 from trueline.recipes import card, texts
 from trueline.recipes.filters import texts as filters
 from trueline.recipes.filters.near_duplicates import first_of_each, jaccard, shingles
 from trueline.recipes.filters.texts import blank, decontaminate, prompt_text
 from trueline.recipes.options import Boilerplate, Decontaminate, Filter, Induce, Respond, Texts
 from trueline.recipes.steps.induce import Induction
-from trueline.records.preference import preference_label
 from trueline.records.types import (
     Example,
     LabellerId,
