@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trueline.models.local import engine, loglikelihoods, work
+from trueline.models.local import engine, loglikelihoods
+from trueline.models.local.work import Work
 from trueline.models.open import open_model
 from trueline.records.types import Message
 
@@ -22,7 +23,7 @@ def read_whole() -> None:
     """From here on each row reads its own prompt, in batches by length alone."""
     loglikelihoods._Reading.shares = lambda self, width: False  # type: ignore[method-assign]
     engine.families = lambda works: [list(works)]
-    work.Work.order = work.Work.length  # type: ignore[assignment]
+    Work.order = Work.length  # type: ignore[assignment]
 
 
 async def scored(work: dict[str, Any], rows: int) -> dict[str, Any]:

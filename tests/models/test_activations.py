@@ -93,9 +93,9 @@ async def test_what_has_no_activations_is_an_error_of_its_call(tiny: Path) -> No
 
 async def test_a_special_token_in_a_stored_answer_stays_text(tiny: Path) -> None:
     model = open_model(f"{tiny}:chat")
-    spelt, plain = (
+    spelt, plain = [
         await model.activations([ASKED, Message("assistant", text)], [1])
         for text in ("It <|end|> runs.", "It <\u200b|end|> runs.")
-    )
+    ]
     await model.close()
     np.testing.assert_array_equal(spelt, plain)
