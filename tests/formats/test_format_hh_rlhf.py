@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trueline import formats
 from trueline.files.rows import Row, rows
-from trueline.formats.kinds.hh_rlhf import transcript, turns
+from trueline.formats.kinds.hh_rlhf import format_transcript, parse_transcript
 from trueline.formats.load import foreign
 from trueline.records import ids
 from trueline.records.conversation import Malformed
@@ -85,7 +85,7 @@ def test_what_cannot_be_told_apart_is_rejected(chosen: str, rejected: str, reaso
 )
 def test_no_transcript(text: str) -> None:
     with pytest.raises(Malformed, match="chosen does not begin with a turn"):
-        turns(text, "chosen")
+        parse_transcript(text, "chosen")
 
 
 texts = st.text(st.sampled_from(" \nab:Human")) | st.sampled_from(
@@ -98,12 +98,12 @@ conversations = st.lists(
 
 @given(conversations)
 def test_a_transcript_is_read_as_written_or_refused(made: list[Message]) -> None:
-    text = transcript(tuple(made))
+    text = format_transcript(tuple(made))
     try:
-        found = turns(text, "chosen")
+        found = parse_transcript(text, "chosen")
     except Malformed:
         return
-    assert transcript(found) == text
+    assert format_transcript(found) == text
     if not any(f"{name}:" in turn.content for turn in made for name in ("Human", "Assistant")):
         assert found == tuple(made)
 
