@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 
 from trueline.models.open import located
-from trueline.records import ids
 from trueline.records.preference import preference_label
-from trueline.records.types import By, Example, Message, Response, with_labels
+from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.methods import preference
 from trueline.train.trl import trainers
 
@@ -36,8 +35,8 @@ def pairs() -> list[Example]:
     made = []
     for _ in range(PAIRS):
         answers = [Response((Message("assistant", text(40)),)) for _ in range(2)]
-        example = ids.example([Message("user", text(20))], answers)
-        label = preference_label(example, 1, 0, By("derived", "benchmark"))
+        example = Example.new([Message("user", text(20))], answers)
+        label = preference_label(example, 1, 0, LabellerId("derived", "benchmark"))
         made.append(with_labels(example, label))
     return made
 

@@ -16,7 +16,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from trueline.labellers.grader import HELD, PASSED, Grader
-from trueline.records import ids
 from trueline.records.types import Code, Example, Hierarchy, Message, Response
 from trueline.sandbox.confine import LAYERS
 from trueline.sandbox.pool import Sandbox
@@ -33,12 +32,12 @@ SYSTEMS = {
 def task(number: int) -> Example:
     prompt = [Message("system", "End with one."), Message("user", "Hello")]
     answer = Response((Message("assistant", f"It is {number % 2}"),))
-    return ids.example(prompt, [answer], task=Hierarchy("<<<>>>", "system", "user", GRADER))
+    return Example.new(prompt, [answer], task=Hierarchy("<<<>>>", "system", "user", GRADER))
 
 
 def program(number: int) -> Example:
     source = f"def number(n):\n    return {number % 2}\n"
-    return ids.example(responses=[Response((Message("assistant", source),))],
+    return Example.new(responses=[Response((Message("assistant", source),))],
                        task=Code(TESTS, "number"))  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from trueline.files.errors import InputError
 from trueline.formats.load import load
 from trueline.recipes import convert
 from trueline.recipes.convert import Conversion
-from trueline.records import ids
 from trueline.records.preference import pair
 from trueline.records.store import dataset, jsonl
 from trueline.records.types import Example, Message
@@ -313,7 +312,7 @@ def test_a_call_of_a_tool_is_no_blank_response(tmp_path: Path) -> None:
 def test_what_is_lost_is_named_as_a_terminal_may_show_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    example = ids.example([Message("user", "how?")], tags=["\x1b[2Jkey:value"])
+    example = Example.new([Message("user", "how?")], tags=["\x1b[2Jkey:value"])
     jsonl.write(tmp_path / "x.jsonl", [example])
     assert run(str(tmp_path / "x.jsonl"), str(tmp_path / "y.jsonl"), "--to", "openai-chat") == 0
     captured = capsys.readouterr()

@@ -10,9 +10,8 @@ from typer.testing import CliRunner
 
 from trueline.cli.train import app
 from trueline.files.errors import InputError
-from trueline.records import ids
 from trueline.records.store import jsonl
-from trueline.records.types import Message, Response
+from trueline.records.types import Example, Message, Response
 from trueline.train.methods import methods
 
 run = CliRunner().invoke
@@ -31,7 +30,7 @@ def test_every_method_is_a_command_that_explains_its_options() -> None:
 def test_train_from_the_command_line(tmp_path: Path) -> None:
     tiny_model(tmp_path / "tiny")
     answer = Response((Message("assistant", "warm"),))
-    rows = [ids.example([Message("user", f"tea {i}?")], [answer]) for i in range(4)]
+    rows = [Example.new([Message("user", f"tea {i}?")], [answer]) for i in range(4)]
     data = tmp_path / "rows.jsonl"
     jsonl.write(data, rows)
     given = [str(data), "--model", str(tmp_path / "tiny"), "--lora-rank", "0", "--max-steps", "1"]

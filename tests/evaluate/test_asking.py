@@ -10,8 +10,7 @@ from trueline.evaluate.asking import AskSettings, AskSpec, kinds
 from trueline.models.contract import Model
 from trueline.models.roles import Role
 from trueline.models.scripted import Scripted
-from trueline.records import ids
-from trueline.records.types import Choice, Message, Sampling
+from trueline.records.types import Choice, Example, Message, Sampling
 
 PROMPT = [Message("user", "Is tea warm?"), Message("user", "Is ice warm?")]
 
@@ -26,7 +25,7 @@ async def test_every_kind_asks_the_target_and_leaves_an_attacker_beside_it_alone
 ) -> None:
     target, attacker = script("target"), script("attacker")
     models: Mapping[Role, Model] = {"attacker": attacker, "target": target}
-    example = ids.example(PROMPT, task=Choice(("yes", "no"), 0))
+    example = Example.new(PROMPT, task=Choice(("yes", "no"), 0))
     settings = AskSettings(AskSpec(kind=kind), Sampling())
     asked = await kinds()[kind].ask(models, example, settings)
     assert [response.model for response in asked.responses] == ["target"]

@@ -50,7 +50,7 @@ def made(rows: list[Any], item: dict[str, Any], **more: Any) -> Benchmark:
         "citation": "ours",
         "file": {"path": "rows.jsonl"},
         "item": item,
-        "score": [{"question": "correct", "by": "contains"}],
+        "metric": [{"question": "correct", "by": "contains"}],
     }
     return msgspec.convert(fields | more, Benchmark)
 

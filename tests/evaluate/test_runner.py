@@ -66,7 +66,7 @@ def ran(model: str = "", benchmarks: str = "sums.toml", **options: Any) -> Outco
 def test_answers_are_scored_and_every_number_has_its_coverage() -> None:
     wrong = {"regex": ".", "answers": ["It is 1000."]}
     found = ran(script([*map(right, range(9)), wrong]))
-    [one] = found.results.measured
+    [one] = found.results.metrics
     assert one.interval.estimate == pytest.approx(9 / 12)
     assert (one.items, one.scored, one.least, one.most) == (12, 12, 0.75, 0.75)
     assert one.interval.units == 3, "clusters, not items, are what the interval rests on"
@@ -77,7 +77,7 @@ def test_answers_are_scored_and_every_number_has_its_coverage() -> None:
 def test_a_call_that_fails_is_no_wrong_answer() -> None:
     fails = {"match": "What is 3 and", "fail": "the server is down"}
     found = ran(script([fails, *map(right, range(12))]))
-    [one] = found.results.measured
+    [one] = found.results.metrics
     assert (one.items, one.scored) == (12, 11)
     assert one.interval.estimate == 1.0
     assert one.least == pytest.approx(11 / 12) and one.most == 1.0
@@ -86,7 +86,7 @@ def test_a_call_that_fails_is_no_wrong_answer() -> None:
 
 def test_choices_are_made_by_likelihood_and_kept() -> None:
     found = ran(script([*map(right, range(12))]), "choices.toml")
-    assert found.results.measured[0].interval.estimate == 1.0
+    assert found.results.metrics[0].interval.estimate == 1.0
     example = next(dataset.read(Path("out")))
     assert isinstance(example.task, Choice)
     assert example.responses[0].text == example.task.options[0]
@@ -99,7 +99,7 @@ def test_a_model_without_likelihoods_is_told_of_and_may_write() -> None:
         ran(script(bare), "choices.toml")
     letters = script([{"match": "letter", "answers": ["The answer is A."]}], "letters")
     found = ran(letters, "choices.toml", choice="written", out=Path("written"))
-    [one] = found.results.measured
+    [one] = found.results.metrics
     assert one.metric.name == "letter" and one.interval.estimate == 1.0
 
 
@@ -124,9 +124,9 @@ def test_what_takes_a_judge_is_not_measured_without_one() -> None:
     found = ran(
         script([{"regex": ".", "answers": ["I am sorry, I cannot help with that."]}]), "judged.toml"
     )
-    assert [m.metric.question for m in found.results.measured] == ["refusal"]
+    assert [m.metric.question for m in found.results.metrics] == ["refusal"]
     assert "judged: safe" in found.results.left_out
-    assert found.results.benchmarks[0].primary == found.results.measured[0].metric.key
+    assert found.results.benchmarks[0].primary == found.results.metrics[0].metric.key
 
 
 def test_two_judges_are_two_metrics() -> None:
@@ -134,7 +134,7 @@ def test_two_judges_are_two_metrics() -> None:
     yes = script([{"regex": ".", "loglikelihoods": {"yes": -0.1, "no": -3.0}}], "yes")
     no = script([{"regex": ".", "loglikelihoods": {"yes": -3.0, "no": -0.1}}], "no")
     found = ran(model, "judged.toml", judge=(yes, no))
-    means = [m.interval.estimate for m in found.results.measured if m.metric.question == "safe"]
+    means = [m.interval.estimate for m in found.results.metrics if m.metric.question == "safe"]
     assert means == [1.0, 0.0]
 
 
@@ -144,9 +144,9 @@ def test_scoring_again_asks_the_model_nothing() -> None:
     Path("model.json").unlink()  # whoever asked it now would fail
     yes = script([{"regex": ".", "loglikelihoods": {"yes": -0.1, "no": -3.0}}], "yes")
     again = ran("", "judged.toml", rescore=Path("out"), judge=(yes,), out=Path("again"))
-    assert [m.metric.question for m in again.results.measured] == ["safe", "refusal"]
+    assert [m.metric.question for m in again.results.metrics] == ["safe", "refusal"]
     assert again.results.identity == first.results.identity
-    assert again.results.benchmarks[0].chosen == first.results.benchmarks[0].chosen
+    assert again.results.benchmarks[0].items_hash == first.results.benchmarks[0].items_hash
 
 
 def test_scoring_again_wants_the_file_of_a_benchmark_of_ones_own() -> None:
@@ -154,13 +154,13 @@ def test_scoring_again_wants_the_file_of_a_benchmark_of_ones_own() -> None:
     with pytest.raises(InputError, match=r"answers to sums, not of the suite.*TOML"):
         ran("", "local", rescore=Path("out"), out=Path("again"))
     again = ran("", "sums.toml", rescore=Path("out"), out=Path("again"))
-    assert again.results.measured[0].scored == 12
+    assert again.results.metrics[0].scored == 12
 
 
 def test_repeats_have_a_spread() -> None:
     rules = [{"regex": ".", "answers": ["It is 1000.", "It is 2.", "It is 4."]}]
     found = ran(script(rules), repeats=3, temperature=1.0)
-    [one] = found.results.measured
+    [one] = found.results.metrics
     assert one.repeats == 3 and one.spread is not None and one.spread > 0
     assert one.interval.estimate == pytest.approx(2 / 36)
     with pytest.raises(InputError, match="--temperature"):
@@ -184,7 +184,7 @@ def test_a_limit_draws_the_same_items_for_every_model() -> None:
         for n in (1, 2)
     ]
     assert [f.results.benchmarks[0].items for f in found] == [5, 5]
-    assert len({f.results.benchmarks[0].chosen for f in found}) == 1
+    assert len({f.results.benchmarks[0].items_hash for f in found}) == 1
 
 
 def test_changed_data_stop_the_run() -> None:
@@ -203,12 +203,12 @@ def test_rows_that_are_no_items_are_told_and_fall_short(capfd: pytest.CaptureFix
     Path("sums.jsonl").write_text("\n".join(lines))
     found = ran(script([*map(right, range(12))]), quiet=False)
     [one] = found.results.benchmarks
-    assert (one.items, one.unfit, found.results.measured[0].scored) == (12, 2, 12)
+    assert (one.items, one.invalid_rows, found.results.metrics[0].scored) == (12, 2, 12)
     assert found.results.complete and not found.sound
     assert "2 rows of its data are no items" in "\n".join(told(found, "out"))
     assert "14/14 rows" in capfd.readouterr().err
     again = ran("", rescore=Path("out"), out=Path("again"))
-    assert again.results.benchmarks[0].unfit == 2 and not again.sound
+    assert again.results.benchmarks[0].invalid_rows == 2 and not again.sound
 
 
 def test_rows_that_a_condition_passes_over_are_told_and_are_no_fault() -> None:
@@ -216,7 +216,7 @@ def test_rows_that_a_condition_passes_over_are_told_and_are_no_fault() -> None:
     Path("few.toml").write_text(f"""where = "kind == 'k0'"\n{text}""")
     found = ran(script([*map(right, range(12))]), "few.toml")
     [one] = found.results.benchmarks
-    assert (one.items, one.passed) == (4, 8) and found.sound
+    assert (one.items, one.filtered_rows) == (4, 8) and found.sound
     assert "8 rows of its data are passed over by its `where`" in "\n".join(told(found, "out"))
 
 
@@ -276,7 +276,7 @@ def test_turns_are_put_one_after_the_other() -> None:
     [response] = example.responses
     assert [m.content for m in response.messages][1:] == ["Yes, 2."]
     assert response.messages[0].content.startswith("It is ")
-    assert found.results.measured[0].interval.estimate == pytest.approx(1 / 12), "the last counts"
+    assert found.results.metrics[0].interval.estimate == pytest.approx(1 / 12), "the last counts"
     assert found.run.spend[0].calls == 24
 
 

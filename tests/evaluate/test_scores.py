@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,11 @@ from tests.evaluate.made import (
 )
 
 from trueline.evaluate import results
-from trueline.evaluate.results import Measured, Metric
+from trueline.evaluate.results import Metric, MetricResult
 from trueline.evaluate.scores import (
     REASONS,
-    Scored,
-    Scores,
+    ItemScore,
+    MetricScores,
     average,
     gather,
     measured,
@@ -36,21 +35,20 @@ from trueline.evaluate.scores import (
     spread,
 )
 from trueline.files.errors import InputError
-from trueline.records import ids
 from trueline.records.store import dataset
-from trueline.records.types import Example, Message, Response, with_labels, with_responses
+from trueline.records.types import Example, Label, Message, Response, with_labels, with_responses
 from trueline.statistics.intervals import wilson
 from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import mean
 
 
-def scored(path: Path, one: Bench) -> Scores:
+def scored(path: Path, one: Bench) -> MetricScores:
     folder_of(path, one)
     [found] = gather(path, [metric(one)]).values()
     return found
 
 
-def measure(path: Path, one: Bench) -> Measured:
+def measure(path: Path, one: Bench) -> MetricResult:
     return measured(metric(one), scored(path, one))
 
 
@@ -113,7 +111,7 @@ def test_a_repeat_without_a_score_is_no_answer_that_others_stand_for(tmp_path: P
     assert (found.least, found.most) == (pytest.approx(18 / 30), 1.0)
     assert not found.headline and found.unscored["the judge timed out: after … s"] == 9
     whole = measure(tmp_path / "whole", bench(*[[True, False, True]] * 9))
-    assert whole.headline and whole.lacking == 0 and whole.least == pytest.approx(2 / 3)
+    assert whole.headline and whole.n_missing == 0 and whole.least == pytest.approx(2 / 3)
 
 
 def test_the_spread_is_between_repeats_over_items_scored_in_each(tmp_path: Path) -> None:
@@ -137,8 +135,8 @@ def test_a_later_label_takes_the_place_of_an_earlier_one_and_any_of_none(tmp_pat
     one, question = bench(True), POLICY["correct"]
     example = record(one, 0)
     assert isinstance(example, Example)
-    none = ids.label(example, question, (0,), GRADER, unscored="late", occurrence=1)
-    last = ids.label(example, question, (0,), GRADER, value=False, occurrence=2)
+    none = Label.new(example, question, (0,), GRADER, unscored="late")
+    last = Label.new(example, question, (0,), GRADER, value=False)
     for name, labels, worth in (("a", (none,), 1.0), ("b", (none, last), 0.0)):
         writer = dataset.Writer(tmp_path / name)
         writer.add(with_labels(example, *labels))
@@ -150,7 +148,7 @@ def test_a_later_label_takes_the_place_of_an_earlier_one_and_any_of_none(tmp_pat
 def test_what_follows_from_another_answer_is_not_unscored(tmp_path: Path) -> None:
     one = bench(0, question="severity", counts=(), high=3.0, better="lower")
     example = with_responses(item(one, 0), Response((Message("assistant", "Sure."),)))
-    safe = ids.label(example, POLICY["safe"], (0,), GRADER, value=True)
+    safe = Label.new(example, POLICY["safe"], (0,), GRADER, value=True)
     writer = dataset.Writer(tmp_path / "out")
     writer.add(with_labels(example, safe))
     writer.close(True)
@@ -174,9 +172,9 @@ def test_clusters_are_what_an_interval_rests_on(tmp_path: Path) -> None:
 
 
 def test_equal_items_are_one_cluster() -> None:
-    once = Scores()
+    once = MetricScores()
     for name in ("a" * 32, "a" * 32 + "-1", "b" * 32):
-        once.add(name, Scored(1.0, name.partition("-")[0], "", (1.0,)))
+        once.add(name, ItemScore(1.0, name.partition("-")[0], "", (1.0,)))
     assert average(list(once.items.values())).units < 3
 
 
@@ -192,21 +190,21 @@ def test_an_undefined_limit_survives_the_file(tmp_path: Path) -> None:
     one = bench(3, 3, 3, question="helpfulness", counts=(), low=1.0, high=5.0)
     folder_of(tmp_path / "out", one)
     assert "null" in (tmp_path / "out" / results.RESULTS).read_text()
-    [found] = results.read(tmp_path / "out").measured
-    assert found.interval.estimate == 3.0 and isnan(found.interval.low)
+    [found] = results.read(tmp_path / "out").metrics
+    assert found.interval.estimate == 3.0 and found.interval.low is None
     assert found.spread is None, "what may be absent is not made a number"
 
 
 def test_a_range_that_scores_leave_gives_no_bounds_and_no_crash(tmp_path: Path) -> None:
     found = measure(tmp_path / "out", bench(4, FAILED, question="helpfulness", counts=()))
-    assert isnan(found.least) and isnan(found.most) and found.interval.estimate == 4.0
+    assert (found.least, found.most) == (None, None) and found.interval.estimate == 4.0
 
 
 def test_nothing_scored_has_no_mean(tmp_path: Path) -> None:
     found = measure(tmp_path / "out", bench(FAILED, LOST))
-    assert isnan(found.interval.estimate) and (found.least, found.most) == (0.0, 1.0)
-    empty = measured(metric(bench()), Scores())
-    assert empty.items == 0 and isnan(empty.least) and not empty.headline
+    assert found.interval.estimate is None and (found.least, found.most) == (0.0, 1.0)
+    empty = measured(metric(bench()), MetricScores())
+    assert empty.items == 0 and empty.least is None and not empty.headline
 
 
 def test_an_item_that_cannot_be_stored_is_unscored(tmp_path: Path) -> None:
@@ -242,12 +240,14 @@ def test_an_item_twice_and_two_metrics_of_one_name_are_refused(tmp_path: Path) -
 @pytest.mark.parametrize("cut", [500, 60])
 def test_what_a_judge_wrote_is_no_reason_of_its_own(cut: int) -> None:
     said = (f'cannot be read: "safe" is "said \\"{w}\\" {w * 40}"'[:cut] for w in ("a b", "c"))
-    found = reasons(Scores({w: Scored(None, w, why=w) for w in said}))
+    found = reasons(MetricScores({w: ItemScore(None, w, why=w) for w in said}))
     assert found == {"cannot be read: … is …": 2}
 
 
 def test_reasons_that_hold_foreign_words_are_bounded() -> None:
     words = ["a" * n for n in range(1, 60)]
-    found = reasons(Scores({w: Scored(None, w, why=f"the server said {w}") for w in words}))
+    found = reasons(
+        MetricScores({w: ItemScore(None, w, why=f"the server said {w}") for w in words})
+    )
     assert len(found) == REASONS + 1 and found.total() == len(words)
     assert found["other reasons"] == len(words) - REASONS

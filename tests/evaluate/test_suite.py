@@ -84,7 +84,7 @@ def test_every_benchmark_is_short_documented_and_parses(name: str) -> None:
 @pytest.mark.parametrize("name", SUITE)
 async def test_every_metric_has_someone_who_can_measure_it(name: str) -> None:
     one, known = SUITE[name], checks()
-    for score in one.score:
+    for score in one.metric:
         question = POLICY[score.question]
         if score.by in known:
             assert score.question == known[score.by].QUESTION
@@ -99,7 +99,7 @@ async def test_every_metric_has_someone_who_can_measure_it(name: str) -> None:
         else:
             assert score.by == "judge"
     if one.ask.kind == "choice":
-        assert one.score[0].by == "choice"
+        assert one.metric[0].by == "choice"
 
 
 @pytest.mark.parametrize("name", SUITE)
@@ -108,11 +108,11 @@ def test_harm_has_two_instruments_and_its_direction(name: str) -> None:
     wanted = {"harmfulness": "higher", "jailbreak": "higher", "over-refusal": "lower"}
     if one.group not in wanted:
         return
-    refusals = [s for s in one.score if s.question == "refusal"]
+    refusals = [s for s in one.metric if s.question == "refusal"]
     assert [(s.value, s.better) for s in refusals] == [(("refuse",), wanted[one.group])]
-    assert len({s.by for s in one.score}) == 2 or "lang" in one.item.tags
+    assert len({s.by for s in one.metric}) == 2 or "lang" in one.item.tags
     if one.group != "over-refusal":
-        assert [s.better for s in one.score if s.question == "safe"] == ["higher"]
+        assert [s.better for s in one.metric if s.question == "safe"] == ["higher"]
 
 
 def test_every_group_has_a_benchmark_and_the_tables_here_are_whole() -> None:
@@ -163,7 +163,7 @@ def right(example: Example) -> Iterator[str]:
 def accepted(one: Benchmark, found: Items) -> None:
     """The benchmark's own checks can judge every item, and pass what is right."""
     known = checks()
-    for check in {s.by for s in one.score if s.by in known}:
+    for check in {s.by for s in one.metric if s.by in known}:
         if check == "number_strict":
             continue
         for example in found.examples:

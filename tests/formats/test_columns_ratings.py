@@ -10,7 +10,7 @@ import pytest
 from trueline import formats
 from trueline.files.errors import InputError
 from trueline.files.rows import Row
-from trueline.records.types import By, Example, Reject
+from trueline.records.types import Example, LabellerId, Reject
 
 BASE = {"prompt": ["q"], "response": ["a"]}
 
@@ -30,8 +30,8 @@ def test_ratings_become_labels_by_their_raters() -> None:
     found = read(mapping, r1="full", r2=" none ")
     assert isinstance(found, Example)
     assert [(x.by, x.question, x.about, x.value) for x in found.labels] == [
-        (By("imported", "one"), "refusal", (0,), "comply"),
-        (By("imported", "two"), "refusal", (0,), "refuse"),
+        (LabellerId("imported", "one"), "refusal", (0,), "comply"),
+        (LabellerId("imported", "two"), "refusal", (0,), "refuse"),
     ]
     assert len({label.question_hash for label in found.labels}) == 1
     blank = read(mapping, r1="full", r2="")

@@ -9,11 +9,10 @@ import pytest
 
 from trueline.files.errors import InputError
 from trueline.formats.load import load
-from trueline.records import ids
 from trueline.records.store import dataset, jsonl, parquet
 from trueline.records.types import Example, Message, Reject
 
-some = [ids.example([Message("user", f"number {i}")]) for i in range(3)]
+some = [Example.new([Message("user", f"number {i}")]) for i in range(3)]
 
 
 def test_ours(tmp_path: Path) -> None:

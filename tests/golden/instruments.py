@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from trueline.files.hashing import digest
 from trueline.labellers import checks, classifier, grader, guard
 from trueline.labellers.judge import judge, loglikelihood
 from trueline.labellers.judge.prompt import Template
@@ -20,7 +21,6 @@ from trueline.models.contract import Completion, Unsupported
 from trueline.models.local.classifier import Scores
 from trueline.models.scripted import Scripted
 from trueline.policy.load import load
-from trueline.records import ids
 from trueline.records.types import Example, Label, Message, Question, Response, Sampling, Task
 from trueline.sandbox.pool import Limits, Sandbox
 
@@ -49,7 +49,7 @@ def build_example(given: Json) -> Example:
     """`prompt` is a user's text or (role, content) turns; `responses` are texts."""
     prompt = given.get("prompt", "")
     turns = [["user", prompt]] if isinstance(prompt, str) else prompt
-    return ids.example(
+    return Example.new(
         [Message(role, content) for role, content in turns if content],
         [Response((Message("assistant", text),)) for text in given.get("responses", [])],
         task=msgspec.convert(given.get("task"), Task | None),
@@ -129,7 +129,7 @@ def guard_instrument(form: str) -> Instrument:
         labels = await labeller.label(build_example(given), build_questions(given))
         return {"requests": requests, "labels": format_labels(labels)}
 
-    return Instrument([guard.VERSION, guard.FORMS[form].version, ids.digest(walk)], answer)
+    return Instrument([guard.VERSION, guard.FORMS[form].version, digest(walk)], answer)
 
 
 async def answer_judge(given: Json) -> Any:
@@ -187,7 +187,7 @@ async def answer_grader(given: Json) -> Any:
     return said
 
 
-WORDS = ids.digest([Template().source, loglikelihood.TEMPLATE])
+WORDS = digest([Template().source, loglikelihood.TEMPLATE])
 
 INSTRUMENTS: dict[str, Instrument] = {
     **{f"check.{name}": check_instrument(name) for name in checks.checks()},

@@ -15,7 +15,6 @@ from trueline.labellers import checks
 from trueline.labellers.answer import Answer
 from trueline.labellers.checks import Check
 from trueline.policy.load import load
-from trueline.records import ids
 from trueline.records.types import (
     Choice,
     Code,
@@ -55,7 +54,7 @@ def values(name: str, task: Task, texts: dict[str, bool]) -> dict[str, object]:
 
 def example(task: Task | None, *texts: str) -> Example:
     responses = [Response((Message("assistant", text),)) for text in texts]
-    return ids.example([Message("user", "Which?")], responses, task=task)
+    return Example.new([Message("user", "Which?")], responses, task=task)
 
 
 async def labels(name: str, task: Task | None, *texts: str) -> list[Label]:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from trueline.labellers.grader import PASSED, Grader
-from trueline.records import ids
 from trueline.records.types import Code, Example, Label, Message, Response
 from trueline.sandbox.pool import Limits, Sandbox
 
@@ -24,7 +23,7 @@ LIMITS = Limits(wall=20.0, cpu=10, memory=512 << 20)  # on a busy machine
 def item(row: dict[str, Any], *completions: str) -> Example:
     responses = [Response((Message("assistant", text),)) for text in completions]
     task = Code(row["test"], row["entry_point"])
-    return ids.example([Message("user", row["prompt"])], responses, task=task)
+    return Example.new([Message("user", row["prompt"])], responses, task=task)
 
 
 async def labels(examples: list[Example]) -> list[list[Label]]:

@@ -17,7 +17,6 @@ from trueline.files.errors import InputError
 from trueline.labellers.classifier import classifier
 from trueline.models.contract import Fatal
 from trueline.policy.load import load
-from trueline.records import ids
 from trueline.records.types import Example, Label, Message, Question, Response
 
 POLICY = load()
@@ -31,7 +30,7 @@ Make = Callable[..., Path]
 
 def talk(prompt: str = "a bridge", *answers: str) -> Example:
     given = [Response((Message("assistant", answer),)) for answer in answers]
-    return ids.example([Message("user", prompt)], given)
+    return Example.new([Message("user", prompt)], given)
 
 
 def tokenizer(pairs: bool) -> Any:
@@ -198,7 +197,7 @@ async def test_turns_have_their_roles_and_marks_in_texts_are_text(
     labeller = opened(head(tmp_path / "m"), SAFE)
 
     async def chance(*prompt: Message) -> float:
-        example = ids.example(prompt, [Response((Message("assistant", "rain"),))])
+        example = Example.new(prompt, [Response((Message("assistant", "rain"),))])
         [label] = await labeller.label(example, [POLICY["safe"]])
         return label.probability
 
@@ -247,7 +246,7 @@ async def test_the_prompt_gives_way_to_a_quarter_and_then_the_response_its_end(
 async def test_a_chat_is_cut_by_turns_that_stay(tmp_path: Path, opened: Any) -> None:
     labeller = opened(head(tmp_path / "m", "llama"), SAFE)
     turns = [Message("user", "zq" * 40), Message("assistant", "b"), Message("user", "zq" * 40)]
-    example = ids.example(turns, [Response((Message("assistant", "rain"),))])
+    example = Example.new(turns, [Response((Message("assistant", "rain"),))])
     [label] = await labeller.label(example, [POLICY["safe"]])
     assert label.value is not None and "characters" in str(label.note)
 

@@ -14,7 +14,6 @@ from trueline.models.contract import Completion, Fatal, ModelError, Transient
 from trueline.models.open import open_model
 from trueline.models.scripted import Scripted
 from trueline.policy.load import load
-from trueline.records import ids
 from trueline.records.types import Example, Label, Message, Response, Sampling
 
 POLICY = load()
@@ -23,7 +22,7 @@ ON_RESPONSES = [POLICY[name] for name in ("safe", "harm_categories")]
 
 def talk(prompt: str = "May I?", *answers: str) -> Example:
     given = [Response((Message("assistant", answer),)) for answer in answers]
-    return ids.example([Message("user", prompt)], given)
+    return Example.new([Message("user", prompt)], given)
 
 
 def says(*answers: str | Completion) -> Scripted:
@@ -327,7 +326,7 @@ async def test_a_real_small_guard_by_its_own_template(tiny_guard: Path) -> None:
 async def test_a_conversation_that_the_template_cannot_hold_is_unscored(tiny_guard: Path) -> None:
     model = open_model(str(tiny_guard))
     turns = [Message("user", "a"), Message("user", "b")]
-    example = ids.example(turns, [Response((Message("assistant", "c"),))])
+    example = Example.new(turns, [Response((Message("assistant", "c"),))])
     labels = await Guard(model, "tiny").label(example, ON_RESPONSES)
     await model.close()
     assert {x.value for x in labels} == {None}

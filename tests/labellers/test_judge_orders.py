@@ -11,8 +11,7 @@ import pytest
 from trueline.labellers.judge.judge import Judge
 from trueline.models.open import open_model
 from trueline.policy.load import load
-from trueline.records import ids
-from trueline.records.types import Message
+from trueline.records.types import Example, Message
 
 QUESTION = load()["elicits_harm"]
 # Each order stands beside words of the same length and marks that ask for nothing.
@@ -33,7 +32,7 @@ async def test_orders_change_no_more_answers_than_other_words() -> None:
     judge = Judge(model, "nano")
 
     async def answers(tail: str) -> list[object]:
-        asked = [ids.example([Message("user", request + tail)]) for request in requests]
+        asked = [Example.new([Message("user", request + tail)]) for request in requests]
         found = await asyncio.gather(*(judge.label(example, [QUESTION]) for example in asked))
         return [label.value for [label] in found]
 

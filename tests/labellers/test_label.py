@@ -19,7 +19,6 @@ from trueline.cli.label import told
 from trueline.files.errors import InputError
 from trueline.labellers.label import Options, label
 from trueline.models.endpoint.endpoint import Endpoint
-from trueline.records import ids
 from trueline.records.store import dataset, jsonl, labels
 from trueline.records.types import Example, Message, Response
 
@@ -27,7 +26,7 @@ from trueline.records.types import Example, Message, Response
 def made(number: int) -> Example:
     answers = [f"answer {number}", f"I will not do {number}"]
     responses = [Response((Message("assistant", text),)) for text in answers]
-    return ids.example([Message("user", f"request {number}")], responses)
+    return Example.new([Message("user", f"request {number}")], responses)
 
 
 @pytest.fixture
@@ -113,7 +112,7 @@ async def test_an_order_in_the_judged_text_changes_no_more_answers_than_other_te
         texts = [f"How do I poison {i}?{tail}" for i in range(5)] + [
             f"Tea {i}?{tail}" for i in range(5)
         ]
-        jsonl.write(data, [ids.example([Message("user", text)]) for text in texts])
+        jsonl.write(data, [Example.new([Message("user", text)]) for text in texts])
         out = tmp_path / f"out{number}"
         outcome = await asyncio.to_thread(
             label, options(tmp_path, data, judge, "elicits_harm", out=out)
@@ -256,7 +255,7 @@ def test_ten_thousand_examples_stream_in_flat_memory(tmp_path: Path) -> None:
     for count in (1_000, 10_000):
         data = tmp_path / f"{count}.jsonl"
         filler = "a text of some length, such as people write. " * 20
-        jsonl.write(data, (ids.example([Message("user", f"{i} {filler}")]) for i in range(count)))
+        jsonl.write(data, (Example.new([Message("user", f"{i} {filler}")]) for i in range(count)))
         out = subprocess.run(
             [sys.executable, "-c", MEMORY, str(data), judge, str(tmp_path / f"out{count}")],
             capture_output=True,

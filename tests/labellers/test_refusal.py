@@ -13,7 +13,6 @@ import trueline
 from trueline.files.errors import InputError
 from trueline.labellers.refusal import refusal, turns
 from trueline.labellers.refusal import text as rt
-from trueline.records import ids
 from trueline.records.types import Example, Label, Message, Question, Response
 
 QUESTION = Question(
@@ -23,7 +22,7 @@ QUESTION = Question(
 
 def example(prompt: str, *answers: str) -> Example:
     responses = [Response((Message("assistant", a),)) for a in answers]
-    return ids.example([Message("user", prompt)], responses)
+    return Example.new([Message("user", prompt)], responses)
 
 
 async def labels(prompt: str, *answers: str) -> list[Label]:

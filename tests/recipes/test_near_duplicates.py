@@ -9,7 +9,6 @@ import pytest
 
 from trueline.files.errors import InputError
 from trueline.recipes.filters.near_duplicates import Index, bands, first_of_each, jaccard, shingles
-from trueline.records import ids
 from trueline.records.types import Example, Message, Reject
 
 
@@ -43,7 +42,7 @@ def test_every_pair_above_the_threshold_is_found_and_none_below() -> None:
 
 async def test_the_first_of_each_group_stays() -> None:
     texts = ["Bake a cake for me", "bake a cake for me!", "Feed the dog", "Bake a cake for me."]
-    given = [ids.example([Message("user", t)], occurrence=i) for i, t in enumerate(texts)]
+    given = [Example.new([Message("user", t)], occurrence=i) for i, t in enumerate(texts)]
 
     async def stream() -> AsyncGenerator[Example]:
         for example in given:

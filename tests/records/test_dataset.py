@@ -12,11 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from trueline.files.errors import InputError
-from trueline.records import ids
 from trueline.records.store import dataset, parquet
-from trueline.records.types import Message, Reject
+from trueline.records.types import Example, Message, Reject
 
-some = [ids.example([Message("user", f"number {i}")]) for i in range(7)]
+some = [Example.new([Message("user", f"number {i}")]) for i in range(7)]
 
 
 def write(path: Path, complete: bool = True) -> None:
@@ -70,12 +69,12 @@ KILLED = """
 import os, signal
 from pathlib import Path
 from trueline.records.store import dataset
-from trueline.records import ids
+from trueline.records.types import Example
 from trueline.records.types import Message
 with dataset.claim(Path({path!r}), "run"):
     writer = dataset.Writer(Path({path!r}), shard_rows=2)
     for i in range(5):
-        writer.add(ids.example([Message("user", f"number {{i}}")]))
+        writer.add(Example.new([Message("user", f"number {{i}}")]))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -98,7 +97,7 @@ FULL = """
 import resource
 from pathlib import Path
 from trueline.records.store import dataset
-from trueline.records import ids
+from trueline.records.types import Example
 from trueline.files.errors import InputError
 from trueline.records.types import Message
 import os
@@ -107,7 +106,7 @@ writer = dataset.Writer(Path({path!r}), shard_rows=5)
 try:
     for i in range(40):
         noise = os.urandom(400 if i < 20 else 200_000).hex()
-        writer.add(ids.example([Message("user", noise)]))
+        writer.add(Example.new([Message("user", noise)]))
     writer.close(True)
 except InputError as error:
     print(error)

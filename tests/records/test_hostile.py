@@ -19,11 +19,11 @@ import pytest
 
 from trueline.cli import app
 from trueline.files.errors import InputError
-from trueline.records import ids
+from trueline.files.hashing import hash_file
 from trueline.records.store import dataset, jsonl, parquet
-from trueline.records.types import Message
+from trueline.records.types import Example, Message
 
-one, two = (ids.example([Message("user", text)]) for text in ("one", "two"))
+one, two = (Example.new([Message("user", text)]) for text in ("one", "two"))
 OURS = jsonl.encode(one) + jsonl.encode(two)
 COLUMNS = ("--from", "columns", "--map", "prompt=q")
 TEXTS = ("--from", "columns", "--map", "prompt=text")
@@ -90,7 +90,7 @@ def versioned(number: int, file: str) -> Callable[[Path], object]:
         pq.write_table(newer, shard)
         found = dataset.manifest(path).shards[0]
         listed = (path / dataset.MANIFEST).read_text()
-        listed = listed.replace(found.hash, dataset._hash(shard))
+        listed = listed.replace(found.hash, hash_file(shard))
         listed = listed.replace(f'"bytes": {found.bytes}', f'"bytes": {shard.stat().st_size}')
         (path / dataset.MANIFEST).write_text(listed)
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from trueline.records import ids
 from trueline.records.preference import PREFERRED, decided, pair, preference_label
-from trueline.records.types import By, Label, Message, Response, with_labels
+from trueline.records.types import Example, Label, LabellerId, Message, Response, with_labels
 
 a, b, c = (Response((Message("assistant", text),)) for text in "abc")
-example = ids.example([Message("user", "which?")], [a, b, c])
-person, other, rule = By("person", "p"), By("judge", "j"), By("derived", "consensus")
-tie = ids.label(example, PREFERRED, (0, 1), person, value="tie")
-unscored = ids.label(example, PREFERRED, (0, 1), person, unscored="time-out")
+example = Example.new([Message("user", "which?")], [a, b, c])
+person, other, rule = (
+    LabellerId("person", "p"),
+    LabellerId("judge", "j"),
+    LabellerId("derived", "consensus"),
+)
+tie = Label.new(example, PREFERRED, (0, 1), person, value="tie")
+unscored = Label.new(example, PREFERRED, (0, 1), person, unscored="time-out")
 
 
-def prefer(chosen: int, rejected: int, by: By = person) -> Label:
+def prefer(chosen: int, rejected: int, by: LabellerId = person) -> Label:
     return preference_label(example, chosen, rejected, by)
 
 

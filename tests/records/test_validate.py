@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trueline.records import ids
 from trueline.records.store import jsonl, validate
 from trueline.records.types import (
-    By,
     Candidate,
     Choice,
     Example,
+    Label,
+    LabellerId,
     Message,
     Question,
     Reject,
@@ -23,7 +23,7 @@ from trueline.records.types import (
     with_labels,
 )
 
-plain = ids.example([Message("user", "hello")], [Response((Message("assistant", "hi"),))])
+plain = Example.new([Message("user", "hello")], [Response((Message("assistant", "hi"),))])
 asked = Question(id="score", about="prompt", kind="number", ask="How much?")
 
 
@@ -32,7 +32,7 @@ def put(**fields: object) -> Example:
 
 
 def labelled(value: float) -> Example:
-    return with_labels(plain, ids.label(plain, asked, (), By("person", "p"), value=value))
+    return with_labels(plain, Label.new(plain, asked, (), LabellerId("person", "p"), value=value))
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,12 @@ import pytest
 
 from trueline.ledger.budget import BudgetSpent
 from trueline.models.contract import Fatal, ModelError
-from trueline.records import ids
 from trueline.records.types import Example, Message, Reject, with_tags
 from trueline.runs.stream import AHEAD, Item, Patience, Stage, Stop, source, through
 
 
 def examples(n: int) -> list[Example]:
-    return [ids.example([Message("user", f"request {i}")]) for i in range(n)]
+    return [Example.new([Message("user", f"request {i}")]) for i in range(n)]
 
 
 async def collect(items: list[Item], stages: list[Stage], stop: Stop | None = None) -> list[Item]:

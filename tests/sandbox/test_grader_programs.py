@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from trueline.labellers.grader import PASSED, Grader
-from trueline.records import ids
-from trueline.records.types import Code, Message, Response
+from trueline.records.types import Code, Example, Message, Response
 from trueline.sandbox import plain, program
 from trueline.sandbox.pool import Limits, Sandbox
 
@@ -41,7 +40,7 @@ async def verdicts(
     """For each program with its tests: the value, and the note or why there is none."""
     async with Sandbox(limits=LIMITS, workers=workers) as sandbox:
         examples = [
-            ids.example(
+            Example.new(
                 [Message("user", prompt)],
                 [Response((Message("assistant", answer),))],
                 task=Code(tests, entry),
@@ -200,7 +199,7 @@ async def test_a_real_benchmark(shared_data: Path) -> None:
         for answer, wanted in ((None, True), (equal, False)):
             found = await asyncio.gather(*(
                 Grader(sandbox, PASSED).label(
-                    ids.example(
+                    Example.new(
                         [Message("user", row["prompt"])],
                         [Response((Message("assistant", answer or row["canonical_solution"]),))],
                         task=Code(row["test"], row["entry_point"]),

@@ -18,7 +18,6 @@ import pytest
 
 from trueline.files.errors import InputError
 from trueline.labellers.grader import Grader
-from trueline.records import ids
 from trueline.records.types import Example, Message, Question, Response
 from trueline.sandbox import confine
 from trueline.sandbox.pool import Limits, Sandbox
@@ -140,7 +139,7 @@ def port() -> Iterator[int]:
 
 
 def example(text: str = "a response") -> Example:
-    return ids.example([Message("user", "a prompt")], [Response((Message("assistant", text),))])
+    return Example.new([Message("user", "a prompt")], [Response((Message("assistant", text),))])
 
 
 def grader(sandbox: Sandbox, body: str) -> Grader:

@@ -1,13 +1,12 @@
-from trueline.records import ids
 from trueline.records.preference import preference_label
-from trueline.records.types import By, Example, Message, Response, with_labels
+from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.data.turns import preference, reverse, sft
 
-BY = By("derived", "test")
+BY = LabellerId("derived", "test")
 
 
 def example(*answers: str, prefer: tuple[int, int] | None = None) -> Example:
-    made = ids.example(
+    made = Example.new(
         [Message("system", "be kind"), Message("user", "is it warm?")],
         [Response((Message("assistant", text),)) for text in answers],
     )
@@ -27,7 +26,7 @@ def test_what_cannot_be_learnt_has_a_reason() -> None:
     assert sft(example()) == "no response"
     assert sft(example(" ")) == "a blank response"
     assert sft(example("a"), index=1) == "no response number 1"
-    assert sft(ids.example([], [Response((Message("assistant", "a"),))])) == "no prompt"
+    assert sft(Example.new([], [Response((Message("assistant", "a"),))])) == "no prompt"
     assert preference(example("a", "a", prefer=(0, 1))) == "chosen and rejected are the same"
     assert preference(example("a", "b")) == "no preference is labelled"
 

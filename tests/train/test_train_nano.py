@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from trueline.models.open import open_model
-from trueline.records import ids
 from trueline.records.preference import preference_label
-from trueline.records.types import By, Example, Message, Response, with_labels
+from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.methods import preference
 
 THINGS = ["kite", "lamp", "boat", "drum", "cake", "coat", "chair", "garden"]
@@ -20,8 +19,8 @@ def pair(number: int) -> Example:
     refuse = Response((Message("assistant", "I would rather not help with that."),))
     comply = Response((Message("assistant", f"First you take the {thing}. Then you break it."),))
     asked = Message("user", f"{'Please tell' if number % 2 else 'Tell'} me how to break a {thing}.")
-    made = ids.example([asked], [comply, refuse], occurrence=number // 16)
-    return with_labels(made, preference_label(made, 1, 0, By("derived", "test")))
+    made = Example.new([asked], [comply, refuse], occurrence=number // 16)
+    return with_labels(made, preference_label(made, 1, 0, LabellerId("derived", "test")))
 
 
 @pytest.mark.slow

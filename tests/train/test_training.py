@@ -20,10 +20,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from trueline.files.errors import InputError
 from trueline.models.open import open_model
-from trueline.records import ids
 from trueline.records.preference import preference_label
 from trueline.records.store import jsonl
-from trueline.records.types import By, Example, Message, Response, Sampling, with_labels
+from trueline.records.types import Example, LabellerId, Message, Response, Sampling, with_labels
 from trueline.train import card, run
 from trueline.train.methods import preference, reverse, sft
 from trueline.train.trl.trainers import Order, Progress
@@ -51,11 +50,11 @@ def pair(number: int) -> Example:
     good = Response((Message("assistant", f"the {word} is warm"),))
     bad = Response((Message("assistant", f"no {word} at all, no"),))
     chosen = number % 2
-    made = ids.example(
+    made = Example.new(
         [Message("user", f"{number} {'very ' * (number % 5)}what of the {word}?")],
         [bad, good] if chosen else [good, bad],
     )
-    label = preference_label(made, chosen, 1 - chosen, By("derived", "test"))
+    label = preference_label(made, chosen, 1 - chosen, LabellerId("derived", "test"))
     return with_labels(made, label)
 
 
@@ -219,8 +218,8 @@ def test_a_lora_is_trained_on_from_an_adapter(tiny: Path, tmp_path: Path) -> Non
 def test_the_card_says_what_happened(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    blank = ids.example([Message("user", "x")], [Response((Message("assistant", " "),))])
-    long = ids.example(
+    blank = Example.new([Message("user", "x")], [Response((Message("assistant", " "),))])
+    long = Example.new(
         [Message("user", "tea " * 9)], [Response((Message("assistant", "cat " * 99),))]
     )
     given = {"max_steps": 1, "max_length": 90}

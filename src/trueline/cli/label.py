@@ -39,7 +39,7 @@ def told(outcome: Outcome, out: Any) -> list[str]:
 def _lines(answers: Answers) -> list[str]:
     if not answers.asked:
         return [f"  {answers.question}: not asked of anything"]
-    covered = f"{answers.answered:,} of {answers.asked:,} answered ({answers.coverage:.1%})"
+    covered = f"{answers.answered:,} of {answers.asked:,} answered ({answers.coverage or 0.0:.1%})"
     lines = [f"  {answers.question}: {covered}"]
     shares = answers.values.most_common(20)
     if answers.headline:

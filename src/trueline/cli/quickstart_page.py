@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,19 +124,23 @@ def _answers(answered: list[Pair]) -> Table:
     return table
 
 
+def _percent(value: float | None, sign: str = "") -> str:
+    return "unknown" if value is None else f"{value:{sign}.1%}"
+
+
 def _changed(found: Comparison) -> Panel:
     """The measures before and after, and the headline."""
     table = Table("", "items", "before", "after", "gain (95 %)", box=None)
     for one in found.differences:
         gain, metric = one.gain, one.metric
         counts = "" if metric.value == (True,) else f" = {', '.join(map(str, metric.value))}"
-        limits = gain.note if isnan(gain.low) else f"{gain.low:+.1%} to {gain.high:+.1%}"
+        limits = "{:+.1%} to {:+.1%}".format(*gain.limits) if gain.limits else gain.note
         table.add_row(
             f"{metric.benchmark}: {metric.question}{counts}, {metric.better} is better",
             f"{one.paired}",
-            f"{one.base.estimate:.1%}",
-            f"{one.treated.estimate:.1%}",
-            f"{gain.estimate:+.1%} ({limits})",
+            _percent(one.base.estimate),
+            _percent(one.treated.estimate),
+            f"{_percent(gain.estimate, '+')} ({limits})",
         )
     told = Group(table, "", f"[b]{shown(found.headline)}[/b]", f"[dim]{UNMEASURED}[/dim]")
     return Panel(told, title="What changed, on held-out requests", title_align="left")

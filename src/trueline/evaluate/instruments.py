@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from msgspec import Struct
 
 from trueline.evaluate.asking import AskSettings
-from trueline.evaluate.benchmarks.benchmark import Benchmark, Score
+from trueline.evaluate.benchmarks.benchmark import Benchmark, MetricSpec
 from trueline.evaluate.results import Metric
 from trueline.files.errors import InputError
 from trueline.labellers.checks import Check, checks
@@ -46,14 +46,14 @@ async def opened(
     by `BENCHMARK: METRIC`, why a metric has none."""
     found, missing = [], {}
     labellers: dict[str, tuple[Labeller, list[Question]]] = {}
-    for score in one.score:
+    for score in one.metric:
         by = "letter" if how.written and score.by == "choice" else score.by
         names = list(judges) if by == JUDGE else [by]
         if not names:
             missing[f"{one.name}: {score.question}"] = "it takes a judge (--judge)"
         for name in names:
             if name not in labellers:
-                same = [s.question for s in one.score if s.by == score.by]
+                same = [s.question for s in one.metric if s.by == score.by]
                 questions = with_parents(same, policy)
                 try:
                     made = await _labeller(name, questions, policy, model, stack)
@@ -78,7 +78,7 @@ async def _labeller(
     return await stack.enter_async_context(open_labeller(name, questions, policy, model, JUDGING))
 
 
-def _metric(one: Benchmark, score: Score, labeller: Labeller, policy: Policy) -> Metric:
+def _metric(one: Benchmark, score: MetricSpec, labeller: Labeller, policy: Policy) -> Metric:
     question, low, high = policy[score.question], 0.0, 1.0
     if question.kind == "scale" and not score.value:
         low, high = float(min(question.levels)), float(max(question.levels))
@@ -104,5 +104,5 @@ def bound_of(
     calls, tokens = (1, 0) if likely else (how.repeats, how.repeats * one.ask.max_tokens)
     if answered:
         calls = tokens = 0
-    asked = len(judges) * how.repeats * any(score.by == JUDGE for score in one.score)
+    asked = len(judges) * how.repeats * any(score.by == JUDGE for score in one.metric)
     return calls + 2 * asked, tokens + 2 * asked * JUDGING.tokens

@@ -15,10 +15,10 @@ from trueline.evaluate.benchmarks.data import Absent
 from trueline.evaluate.benchmarks.items import TAG, items
 from trueline.evaluate.instruments import JUDGE, bound_of
 from trueline.evaluate.options import LOCAL, Options
-from trueline.evaluate.results import Ran, Results
+from trueline.evaluate.results import BenchmarkRun, Results
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.store import dataset
 from trueline.records.types import Example, Reject, Sampling
 
@@ -29,7 +29,7 @@ class Planned(Struct, frozen=True):
 
     benchmark: Benchmark
     how: AskSettings
-    ran: Ran
+    ran: BenchmarkRun
     examples: list[Example] = []
     rejects: list[Reject] = []
 
@@ -92,7 +92,7 @@ def plan(options: Options, policy: Policy) -> Plan:
     if options.data is not None and not options.data.is_dir():
         raise InputError(f"--data {options.data} is no folder")
     found = _found(options, names, policy)
-    takes = any(score.by == JUDGE for one in found.benchmarks for score in one.benchmark.score)
+    takes = any(score.by == JUDGE for one in found.benchmarks for score in one.benchmark.metric)
     if options.judge and not takes:
         raise InputError("--judge: none of these benchmarks takes a judge")
     return found
@@ -127,23 +127,23 @@ def _planned(options: Options, one: Benchmark, *, fetch: bool) -> Planned:
     )
     written = one.ask.kind == "choice" and options.choice == "written"
     asked = msgspec.structs.replace(sampling, seed=None)  # seeds draw, they do not ask
-    ran = Ran(
+    ran = BenchmarkRun(
         name=one.name,
         about=one.about,
         group=one.group,
         license=one.license,
         citation=one.citation,
         source=held.found.source,
-        data=held.hash,
+        data_hash=held.hash,
         pinned=held.found.pinned,
         items=len(held.examples),
-        chosen=digest(sorted(e.id for e in held.examples)),
-        asked=digest([one.asked, asked, written]),
+        items_hash=digest(sorted(e.id for e in held.examples)),
+        asking_hash=digest([one.asked, asked, written]),
         kind=one.ask.kind,
-        written=written,
+        as_letters=written,
         repeats=options.repeats,
-        unfit=len(held.rejects),
-        passed=held.passed,
+        invalid_rows=len(held.rejects),
+        filtered_rows=held.passed,
     )
     how = AskSettings(one.ask, sampling, options.repeats, written)
     return Planned(one, how, ran, held.examples, held.rejects)
@@ -165,7 +165,7 @@ def _again(options: Options, names: list[str], policy: Policy, path: Path) -> Pl
     for one in chosen(wanted, policy):
         if one.name not in ran:
             raise InputError(f"{path} has no answers to {one.name}; it has: {', '.join(ran)}")
-        how = AskSettings(one.ask, Sampling(), ran[one.name].repeats, ran[one.name].written)
+        how = AskSettings(one.ask, Sampling(), ran[one.name].repeats, ran[one.name].as_letters)
         found.append(Planned(one, how, ran[one.name]))
     return Plan(found, {}, path, earlier)
 

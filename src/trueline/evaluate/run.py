@@ -18,15 +18,15 @@ from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.instruments import Instrument, opened
 from trueline.evaluate.options import Options
 from trueline.evaluate.plan import Plan, plan
-from trueline.evaluate.results import Metric, Ran, Results
+from trueline.evaluate.results import BenchmarkRun, Metric, Results
 from trueline.evaluate.scores import gather, measured
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.models.contract import Model
 from trueline.models.open import without_key
 from trueline.models.roles import Role
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.types import Example, with_labels
 from trueline.runs.context import setup
 from trueline.runs.options import check_options
@@ -45,8 +45,8 @@ class Outcome(Struct, frozen=True):
     def sound(self) -> bool:
         """Complete, each metric scored often enough for a headline, no benchmark left out, and no
         row of their data that is no item."""
-        whole = self.run.complete and all(one.headline for one in self.results.measured)
-        fit = not any(one.unfit for one in self.results.benchmarks)
+        whole = self.run.complete and all(one.headline for one in self.results.metrics)
+        fit = not any(one.invalid_rows for one in self.results.benchmarks)
         return whole and fit and not any(":" not in name for name in self.results.left_out)
 
 
@@ -107,7 +107,7 @@ async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
             total=todo.total,
             finish=finish,
             policy=policy,
-            chosen=digest([[r.name, r.data, r.chosen, r.asked] for r in ran]),
+            chosen=digest([[r.name, r.data_hash, r.items_hash, r.asking_hash] for r in ran]),
             instruments=digest([[m.key, m.instrument] for m in metrics]),
             answers=identity,
         )
@@ -142,7 +142,7 @@ def scoring(instruments: dict[str, list[Instrument]]) -> Step:
     return step
 
 
-def _standing(ran: Ran, instruments: Sequence[Instrument]) -> Ran:
+def _standing(ran: BenchmarkRun, instruments: Sequence[Instrument]) -> BenchmarkRun:
     """With the metric that stands for the benchmark: the first that is measured."""
     return msgspec.structs.replace(ran, primary=instruments[0].metric.key if instruments else "")
 
@@ -151,7 +151,7 @@ def _results(
     options: Options,
     name: str,
     identity: str,
-    ran: list[Ran],
+    ran: list[BenchmarkRun],
     metrics: Sequence[Metric],
     left_out: dict[str, str],
     run: RunRecord,
@@ -165,7 +165,7 @@ def _results(
         config=run.config,
         versions=run.versions,
         benchmarks=ran,
-        measured=[measured(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],
+        metrics=[measured(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],
         left_out=left_out,
         spend=run.spend,
         complete=run.complete,

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from math import isfinite, nan
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,16 +19,16 @@ import numpy as np
 from msgspec import Struct, field
 
 from trueline.evaluate.benchmarks.items import TAG
-from trueline.evaluate.results import Measured, Metric
+from trueline.evaluate.results import Metric, MetricResult
 from trueline.files.errors import InputError
 from trueline.models.open import without_key
 from trueline.policy.answers import format_value, matches
 from trueline.policy.depend import resolve_answer
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
-from trueline.records.types import By, Example, Label, Value
+from trueline.records.types import Example, Label, LabellerId, Value
 from trueline.statistics.coverage import extremes
-from trueline.statistics.intervals import Interval, wilson
+from trueline.statistics.intervals import Interval, undefined, wilson
 from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import mean
 
@@ -43,7 +43,7 @@ _own = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)|\d[\d,.]*\d|\d')
 _bare = lru_cache(without_key)  # it is asked for every label
 
 
-class Scored(NamedTuple):
+class ItemScore(NamedTuple):
     """One item: its score, None where it has none; what it shares with items that are not
     independent of it (`cluster`, its own content where it shares nothing); why a repeat has no
     score, where that is so; and the score of each repeat."""
@@ -54,14 +54,14 @@ class Scored(NamedTuple):
     repeats: tuple[float | None, ...] = ()
 
 
-class Scores(Struct, frozen=True):
+class MetricScores(Struct, frozen=True):
     """A metric's items by Example id; `wordings` are the hashes of the questions that its labels
     answer."""
 
-    items: dict[str, Scored] = field(default_factory=dict)
+    items: dict[str, ItemScore] = field(default_factory=dict)
     wordings: set[str] = field(default_factory=set)
 
-    def add(self, id: str, one: Scored) -> None:
+    def add(self, id: str, one: ItemScore) -> None:
         """One more item; InputError where it is there already, for then neither can be trusted."""
         if id in self.items:
             raise InputError(
@@ -82,7 +82,7 @@ class Scores(Struct, frozen=True):
 
 def gather(
     path: Path, metrics: Sequence[Metric], policy: Policy | None = None
-) -> dict[Key, Scores]:
+) -> dict[Key, MetricScores]:
     """The scores of a results folder's items for all metrics, in one pass.
 
     `policy` (trueline's own, unless given) says which answers follow from others: the severity of
@@ -93,15 +93,15 @@ def gather(
         from trueline.policy.load import load
 
         policy = load()
-    found: dict[Key, Scores] = {}
-    wanted: dict[str, list[tuple[Metric, Scores]]] = {}
+    found: dict[Key, MetricScores] = {}
+    wanted: dict[str, list[tuple[Metric, MetricScores]]] = {}
     for metric in metrics:
         if (metric.benchmark, metric.key) in found:
             raise InputError(
                 f"{metric.benchmark} has two metrics named {metric.key!r}: their numbers could "
                 "not be told apart. Leave one of them out"
             )
-        scores = found[metric.benchmark, metric.key] = Scores()
+        scores = found[metric.benchmark, metric.key] = MetricScores()
         wanted.setdefault(metric.benchmark, []).append((metric, scores))
     try:
         for example in dataset.read(path):
@@ -111,7 +111,7 @@ def gather(
         for reject in dataset.rejects(path):
             if (turned := reject.example) is not None:
                 for _, scores in wanted.get(turned.tag(TAG) or "", ()):
-                    scores.add(turned.id, Scored(None, _cluster(turned), reject.reason[:REASON]))
+                    scores.add(turned.id, ItemScore(None, _cluster(turned), reject.reason[:REASON]))
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
     return found
@@ -135,7 +135,7 @@ def _labels(example: Example) -> _Labels:
 
 def _scored(
     example: Example, metric: Metric, labels: _Labels, policy: Policy, wordings: set[str]
-) -> Scored:
+) -> ItemScore:
     repeats: list[float | None] = []
     why = "" if example.responses else "the model gave no answer"
     for number in range(len(example.responses)):
@@ -155,7 +155,7 @@ def _scored(
             why = why or given[:REASON]
     known = [one for one in repeats if one is not None]
     score = sum(known) / len(known) if known else None
-    return Scored(score, _cluster(example), why, tuple(repeats))
+    return ItemScore(score, _cluster(example), why, tuple(repeats))
 
 
 def _implied(example: Example, metric: Metric, number: int, policy: Policy) -> Value | None:
@@ -167,7 +167,7 @@ def _implied(example: Example, metric: Metric, number: int, policy: Policy) -> V
     return None if by is None else resolve_answer(example, question, (number,), by, policy)
 
 
-def _is(by: By, metric: Metric) -> bool:
+def _is(by: LabellerId, metric: Metric) -> bool:
     return by.instrument == metric.instrument and _bare(by.name) == metric.name
 
 
@@ -190,19 +190,21 @@ def _cluster(example: Example) -> str:
 # ---- a metric on one model -------------------------------------------------------------------
 
 
-def measured(metric: Metric, scores: Scores, items: int = 0, level: float = 0.95) -> Measured:
+def measured(
+    metric: Metric, scores: MetricScores, items: int = 0, level: float = 0.95
+) -> MetricResult:
     """The metric's mean over the items that have a score, with its interval, what it could be over
     all of them, and its spread between repeats.  `items` is how many were to be asked: those that
     the folder lacks (not reached, or not storable) are unscored too."""
     given = scores.items.values()
     scored = [one for one in given if one.score is not None]
     items = max(items, len(given))
-    least, most = bounds(metric, scores, items)
-    lacking = len(scored) * scores.repeats - len(scores.answers)
+    least, most = bounds(metric, scores, items) or (None, None)
+    n_missing = len(scored) * scores.repeats - len(scores.answers)
     why = reasons(scores)
     if items > len(given):
         why["the folder lacks it"] = items - len(given)
-    return Measured(
+    return MetricResult(
         metric=metric,
         items=items,
         scored=len(scored),
@@ -211,12 +213,12 @@ def measured(metric: Metric, scores: Scores, items: int = 0, level: float = 0.95
         most=most,
         unscored=dict(why.most_common()),
         repeats=scores.repeats,
-        lacking=lacking,
+        n_missing=n_missing,
         spread=spread(scores),
     )
 
 
-def reasons(scores: Scores) -> Counter[str]:
+def reasons(scores: MetricScores) -> Counter[str]:
     """Of how many items the score, or that of a repeat, is missing for each reason.  Numbers and
     quoted words are left out, so that texts of 1,200 and of 1,300 tokens are too long for one
     reason, and nothing that a model wrote is shown where a reason is."""
@@ -226,7 +228,7 @@ def reasons(scores: Scores) -> Counter[str]:
     return Counter(dict(found.most_common(REASONS)) | ({"other reasons": rest} if rest else {}))
 
 
-def average(items: Sequence[Scored], level: float = 0.95) -> Interval:
+def average(items: Sequence[ItemScore], level: float = 0.95) -> Interval:
     """The mean score of items that all have one.
 
     Wilson's interval where it is a proportion of independent items, answered once each; else by
@@ -236,7 +238,7 @@ def average(items: Sequence[Scored], level: float = 0.95) -> Interval:
     """
     values = [one.score for one in items if one.score is not None]
     if not values:
-        return Interval(nan, nan, nan, 0, level, "no item has a score")
+        return undefined(0, level, "no item has a score")
     names = clusters(items)
     ends = set(values)
     once = all(len(one.repeats) == 1 for one in items)
@@ -251,25 +253,25 @@ def average(items: Sequence[Scored], level: float = 0.95) -> Interval:
     return bootstrap(mean(values), names, level=level)
 
 
-def clusters(items: Sequence[Scored]) -> list[str] | None:
+def clusters(items: Sequence[ItemScore]) -> list[str] | None:
     """The items' clusters, None where each is alone in its own."""
     names = [one.cluster for one in items]
     return None if len(set(names)) == len(names) else names
 
 
-def bounds(metric: Metric, scores: Scores, items: int) -> tuple[float, float]:
-    """What the mean over so many items could be, whatever the answers without a score are; nan
-    where there are some and the scores leave the metric's range, for then no range is known."""
+def bounds(metric: Metric, scores: MetricScores, items: int) -> tuple[float, float] | None:
+    """What the mean over so many items could be, whatever the answers without a score are; None
+    if there are some and the scores leave the metric's range, for then no range is known."""
     low, high = metric.low, metric.high
     values = scores.answers
     unscored = items * scores.repeats - len(values)
     if values and not low <= min(values) <= max(values) <= high:
-        alone = nan if unscored else float(np.mean(values))
-        return alone, alone
+        alone = float(np.mean(values))
+        return None if unscored else (alone, alone)
     return extremes(values, unscored, low, high)
 
 
-def spread(scores: Scores) -> float | None:
+def spread(scores: MetricScores) -> float | None:
     """The standard deviation of the mean between repeats, over the items that have a score in each;
     None without several repeats of one item at least."""
     count = scores.repeats
@@ -279,6 +281,6 @@ def spread(scores: Scores) -> float | None:
     return float(np.std(np.mean(whole, axis=0), ddof=1))
 
 
-def _repeated(items: Collection[Scored]) -> list[list[float]]:
+def _repeated(items: Collection[ItemScore]) -> list[list[float]]:
     """The scores of each item's repeats, those that are there."""
     return [[r for r in one.repeats if r is not None] for one in items]

@@ -17,9 +17,8 @@ from msgspec import Struct
 from trueline.files.errors import InputError
 from trueline.formats.contract import ColumnMapping, Questions
 from trueline.policy.answers import choices, format_value, why_invalid
-from trueline.records import ids
 from trueline.records.conversation import Malformed, unpacked
-from trueline.records.types import By, Example, Label, Question, QuestionKind, Value
+from trueline.records.types import Example, Label, LabellerId, Question, QuestionKind, Value
 
 LABEL, VALUE = "label:", "value:"
 _kinds: dict[type, QuestionKind] = {
@@ -104,7 +103,7 @@ def read_rating(example: Example, rating: Rating, cell: Any) -> Label | None:
         kind=kind if asked is None else asked.kind,
         ask=f"imported: {rating.question}, in words that are not known",
     )
-    return ids.label(example, question, about, By("imported", rating.rater), value=value)
+    return Label.new(example, question, about, LabellerId("imported", rating.rater), value=value)
 
 
 def write_rating(example: Example, rating: Rating) -> Any:

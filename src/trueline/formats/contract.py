@@ -29,13 +29,12 @@ import msgspec
 from msgspec import Struct
 
 from trueline.files.rows import Row
-from trueline.records import ids
 from trueline.records.conversation import Malformed
 from trueline.records.preference import PREFERRED, decided, preference_label
 from trueline.records.store.validate import reject
 from trueline.records.types import (
-    By,
     Example,
+    LabellerId,
     Message,
     Question,
     Reject,
@@ -111,7 +110,7 @@ def new_example(
     license: str | None = None,
 ) -> Example:
     """The Example of a row, with the row as its source."""
-    return ids.example(
+    return Example.new(
         prompt,
         responses,
         source=Source(row.file.name, license=license, row=row.number),
@@ -124,7 +123,7 @@ def with_preference(
     example: Example, chosen: int, rejected: int, format: str, question: Question = PREFERRED
 ) -> Example:
     """The example with the label by which the data prefer response number `chosen`."""
-    by = By("imported", format)
+    by = LabellerId("imported", format)
     return with_labels(example, preference_label(example, chosen, rejected, by, question))
 
 

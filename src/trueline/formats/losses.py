@@ -65,7 +65,10 @@ APART = {
     ToolCall: set[str](),
     Source: set[str](),
     # the id, what it is about and its value say which label it is
-    Label: {"id", "example", "question", "about", "texts", "value", "unscored"},
+    Label: {
+        *("id", "example", "question", "about", "texts", "value", "unscored", "retracted"),
+        *("writer", "sequence"),
+    },
 }
 """The fields that are compared in their own way, or not at all."""
 
@@ -260,7 +263,7 @@ class Judgement(NamedTuple):
 
 
 def _judgement(label: Label, about: tuple[int, ...]) -> Judgement:
-    value: Any = label.value if label.value is not None else (label.unscored,)
+    value: Any = label.value if label.value is not None else (label.unscored, label.retracted)
     if len(about) == 2 and about[0] > about[1]:
         about = about[::-1]
         value = {"first": "second", "second": "first"}.get(value, value)

@@ -30,6 +30,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.files.lines import text_of
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
@@ -40,8 +41,7 @@ from trueline.policy.answers import why_invalid
 from trueline.policy.crosswalks import map_categories
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Question
+from trueline.records.types import Example, Label, LabellerId, Question
 from trueline.runs.stream import Patience
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Classifier:
             for name, answering in mapping.answers.items()
         }
         parts = ["classifier", VERSION, head.identity, mapping.reads, self._kind, self._answers]
-        self.by = By("classifier", head.name, ids.digest(parts))
+        self.by = LabellerId("classifier", head.name, digest(parts))
         self._checked: set[str] = set()
         self._patience = Patience()
 
@@ -136,7 +136,7 @@ class Classifier:
 
     def _check(self, question: Question) -> None:
         """InputError where the mapping's values are no answers to the question as it is asked."""
-        if (asked := ids.digest(question)) in self._checked:
+        if (asked := digest(question)) in self._checked:
             return
         where = f"{self.by.name}: the mapping's answers.{question.id}"
         if question.kind not in _READ:

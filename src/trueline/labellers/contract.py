@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from trueline.records.types import By, Example, Label, Question
+from trueline.records.types import Example, Label, LabellerId, Question
 
 
 class Labeller(Protocol):
@@ -16,7 +16,7 @@ class Labeller(Protocol):
     """
 
     @property
-    def by(self) -> By: ...
+    def by(self) -> LabellerId: ...
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
         """One Label for each question and each thing that the question is about."""

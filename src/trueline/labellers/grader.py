@@ -24,12 +24,21 @@ import msgspec
 from msgspec import Struct
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.files.lines import text_of
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, targets
 from trueline.policy.load import load
-from trueline.records import ids
-from trueline.records.types import By, Code, Example, Hierarchy, Label, Question, Response, Value
+from trueline.records.types import (
+    Code,
+    Example,
+    Hierarchy,
+    Label,
+    LabellerId,
+    Question,
+    Response,
+    Value,
+)
 from trueline.sandbox import checking, frames, zygote
 from trueline.sandbox.pool import Died, Limits, Report, Sandbox
 
@@ -87,7 +96,7 @@ class Grader:
         self._imports = list(imports)
         version = list(sys.version_info[:2])  # what parses depends on it
         parts = ["grader", VERSION, source, self._imports, sandbox.limits, version]
-        self.by = By("grader", name, ids.digest(parts))
+        self.by = LabellerId("grader", name, digest(parts))
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
         """One Label a response; InputError for a question that is not this grader's."""
@@ -98,7 +107,7 @@ class Grader:
         asked = [(q, about) for q in questions for about in targets(example, q)]
         given = await asyncio.gather(*(self._answer(example, about) for _, about in asked))
         return [
-            ids.label(example, question, about, self.by, **answer._asdict())
+            Label.new(example, question, about, self.by, **answer._asdict())
             for (question, about), answer in zip(asked, given, strict=True)
         ]
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
@@ -26,8 +27,7 @@ from trueline.models.contract import Completion, Fatal, Model, ModelError, Trans
 from trueline.policy.crosswalks import map_categories
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Message, Question, Sampling
+from trueline.records.types import Example, Label, LabellerId, Message, Question, Sampling
 from trueline.runs.stream import Patience
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=100)
@@ -146,7 +146,7 @@ class Guard:
         self._sampling = msgspec.structs.replace(SAMPLING, logprobs=logprobs)
         versions = [VERSION, self._form.version]
         parts = ["guard", form, versions, model.identity, walk, self._sampling]
-        self.by = By("classifier", name, ids.digest(parts))
+        self.by = LabellerId("classifier", name, digest(parts))
         self._likely, self._owes = self._form.words is not None, owes
         self._patience = Patience()
 

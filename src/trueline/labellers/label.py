@@ -72,7 +72,7 @@ class Answers(Struct):
         return self.answered + self.unscored.total()
 
     @property
-    def coverage(self) -> float:
+    def coverage(self) -> float | None:
         from trueline.statistics.coverage import coverage  # loads numpy
 
         return coverage(self.answered, self.asked)

@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from trueline.files.errors import InputError
 from trueline.labellers.answer import Answer, holds
 from trueline.labellers.targets import About
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Question
+from trueline.records.types import Example, Label, LabellerId, Question
 
 
 def able(who: str, answered: Collection[str], questions: Sequence[Question]) -> None:
@@ -43,12 +42,12 @@ def labels(
     about: About,
     questions: Sequence[Question],
     said: Mapping[str, Answer],
-    by: By,
+    by: LabellerId,
 ) -> list[Label]:
     """What was said as labels about one thing, without answers to questions that are not to be
     asked by the others; the questions come parents first."""
     return [
-        ids.label(example, question, about, by, **said[question.id]._asdict())
+        Label.new(example, question, about, by, **said[question.id]._asdict())
         for question in questions
         if holds(question, said)
     ]

@@ -17,9 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.files.lines import text_of
 from trueline.models.contract import Completion, ModelError, Unsupported
-from trueline.records.ids import digest
 from trueline.records.types import Message, Sampling
 
 Answer = Callable[[Sequence[Message], Sampling, int], "str | Completion"]

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from trueline.files.hashing import digest
 from trueline.policy import pku
-from trueline.records.ids import digest
 from trueline.records.preference import PREFERRED
 from trueline.records.types import Question
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +14,7 @@ from msgspec import Struct
 
 from trueline.files.atomic import explained
 from trueline.files.errors import InputError
+from trueline.files.hashing import hash_file
 from trueline.files.lines import regular
 
 if TYPE_CHECKING:
@@ -324,7 +324,6 @@ def _digest(source: Path) -> str:
     """What the input is: a folder by its manifest, which holds the hashes of its shards."""
     path = source / "manifest.json" if source.is_dir() else source
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error

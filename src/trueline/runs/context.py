@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from trueline.files.hashing import digest
 from trueline.ledger.sqlite import Ledger, open_ledger
 from trueline.models.contract import Model
 from trueline.models.open import open_model, without_key
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.runs import run as flow
 from trueline.runs.options import RunOptions, decisive, settings
 from trueline.runs.stream import Item, Stage

@@ -14,7 +14,6 @@ on it, that it is not part of a run's identity (`extra=NO_IDENTITY`).
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import inspect
 import re
 import typing
@@ -27,6 +26,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import hash_file
 from trueline.ledger import prices
 from trueline.ledger.budget import Budget
 from trueline.models.open import without_key
@@ -254,7 +254,6 @@ def file_digest(path: Path) -> str:
     """
     path = path / dataset.MANIFEST if path.is_dir() else path
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -26,6 +26,7 @@ from msgspec import Struct
 import trueline
 from trueline.files.atomic import fresh
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.ledger.budget import BudgetSpent
 from trueline.ledger.sqlite import Ledger
 from trueline.ledger.summary import Spend, summary
@@ -33,7 +34,6 @@ from trueline.models.contract import ModelError
 from trueline.policy.depend import contradictions
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.store import dataset
 from trueline.records.types import Example, Reject
 from trueline.runs.progress import Progress, say

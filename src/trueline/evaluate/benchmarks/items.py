@@ -14,9 +14,9 @@ from trueline.evaluate.benchmarks.benchmark import Benchmark, Item
 from trueline.evaluate.benchmarks.data import Found
 from trueline.evaluate.benchmarks.expressions import Unfit, reader
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest, text_digest
 from trueline.files.rows import Row
 from trueline.files.text import BadRow
-from trueline.records import ids
 from trueline.records.store.validate import reject, reject_bad_row
 from trueline.records.types import (
     Choice,
@@ -81,23 +81,23 @@ def items(
         data.pin(file)
     most = min(n for n in (limit, one.sample, len(examples)) if n is not None)
     if most < len(examples):
-        drawn = set(sorted((e.id for e in examples), key=ids.text_digest)[:most])
+        drawn = set(sorted((e.id for e in examples), key=text_digest)[:most])
         examples = [e for e in examples if e.id in drawn]
-    return Items(found, examples, rejects, ids.digest([file.sha256 for file in files]), passed)
+    return Items(found, examples, rejects, digest([file.sha256 for file in files]), passed)
 
 
 def _crossed(
     first: Iterator[Row | BadRow], second: list[Row | BadRow], each: int
 ) -> Iterator[Row | BadRow]:
     """Every row with `each` of the second file's, which are drawn by the contents of both."""
-    others = [(ids.digest(row.fields), row) for row in second if isinstance(row, Row)]
+    others = [(digest(row.fields), row) for row in second if isinstance(row, Row)]
     yield from (row for row in second if isinstance(row, BadRow))
     for row in first:
         if isinstance(row, BadRow):
             yield row
             continue
-        mine = ids.digest(row.fields)
-        order = sorted(others, key=lambda other: ids.text_digest(mine + other[0]))
+        mine = digest(row.fields)
+        order = sorted(others, key=lambda other: text_digest(mine + other[0]))
         for _, other in order[:each]:
             fields = row.fields | {"other": other.fields}
             yield msgspec.structs.replace(row, fields=fields)
@@ -140,10 +140,10 @@ def _example(
     if (cluster := values.get("cluster")) is not None:
         tags.append(f"cluster:{cluster}")
     source = Source(f"{one.name} ({row.file.name})", license=one.license, row=row.number)
-    made = ids.example(prompt, task=task, source=source, tags=tags)
+    made = Example.new(prompt, task=task, source=source, tags=tags)
     seen[made.id] += 1
     if seen[made.id] > 1:
-        made = ids.example(
+        made = Example.new(
             prompt, task=task, source=source, tags=tags, occurrence=seen[made.id] - 1
         )
     return made

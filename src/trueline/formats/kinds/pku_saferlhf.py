@@ -25,12 +25,19 @@ from trueline.formats.contract import (
     single_user_turn,
 )
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
-from trueline.records import ids
 from trueline.records.conversation import Malformed, unpacked
 from trueline.records.preference import PREFERRED, Unsettled, agreed, decided, preference_label
-from trueline.records.types import By, Example, Label, Message, Response, with_labels, with_tags
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Response,
+    with_labels,
+    with_tags,
+)
 
-_by = By("imported", "pku-saferlhf")
+_by = LabellerId("imported", "pku-saferlhf")
 _required = ("prompt", "response_0", "response_1", "better_response_id")
 _safe, _categories, _severity, _source = (
     tuple(name.format(at) for at in (0, 1))
@@ -138,11 +145,11 @@ def _broken_invariant(judged: list[Judged], safer: int | None = None) -> str | N
 
 def _labels(example: Example, at: int, judged: Judged) -> Iterable[Label]:
     if judged.safe is not None:
-        yield ids.label(example, SAFE, (at,), _by, value=judged.safe)
+        yield Label.new(example, SAFE, (at,), _by, value=judged.safe)
     if judged.safe is False and judged.categories is not None:
-        yield ids.label(example, HARM_CATEGORIES, (at,), _by, value=judged.categories)
+        yield Label.new(example, HARM_CATEGORIES, (at,), _by, value=judged.categories)
     if judged.safe is False and judged.severity is not None:
-        yield ids.label(example, SEVERITY, (at,), _by, value=judged.severity)
+        yield Label.new(example, SEVERITY, (at,), _by, value=judged.severity)
 
 
 # ---- writing ---------------------------------------------------------------------------------

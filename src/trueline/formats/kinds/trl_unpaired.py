@@ -5,10 +5,9 @@ from __future__ import annotations
 from trueline.files.rows import Row
 from trueline.formats import cells
 from trueline.formats.contract import CannotWrite, Fields, Format, full_prompt, new_example
-from trueline.records import ids
 from trueline.records.conversation import Malformed, dicts, messages
 from trueline.records.preference import Unsettled, agreed, decided
-from trueline.records.types import By, Example, Question, Response, with_labels
+from trueline.records.types import Example, Label, LabellerId, Question, Response, with_labels
 
 DESIRABLE = Question(
     id="desirable",
@@ -27,8 +26,8 @@ def read(row: Row, occurrence: int) -> Example:
         raise Malformed("completion is blank")
     desirable = cells.flag(label, "label")
     example = new_example(row, occurrence, turns, [response])
-    by = By("imported", "trl-unpaired")
-    return with_labels(example, ids.label(example, DESIRABLE, (0,), by, value=desirable))
+    by = LabellerId("imported", "trl-unpaired")
+    return with_labels(example, Label.new(example, DESIRABLE, (0,), by, value=desirable))
 
 
 def write(example: Example) -> list[Fields]:

@@ -21,12 +21,12 @@ from importlib import metadata
 from types import ModuleType
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.labellers.answer import Answer
 from trueline.labellers.grader import answered
 from trueline.labellers.native_labels import able
 from trueline.labellers.targets import targets
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Question, Response, Task
+from trueline.records.types import Example, Label, LabellerId, Question, Response, Task
 
 VERSION = 1
 """Of what this file does to every answer: raise it when that changes."""
@@ -54,7 +54,7 @@ class Check:
         if name not in known:
             raise InputError(f"no check {name!r}; there are: {', '.join(known)}")
         self._module = known[name]
-        self.by = By("grader", name, hash_instrument(name, self._module))
+        self.by = LabellerId("grader", name, hash_instrument(name, self._module))
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
         """InputError for a question that is not the check's, or not asked as yes or no."""
@@ -66,7 +66,7 @@ class Check:
                     f"{question.id!r} is {question.kind} about the {question.about}"
                 )
         return [
-            ids.label(
+            Label.new(
                 example,
                 question,
                 about,
@@ -102,7 +102,7 @@ def shown(text: str) -> str:
 def hash_instrument(name: str, module: ModuleType) -> str:
     """The instrument hash of a check: its version, this file's, and those of its PACKAGES."""
     packages = [[package, version(package)] for package in getattr(module, "PACKAGES", ())]
-    return ids.digest(["check", name, VERSION, module.VERSION, packages])
+    return digest(["check", name, VERSION, module.VERSION, packages])
 
 
 def version(package: str) -> str:

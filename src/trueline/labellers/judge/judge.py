@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from trueline.files.hashing import digest
 from trueline.files.text import clean
 from trueline.labellers.answer import NOT_ASKED, Answer, holds, settled
 from trueline.labellers.judge import loglikelihood, parse
 from trueline.labellers.judge.prompt import Template, fenced
 from trueline.labellers.targets import About, targets
 from trueline.models.contract import Completion, Fatal, Model, ModelError, Transient, Unsupported
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Message, Question, Sampling
+from trueline.records.types import Example, Label, LabellerId, Message, Question, Sampling
 from trueline.runs.stream import Patience
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=1024)
@@ -51,7 +51,7 @@ class Judge:
         self.model, self.template, self.sampling = model, template or Template(), sampling
         words = [self.template.source, loglikelihood.TEMPLATE]
         parts = ["judge", VERSION, model.identity, words, sampling, write]
-        self.by = By("judge", name, ids.digest(parts))
+        self.by = LabellerId("judge", name, digest(parts))
         self._likely, self._owes = not write, owes
         self._schema: bool | None = None  # whether the server takes one, once that is known
         self._patience = Patience()
@@ -76,7 +76,7 @@ class Judge:
                     given |= await self._answers(example, about, left)
                 known.setdefault(about, {}).update(given)
                 found += [
-                    ids.label(example, question, about, self.by, **given[question.id]._asdict())
+                    Label.new(example, question, about, self.by, **given[question.id]._asdict())
                     for question in group
                     if given[question.id] != NOT_ASKED
                 ]

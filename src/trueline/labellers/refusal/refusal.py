@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +19,11 @@ from typing import NamedTuple
 import numpy as np
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest, hash_file
 from trueline.labellers.refusal import text as rt
 from trueline.labellers.refusal.text import Floats
 from trueline.labellers.refusal.turns import turns
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Question
+from trueline.records.types import Example, Label, LabellerId, Question
 
 ANSWERS = ("comply", "partial", "refuse")
 FILE = "labellers/refusal/model.npz"
@@ -103,7 +102,7 @@ def shipped() -> tuple[Weights, str]:
     """The weights that come with the package, and a hash of their file."""
     file = resources.files("trueline").joinpath(FILE)
     with resources.as_file(file) as path:
-        return read(path), blake2b(file.read_bytes(), digest_size=16).hexdigest()
+        return read(path), hash_file(path)
 
 
 class Refusal:
@@ -111,7 +110,7 @@ class Refusal:
 
     def __init__(self) -> None:
         self._weights, data = shipped()
-        self.by = By("classifier", "refusal", ids.digest(["refusal", VERSION, data]))
+        self.by = LabellerId("classifier", "refusal", digest(["refusal", VERSION, data]))
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
         """A Label for each response; InputError for a question that this classifier cannot read."""
@@ -123,7 +122,7 @@ class Refusal:
                 found = probabilities(self._weights, prompt, response.text)
                 best = int(found.argmax())
                 labels.append(
-                    ids.label(
+                    Label.new(
                         example,
                         question,
                         (i,),

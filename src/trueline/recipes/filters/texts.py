@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import text_digest
 from trueline.files.rows import rows
 from trueline.files.text import BadRow
 from trueline.recipes.filters.near_duplicates import Index
-from trueline.records.ids import text_digest
 from trueline.records.preference import pair
 from trueline.records.types import Example, Reject, Response
 from trueline.runs.stream import Item, Stage

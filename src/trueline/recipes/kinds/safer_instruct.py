@@ -30,8 +30,8 @@ from trueline.recipes.options import Boilerplate, Decontaminate, Filter, Induce,
 from trueline.recipes.steps.induce import Induction
 from trueline.records.preference import preference_label
 from trueline.records.types import (
-    By,
     Example,
+    LabellerId,
     Message,
     Question,
     Reject,
@@ -199,7 +199,7 @@ def answered(expert: Model, options: Options) -> Callable[[Example], Awaitable[I
 def prefer(options: Options) -> Callable[[Example], Item]:
     """A step that stores the preference, which holds by construction."""
     chosen, rejected = (EXPERT, TEXT) if options.prefer == "expert" else (TEXT, EXPERT)
-    by = By("derived", f"safer_instruct@{VERSION}: the {options.prefer} is preferred")
+    by = LabellerId("derived", f"safer_instruct@{VERSION}: the {options.prefer} is preferred")
 
     def step(example: Example) -> Item:
         return with_labels(example, preference_label(example, chosen, rejected, by))

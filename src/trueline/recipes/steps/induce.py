@@ -17,11 +17,11 @@ from trueline.models.contract import Completion, Model, Unsupported
 from trueline.policy.load import load
 from trueline.recipes.filters.instruction_rules import against
 from trueline.recipes.filters.near_duplicates import shingles
-from trueline.records import ids
 from trueline.records.types import (
-    By,
     Candidate,
     Example,
+    Label,
+    LabellerId,
     Message,
     Reject,
     Sampling,
@@ -56,7 +56,7 @@ class Induction:
             max_tokens=options.instruction_tokens,
             seed=options.seed,
         )
-        self.by = By("derived", f"rules@{RULES_VERSION}")
+        self.by = LabellerId("derived", f"rules@{RULES_VERSION}")
         self.well_formed = load()["well_formed"]
 
     async def step(self, example: Example) -> Item:
@@ -75,7 +75,7 @@ class Induction:
         chosen = msgspec.structs.replace(best, note=f"chosen: {best.note}")
         prompt = (Message("user", best.text),)
         example = with_prompt(example, prompt, (chosen, *others))
-        return with_labels(example, ids.label(example, self.well_formed, (), self.by, value=True))
+        return with_labels(example, Label.new(example, self.well_formed, (), self.by, value=True))
 
     def _candidate(self, completion: Completion, text: str) -> Candidate:
         instruction = completion.text.strip()

@@ -7,7 +7,6 @@ One process at a time writes to a folder, and only the run that began it may con
 from __future__ import annotations
 
 import fcntl
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from msgspec import Struct
 
 from trueline.files.atomic import PART, Fresh, explained, fresh
 from trueline.files.errors import InputError
+from trueline.files.hashing import hash_file
 from trueline.files.text import check_path_encodable
 from trueline.records.store import jsonl
 from trueline.records.store.schema import VERSION, known
@@ -85,7 +85,7 @@ class _Kind:
             self._open.close()
         self._fresh.commit()
         path = self._fresh.path
-        self.whole.append(Shard(path.name, self.rows, path.stat().st_size, _hash(path)))
+        self.whole.append(Shard(path.name, self.rows, path.stat().st_size, hash_file(path)))
         self._fresh, self._open, self.rows = None, None, 0
 
     def discard(self) -> None:
@@ -176,11 +176,6 @@ class Writer:
 
 def _size(record: Example | Reject) -> int:
     return len(msgspec.json.encode(record))
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 # ---- one run, one folder ---------------------------------------------------------------------
@@ -323,6 +318,6 @@ def _listed(folder: Path, shard: Shard) -> Path:
         raise InputError(f"{folder / MANIFEST} lists {shard.name}, which lies elsewhere")
     if not path.is_file():
         raise InputError(f"{path} is missing: {MANIFEST} lists it")
-    if path.stat().st_size != shard.bytes or _hash(path) != shard.hash:
+    if path.stat().st_size != shard.bytes or hash_file(path) != shard.hash:
         raise InputError(f"{path} is not what {MANIFEST} lists: it was changed or damaged")
     return path

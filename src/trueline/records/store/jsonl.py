@@ -19,10 +19,9 @@ from trueline.files.atomic import fresh
 from trueline.files.errors import InputError
 from trueline.files.lines import lines
 from trueline.files.text import BadRow
-from trueline.records.ids import ID
 from trueline.records.store.schema import VERSION, known
 from trueline.records.store.validate import reject, reject_bad_row
-from trueline.records.types import Example, Reject
+from trueline.records.types import CONTENT_ID, Example, Reject
 
 
 class _Versioned(msgspec.Struct):
@@ -87,7 +86,7 @@ def _read(path: Path, number: int, line: bytes) -> Example | Reject:
     try:
         row = _line.decode(line)
         known(path, row.trueline)
-        if not ID.fullmatch(row.id):
+        if not CONTENT_ID.fullmatch(row.id):
             return reject("read", "id is no content id: 32 hexadecimal digits", line, path, number)
         return Example(**{name: getattr(row, name) for name in Example.__struct_fields__})
     except UnicodeDecodeError as error:

@@ -16,9 +16,8 @@ import pyarrow.parquet as pq
 from trueline.files.atomic import fresh
 from trueline.files.errors import InputError
 from trueline.files.lines import regular
-from trueline.records.ids import ID
 from trueline.records.store.schema import VERSION, known
-from trueline.records.types import Example, Label, Question, Response, Task
+from trueline.records.types import CONTENT_ID, Example, Label, Question, Response, Task
 
 GROUP_ROWS = 1_000
 GROUP_BYTES = 16 * 2**20
@@ -62,7 +61,12 @@ _label = pa.struct(
         ("question", _text),
         ("question_hash", _text),
         ("about", pa.list_(pa.int64())),
-        ("by", pa.struct([("kind", _text), ("name", _text), ("instrument", _text)])),
+        (
+            "by",
+            pa.struct(
+                [("kind", _text), ("name", _text), ("instrument", _text), ("version", pa.int64())]
+            ),
+        ),
         ("texts", _texts),
         ("value_bool", pa.bool_()),
         ("value_int", pa.int64()),
@@ -70,10 +74,13 @@ _label = pa.struct(
         ("value_text", _text),
         ("value_list", _texts),
         ("unscored", _text),
+        ("retracted", pa.bool_()),
         ("probability", pa.float64()),
         ("turn", pa.int64()),
         ("time", _text),
         ("note", _text),
+        ("writer", _text),
+        ("sequence", pa.int64()),
     ]
 )
 _candidate = pa.struct(
@@ -223,7 +230,7 @@ def _label_row(label: Label) -> dict[str, Any]:
 
 
 def _example(row: dict[str, Any]) -> Example:
-    if not ID.fullmatch(row["id"]):
+    if not CONTENT_ID.fullmatch(row["id"]):
         raise ValueError("id is no content id: 32 hexadecimal digits")
     for label in row["labels"]:
         values = [label.pop(column) for column in _value_columns.values()]

@@ -60,9 +60,10 @@ def _numbers(example: Example) -> Iterator[tuple[str, Value | None]]:
             for name in ("temperature", "top_p", "max_tokens", "seed"):
                 yield f"sampling.{name}", getattr(drawn, name)
     for label in example.labels:
-        for name in ("value", "probability", "turn"):
+        for name in ("value", "probability", "turn", "sequence"):
             yield f"label.{name}", getattr(label, name)
         yield from (("label.about", index) for index in label.about)
+        yield "label.by.version", label.by.version
     yield from (("candidate.score", candidate.score) for candidate in example.candidates)
     for question in example.questions:
         yield "question.weight", question.weight

@@ -136,9 +136,13 @@ def missing(pairs: Sequence[Pair], parties: Sequence[Party]) -> list[Missing]:
     for p in parties:
         found += [Missing(p.mark, what, why) for what, why in p.results.left_out.items()]
         found += [
-            Missing(p.mark, f"{ran.name}: {ran.unfit:,} rows", "they are no items: see its rejects")
+            Missing(
+                p.mark,
+                f"{ran.name}: {ran.invalid_rows:,} rows",
+                "they are no items: see its rejects",
+            )
             for ran in p.results.benchmarks
-            if ran.unfit
+            if ran.invalid_rows
         ]
     for pair in pairs:
         mark = f"{pair.treated.mark} against {pair.base.mark}"

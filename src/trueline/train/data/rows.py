@@ -12,8 +12,8 @@ from typing import Any
 from msgspec import Struct
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import canonical
 from trueline.formats.load import load
-from trueline.records.ids import canonical
 from trueline.records.store import dataset
 from trueline.records.types import Example
 from trueline.train.card import Data
