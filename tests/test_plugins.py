@@ -42,8 +42,8 @@ def test_method(name: str, method: ModuleType) -> None:
     assert undescribed(method.Options) == []
 
 
-@pytest.mark.parametrize("name, format", formats.every().items())
-def test_format(name: str, format: formats.Format) -> None:
+@pytest.mark.parametrize("name, format", find_formats().items())
+def test_format(name: str, format: Format) -> None:
     assert format.name == name and len(format.about) > 20
     assert format.mapped or (format.reads and format.holds)
     assert name in golden, "a format comes with a row that comes back: tests/records/test_formats"

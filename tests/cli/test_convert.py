@@ -282,7 +282,7 @@ def test_a_hub_is_not_yet_read(table: Path, tmp_path: Path) -> None:
 def test_the_formats_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--list") == 0
     shown = capsys.readouterr().out
-    for name, format in formats.every().items():
+    for name, format in find_formats().items():
         assert f"{name} " in shown and format.about in shown
     assert "the released data is CC-BY-NC-4.0" in shown
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from trueline import formats
 from trueline.files.rows import Row, rows
 from trueline.formats.kinds.hh_rlhf import format_transcript, parse_transcript
-from trueline.formats.load import foreign
+from trueline.formats.load import read_file
 from trueline.records.conversation import Malformed
 from trueline.records.preference import pair, preference_label
 from trueline.records.types import Example, LabellerId, Message, Reject, Response, with_labels
 
-FORMAT = formats.named("hh-rlhf")
+FORMAT = find_format("hh-rlhf")
 
 
 def spoken(text: str) -> str:
@@ -29,7 +29,7 @@ def spoken(text: str) -> str:
 
 def read(chosen: str, rejected: str) -> Example | Reject:
     fields = {"chosen": spoken(chosen), "rejected": spoken(rejected)}
-    return FORMAT.read(Row(Path("hh.jsonl"), 2, fields), 0)
+    return FORMAT.read_row(Row(Path("hh.jsonl"), 2, fields), 0)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_what_is_read_comes_back(
     assert len(found.prompt) == prompt
     better, worse = pair(found) or ()
     assert (len(better.messages), len(worse.messages)) == answers
-    assert FORMAT.rows(found) == [{"chosen": spoken(chosen), "rejected": spoken(rejected)}]
-    assert FORMAT.loses(found) == ["source"]
+    assert FORMAT.write_rows(found) == [{"chosen": spoken(chosen), "rejected": spoken(rejected)}]
+    assert find_losses(FORMAT, found) == ["source"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_has_no_transcript(prompt: Any, answer: str, reason: str) -> None:
         [prompt], [Response((Message("assistant", text),)) for text in (answer, "other")]
     )
     made = with_labels(made, preference_label(made, 0, 1, LabellerId("person", "p")))
-    found = FORMAT.rows(made)
+    found = FORMAT.write_rows(made)
     assert isinstance(found, Reject)
     assert found.reason.startswith(reason)
 
@@ -130,10 +130,10 @@ def test_what_has_no_transcript(prompt: Any, answer: str, reason: str) -> None:
 def test_real_transcripts_come_back_byte_for_byte(shared_data: Path) -> None:
     path = shared_data / "preferences" / "hh_harmless.jsonl.gz"
     before = [row.fields for row in rows(path) if isinstance(row, Row)]
-    found = list(foreign(path, FORMAT))
+    found = list(read_file(path, FORMAT))
     assert len(found) == len(before) == 1_127
     same = [
-        isinstance(example, Example) and FORMAT.rows(example) == [row]
+        isinstance(example, Example) and FORMAT.write_rows(example) == [row]
         for example, row in zip(found, before, strict=True)
     ]
     assert sum(same) == 1_127

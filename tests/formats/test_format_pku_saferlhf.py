@@ -11,7 +11,7 @@ import pytest
 from trueline import formats
 from trueline.files.hashing import digest
 from trueline.files.rows import Row, rows
-from trueline.formats.load import foreign, load
+from trueline.formats.load import read_file, load
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
 from trueline.recipes.convert import Conversion, convert
 from trueline.records.preference import agreed, decided, preference_label
@@ -25,7 +25,7 @@ from trueline.records.types import (
     with_labels,
 )
 
-FORMAT = formats.named("pku-saferlhf")
+FORMAT = find_format("pku-saferlhf")
 none = dict.fromkeys(CATEGORIES, False)
 person = LabellerId("person", "p")
 
@@ -68,7 +68,7 @@ def without(row: dict[str, Any], *columns: str) -> dict[str, Any]:
 
 
 def read(row: dict[str, Any]) -> Example | Reject:
-    return FORMAT.read(Row(Path("pku.jsonl"), 4, row), 0)
+    return FORMAT.read_row(Row(Path("pku.jsonl"), 4, row), 0)
 
 
 def good(row: dict[str, Any]) -> Example:
@@ -123,9 +123,9 @@ def test_dual_preference_leaves_the_choice_open() -> None:
 )
 def test_a_row_comes_back_as_it_was(row: dict[str, Any]) -> None:
     found = good(row)
-    assert FORMAT.rows(found) == [row]
-    assert list(FORMAT.rows(found)[0]) == list(row)  # type: ignore[index]
-    assert FORMAT.loses(found) == ["source"]
+    assert FORMAT.write_rows(found) == [row]
+    assert list(FORMAT.write_rows(found)[0]) == list(row)  # type: ignore[index]
+    assert find_losses(FORMAT, found) == ["source"]
 
 
 def test_single_preference_is_the_overall_choice() -> None:
@@ -141,7 +141,7 @@ def test_forced_choices_are_marked_and_kept(safe: tuple[bool, bool], forced: boo
     found = good(old(is_response_0_safe=safe[0], is_response_1_safe=safe[1]))
     assert (found.tag("forced") == "safer") is forced
     assert decided(found, "safer") == (0, 1)
-    assert "tag forced" not in FORMAT.loses(found)
+    assert "tag forced" not in find_losses(FORMAT, found)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_what_has_no_row(labels: list[Any], reason: str) -> None:
     example = pair(*labels)
     if labels and labels[0][0] in (SAFE, SEVERITY):
         example = with_labels(example, preference_label(example, 0, 1, person))
-    found = FORMAT.rows(example)
+    found = FORMAT.write_rows(example)
     assert isinstance(found, Reject)
     assert found.reason.startswith(reason)
 
@@ -240,7 +240,7 @@ def test_what_has_no_row(labels: list[Any], reason: str) -> None:
 def test_of_several_responses_the_judged_pair_is_written() -> None:
     example = pair((SAFER, (1, 2), "second"), (MORE_HELPFUL, (1, 2), "first"))
     example = with_labels(example, preference_label(example, 0, 1, person))
-    assert FORMAT.rows(example) == [
+    assert FORMAT.write_rows(example) == [
         {
             "prompt": "how?",
             "response_0": "b",
@@ -250,16 +250,16 @@ def test_of_several_responses_the_judged_pair_is_written() -> None:
         }
     ]
     assert {"responses beyond the pair", "label preferred", "who answered"} <= set(
-        FORMAT.loses(example)
+        find_losses(FORMAT, example)
     )
 
 
 def test_the_older_shape_as_it_was_released(shared_data: Path) -> None:
     path = shared_data / "preferences" / "pku_saferlhf_schema_sample.json"
     before = [row.fields for row in rows(path) if isinstance(row, Row)]
-    found = [example for example in foreign(path, FORMAT) if isinstance(example, Example)]
+    found = [example for example in read_file(path, FORMAT) if isinstance(example, Example)]
     assert len(found) == len(before) == 32
-    assert [FORMAT.rows(example) for example in found] == [[row] for row in before]
+    assert [FORMAT.write_rows(example) for example in found] == [[row] for row in before]
     assert sum(example.tag("forced") == "safer" for example in found) == 27
     for example in found:
         safe = agreed(example, "safe", (0,)), agreed(example, "safe", (1,))
@@ -276,5 +276,5 @@ def test_both_shapes_share_a_file(tmp_path: Path, name: str) -> None:
     assert convert(asked, quiet=True).examples == 3
     asked = Conversion(source=tmp_path / "set", out=tmp_path / name, writes="pku-saferlhf")
     assert convert(asked, quiet=True).loses == {"source": 3}
-    back = [FORMAT.rows(e) for e in load(tmp_path / name, FORMAT.name) if isinstance(e, Example)]
+    back = [FORMAT.write_rows(e) for e in load(tmp_path / name, FORMAT.name) if isinstance(e, Example)]
     assert back == [[row] for row in given]

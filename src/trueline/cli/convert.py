@@ -10,19 +10,19 @@ from typing import Annotated
 import msgspec
 import typer
 
-from trueline.cli.given import limit, mapping
+from trueline.cli.given import limit
 from trueline.cli.show import safe
 from trueline.files.errors import InputError
-from trueline.recipes.convert import Conversion, Outcome, convert
+from trueline.formats.registry import find_formats
+from trueline.policy.load import load as load_policy
+from trueline.recipes.convert import Conversion, Options, convert
 
 
-def listed(asked: bool) -> None:
+def print_formats(is_asked: bool) -> None:
     """Print every format with what it is, and end there."""
-    if not asked:
+    if not is_asked:
         return
-    from trueline import formats
-
-    for name, format in sorted(formats.every().items()):
+    for name, format in find_formats().items():
         print(f"{name:<18} {format.about}")
         if format.licence is not None:
             print(f"{'':18} ({format.licence})")
@@ -41,7 +41,7 @@ def command(
     shown: Annotated[
         bool,
         typer.Option(
-            "--list", help="The formats, and nothing else.", is_eager=True, callback=listed
+            "--list", help="The formats, and nothing else.", is_eager=True, callback=print_formats
         ),
     ] = False,
     map: Annotated[
@@ -62,7 +62,7 @@ def command(
     keep_boilerplate: Annotated[
         int | None, typer.Option(help="Turn away further uses of one chosen text.")
     ] = None,
-    prefer: Annotated[
+    preference: Annotated[
         str | None,
         typer.Option(help="The preference question that decides, as safer or more_helpful."),
     ] = None,
@@ -80,73 +80,72 @@ def command(
     for one in tag or ():
         if not all(one.partition(":")):
             raise InputError(f"--tag {one}: write it key:value, as in --tag lang:en")
-    if map and "columns" not in (reads, writes):
-        raise InputError("--map belongs to --from columns or --to columns")
-    asked = Conversion(
+    options = Options(
         source=source,
         out=out,
-        reads=reads,
-        writes=writes,
-        mapping=mapping(map or []),
-        tags=tuple(tag or ()),
+        from_=reads,
+        to=writes,
+        map=tuple(map or ()),
+        tag=tuple(tag or ()),
         license=license,
         decontaminate=tuple(decontaminate or ()),
         decontaminate_field=decontaminate_field,
         keep_boilerplate=keep_boilerplate,
-        prefer=prefer,
+        preference=preference,
         policy=policy,
+        max_rejects=max_rejects,
+        json=json,
     )
-    if note := _licence(asked):
+    if note := _licence(options):
         print(note, file=sys.stderr)
 
-    def losing(format: str, loses: dict[str, int]) -> None:
-        print(f"{format} cannot hold, and {out} will lack:", file=sys.stderr)
-        for part, count in loses.items():
+    def print_losses(losses: dict[str, int]) -> None:
+        print(f"{options.to} cannot hold, and {options.out} will lack:", file=sys.stderr)
+        for part, count in losses.items():
             print(f"  {safe(part)}: {count:,} Examples", file=sys.stderr)
 
-    outcome = convert(asked, json, None if json else losing)
+    report = convert(options, load_policy(options.policy), None if json else print_losses)
     if json:
-        print(msgspec.json.encode(outcome).decode())
+        print(msgspec.json.encode(report).decode())
     else:
-        print("\n".join([safe(line) for line in told(outcome)]))
-    rows = outcome.examples + outcome.rejected
-    short = outcome.unfinished or outcome.status != "complete"
-    if short or outcome.rejected > limit(max_rejects, rows):
+        print("\n".join([safe(line) for line in describe(report)]))
+    is_short = report.unfinished or report.status != "complete"
+    if is_short or report.rejected > limit(max_rejects, report.examples + report.rejected):
         raise typer.Exit(1)
 
 
-def _licence(asked: Conversion) -> str | None:
-    """What is known of the licence of data in this format, where the user named none."""
-    from trueline import formats
-
-    format = formats.every().get(asked.reads or "")
-    if format is None or format.licence is None or asked.license is not None:
+def _licence(options: Options) -> str | None:
+    """What is known of the licence of data in this format, if the user named none."""
+    if options.from_ is None or options.license is not None:
         return None
-    return f"{format.name}: {format.licence}; the Examples name none: --license sets it"
+    format = find_formats().get(options.from_)
+    if format is None or format.licence is None:
+        return None
+    return f"{options.from_}: {format.licence}; the Examples name none: --license sets it"
 
 
-def told(outcome: Outcome) -> list[str]:
-    """The outcome in lines for a person."""
-    rows = outcome.examples + outcome.rejected
-    lines = [f"{rows:,} rows: {outcome.examples:,} Examples, {outcome.rejected:,} rejects"]
-    reasons = list(outcome.rejects.items())
+def describe(report: Conversion) -> list[str]:
+    """What came of it, in lines for a person."""
+    rows = report.examples + report.rejected
+    lines = [f"{rows:,} rows: {report.examples:,} Examples, {report.rejected:,} rejects"]
+    reasons = list(report.rejects.items())
     lines += [f"  rejected: {count:,} × {reason}" for reason, count in reasons[:20]]
     if len(reasons) > 20:
         lines.append(f"  and {len(reasons) - 20:,} further reasons")
-    if outcome.rows not in (None, outcome.examples):
-        lines.append(f"  {outcome.rows:,} rows written: one Example may make several")
-    lines += _counts("columns that the format does not read", outcome.unread)
-    lines += _counts("lacking in the output", outcome.loses)
-    most, total = outcome.boilerplate
+    if report.rows not in (None, report.examples):
+        lines.append(f"  {report.rows:,} rows written: one Example may make several")
+    lines += _counts("columns that the format does not read", report.unread)
+    lines += _counts("lacking in the output", report.losses)
+    most, total = report.boilerplate
     if most > 1:
         lines.append(
             f"  most frequent chosen text: {most:,} of {total:,} uses ({most / total:.1%})"
         )
-    if outcome.unfinished:
-        lines.append(f"  {outcome.source} is unfinished: this is only what it has so far")
-    if outcome.status != "complete":
-        lines.append(f"  {outcome.status}: the same command continues it")
-    return [*lines, f"in {outcome.out}"]
+    if report.unfinished:
+        lines.append(f"  {report.source} is unfinished: this is only what it has so far")
+    if report.status != "complete":
+        lines.append(f"  {report.status}: the same command continues it")
+    return [*lines, f"in {report.out}"]
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> list[str]:

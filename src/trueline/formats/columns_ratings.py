@@ -69,8 +69,8 @@ def parse_ratings(mapping: ColumnMapping, questions: Questions) -> list[Rating]:
         raise InputError(f"--map value:{min(idle)}:… has no --map label:{min(idle)}@RATER=COLUMN")
     for rating in ratings:
         for cell, text in rating.values.items():
-            value = _parse(rating, text)
-            if rating.asked is not None and (why := why_invalid(rating.asked, value)) is not None:
+            answer = _parse(rating, text)
+            if rating.asked is not None and (why := why_invalid(rating.asked, answer)) is not None:
                 raise InputError(f"--map value:{rating.question}:{cell}={text}: {why}")
     return ratings
 

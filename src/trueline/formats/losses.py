@@ -263,7 +263,7 @@ class Judgement(NamedTuple):
 
 
 def _judgement(label: Label, about: tuple[int, ...]) -> Judgement:
-    value: Any = label.value if label.value is not None else (label.unscored, label.retracted)
+    value: Any = label.outcome
     if len(about) == 2 and about[0] > about[1]:
         about = about[::-1]
         value = {"first": "second", "second": "first"}.get(value, value)
@@ -282,6 +282,8 @@ def _lost_labels(example: Example, read: list[Example], places: dict[int, Place]
             if len(known) == len(about):
                 left.setdefault(_judgement(label, known), []).append(label)
     for label in example.labels:
+        if label.retracted:
+            continue
         same = left.get(_judgement(label, label.about))
         if not same:
             yield f"label {label.question}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trueline.files import plugins
 from trueline.files.errors import InputError
 from trueline.files.plugins import Family
@@ -33,3 +35,17 @@ def find_format(
     if mapping:
         raise InputError(f"{name} knows its columns: --map belongs to --from columns")
     return format
+
+
+def parse_mapping(parts: Sequence[str]) -> ColumnMapping:
+    """`--map PART=COLUMN`, repeated, as a mapping from parts to their columns.
+
+    Raises InputError if one is not written so.
+    """
+    mapping: dict[str, list[str]] = {}
+    for text in parts:
+        part, equals, column = text.partition("=")
+        if not (part and equals and column):
+            raise InputError(f"--map {text}: write it PART=COLUMN, as in --map prompt=question")
+        mapping.setdefault(part, []).append(column)
+    return mapping
