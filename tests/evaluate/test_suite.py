@@ -17,7 +17,7 @@ from trueline.labellers.checks import checks
 from trueline.labellers.refusal.refusal import answerable
 from trueline.labellers.registry import open_labeller
 from trueline.policy.load import load
-from trueline.records.store.validate import unfit
+from trueline.records.store.validate import why_invalid
 from trueline.records.types import Choice, Constraints, Example, Reference
 
 POLICY = load()
@@ -132,7 +132,7 @@ def sound(one: Benchmark, found: Items) -> None:
     """What holds for the items of every benchmark, wherever they are from."""
     assert found.examples and len({e.id for e in found.examples}) == len(found.examples)
     for example in found.examples:
-        assert unfit(example) is None
+        assert why_invalid(example) is None
         assert example.tag(TAG) == one.name
         assert any(m.content.strip() for m in example.prompt if m.role == "user")
         assert example.prompt[-1].role == "user"

@@ -99,7 +99,10 @@ def test_every_field_has_its_place() -> None:
 def test_dual_preference_leaves_the_choice_open() -> None:
     found = good(old())
     assert str(decided(found)).startswith("no preference is labelled, but more_helpful and safer")
-    assert (decided(found, "more_helpful"), decided(found, "safer")) == ((1, 0), (0, 1))
+    assert (decided(found, "more_helpful"), decided(found, "safer")) == (
+        (1, 0),
+        (0, 1),
+    )
     assert decided(found, "kinder") == (
         "no 'kinder' preference is labelled, but more_helpful and safer: "
         "convert --prefer lets one of them decide"
@@ -276,5 +279,7 @@ def test_both_shapes_share_a_file(tmp_path: Path, name: str) -> None:
     assert convert(asked, quiet=True).examples == 3
     asked = Conversion(source=tmp_path / "set", out=tmp_path / name, writes="pku-saferlhf")
     assert convert(asked, quiet=True).loses == {"source": 3}
-    back = [FORMAT.write_rows(e) for e in load(tmp_path / name, FORMAT.name) if isinstance(e, Example)]
+    back = [
+        FORMAT.write_rows(e) for e in load(tmp_path / name, FORMAT.name) if isinstance(e, Example)
+    ]
     assert back == [[row] for row in given]

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from trueline.agreement.agreement import Agreement, Calibration, Confusion, OnQuestion
 from trueline.agreement.answers import Gathered, listed, names
-from trueline.files.atomic import explained, fresh
+from trueline.files.atomic import atomic_write, os_errors_as_input_errors
 from trueline.files.errors import InputError
 from trueline.files.hashing import text_digest
 from trueline.records.types import LabellerId
@@ -159,7 +159,7 @@ def data_of(found: Gathered, path: Path, labels: Iterable[Path] = ()) -> Data:
     """What the card says of the data; its digest covers the labels that were joined to it."""
     told = hashlib.blake2b(digest_size=16)
     for one in (path, *labels):
-        with explained(one):
+        with os_errors_as_input_errors(one):
             told.update((one / "manifest.json" if one.is_dir() else one).read_bytes())
     return Data(path.name, told.hexdigest(), tuple(found.datasets), tuple(found.licences))
 
@@ -172,9 +172,9 @@ def write(card: Card, folder: Path = FOLDER) -> Path:
     path = folder / _file(card.instrument)
     if path.is_file():
         card = joined([_read(path.read_bytes(), path), card])
-    with explained(folder):
+    with os_errors_as_input_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with fresh(path) as file:
+    with atomic_write(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
     return path
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from trueline.cli.given import limit
+from trueline.cli.options import command as options_command
 from trueline.cli.show import safe
-from trueline.files.errors import InputError
 from trueline.formats.registry import find_formats
 from trueline.policy.load import load as load_policy
 from trueline.recipes.convert import Conversion, Options, convert
@@ -29,73 +29,9 @@ def print_formats(is_asked: bool) -> None:
     raise typer.Exit
 
 
-def command(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A data set, or a file.")],
-    out: Annotated[Path, typer.Argument(help="A new folder, or a file (.jsonl; others by --to).")],
-    reads: Annotated[
-        str | None, typer.Option("--from", help="The format of IN; see --list.")
-    ] = None,
-    writes: Annotated[
-        str | None, typer.Option("--to", help="The format of OUT; see --list.")
-    ] = None,
-    shown: Annotated[
-        bool,
-        typer.Option(
-            "--list", help="The formats, and nothing else.", is_eager=True, callback=print_formats
-        ),
-    ] = False,
-    map: Annotated[
-        list[str] | None,
-        typer.Option(help="PART=COLUMN for the format columns; may be repeated."),
-    ] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="key:value for every Example.")] = None,
-    license: Annotated[
-        str | None, typer.Option(help="The licence of Examples that name none.")
-    ] = None,
-    decontaminate: Annotated[
-        list[Path] | None,
-        typer.Option(help="An evaluation file whose prompts are turned away; may be repeated."),
-    ] = None,
-    decontaminate_field: Annotated[
-        str | None, typer.Option(help="The column of its prompts.")
-    ] = None,
-    keep_boilerplate: Annotated[
-        int | None, typer.Option(help="Turn away further uses of one chosen text.")
-    ] = None,
-    preference: Annotated[
-        str | None,
-        typer.Option(help="The preference question that decides, as safer or more_helpful."),
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(help="A policy of your own, for data that was labelled by it."),
-    ] = None,
-    max_rejects: Annotated[
-        str, typer.Option(help="Rejects, as a number or a share, above which the exit is 1.")
-    ] = "0",
-    json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
-) -> None:
-    """Convert data of other tools into ours, and back; what cannot be held is said first."""
-    limit(max_rejects, 0)
-    for one in tag or ():
-        if not all(one.partition(":")):
-            raise InputError(f"--tag {one}: write it key:value, as in --tag lang:en")
-    options = Options(
-        source=source,
-        out=out,
-        from_=reads,
-        to=writes,
-        map=tuple(map or ()),
-        tag=tuple(tag or ()),
-        license=license,
-        decontaminate=tuple(decontaminate or ()),
-        decontaminate_field=decontaminate_field,
-        keep_boilerplate=keep_boilerplate,
-        preference=preference,
-        policy=policy,
-        max_rejects=max_rejects,
-        json=json,
-    )
+def run(options: Options) -> None:
+    """Convert, and print what came of it."""
+    limit(options.max_rejects, 0)
     if note := _licence(options):
         print(note, file=sys.stderr)
 
@@ -104,13 +40,13 @@ def command(
         for part, count in losses.items():
             print(f"  {safe(part)}: {count:,} Examples", file=sys.stderr)
 
-    report = convert(options, load_policy(options.policy), None if json else print_losses)
-    if json:
+    report = convert(options, load_policy(options.policy), None if options.json else print_losses)
+    if options.json:
         print(msgspec.json.encode(report).decode())
     else:
         print("\n".join([safe(line) for line in describe(report)]))
     is_short = report.unfinished or report.status != "complete"
-    if is_short or report.rejected > limit(max_rejects, report.examples + report.rejected):
+    if is_short or report.rejected > limit(options.max_rejects, report.examples + report.rejected):
         raise typer.Exit(1)
 
 
@@ -151,3 +87,29 @@ def describe(report: Conversion) -> list[str]:
 def _counts(title: str, counts: Mapping[str, int]) -> list[str]:
     inside = ", ".join(f"{name} ({count:,})" for name, count in counts.items())
     return [f"  {title}: {inside}"] if inside else []
+
+
+_convert = options_command(
+    Options,
+    run,
+    "Convert data of other tools into ours, and back; what cannot be held is said first.",
+)
+
+
+def command(*, list: bool = False, **options: Any) -> None:
+    _convert(**options)
+
+
+_list = inspect.Parameter(
+    "list",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool,
+        typer.Option("--list", help="List the formats.", is_eager=True, callback=print_formats),
+    ],
+)
+command.__doc__ = _convert.__doc__
+command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [*inspect.signature(_convert).parameters.values(), _list]
+)

@@ -145,9 +145,11 @@ def complete(path: Path) -> bool:
 def trained(out: Path) -> Card:
     """Trains nano on the pairs, unless that is done; the run's card."""
     from trueline.train.methods import preference
+    from trueline.train.run import train
 
     if not (out / "model" / CARD).exists():
-        preference.train(
+        train(
+            preference.METHOD,
             preference.Options(
                 model="nano",
                 out=out / "model",
@@ -205,11 +207,11 @@ def answers(out: Path) -> Iterator[Pair]:
 
 def exported(out: Path) -> None:
     """The pairs as rows for TRL, in one file."""
-    from trueline.files.atomic import fresh
+    from trueline.files.atomic import atomic_write
     from trueline.formats.registry import find_format
 
     format = find_format("trl-preference")
-    with fresh(out / "pairs.jsonl") as file:
+    with atomic_write(out / "pairs.jsonl") as file:
         for example in pairs(out):
             rows = format.write_rows(example)
             for row in rows if isinstance(rows, list) else ():

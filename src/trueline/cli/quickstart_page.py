@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from trueline.cli.show import safe
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.records.preference import pair
 from trueline.records.store import dataset
 from trueline.records.types import Example
@@ -53,7 +53,7 @@ def page(
     console.print(_answers(answered))
     console.print(_changed(comparison))
     console.print(_files(out, seconds))
-    with fresh(out / "summary.md") as file:
+    with atomic_write(out / "summary.md") as file:
         text = console.export_text()
         file.write(f"# trueline quickstart\n\n```\n{text}\n```\n".encode())
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.ledger.summary import Spend
 from trueline.statistics.intervals import Interval
@@ -130,7 +130,7 @@ class Results(Struct, frozen=True):
 
 def write(results: Results, folder: Path) -> None:
     """Put the results into their folder."""
-    with fresh(folder / RESULTS) as file:
+    with atomic_write(folder / RESULTS) as file:
         file.write(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
 
 

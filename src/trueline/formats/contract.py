@@ -31,7 +31,7 @@ from msgspec import Struct
 from trueline.files.rows import Row
 from trueline.records.conversation import Malformed
 from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.store.validate import reject
+from trueline.records.store.validate import new_reject
 from trueline.records.types import (
     Example,
     LabellerId,
@@ -95,7 +95,7 @@ class Format(Struct, frozen=True):
 def reject_row(row: Row, reason: str) -> Reject:
     """The Reject of a row that a format cannot read."""
     raw = msgspec.json.encode(dict(row.fields), enc_hook=str).decode()
-    return reject("read", reason, raw, row.file, row.number)
+    return new_reject("read", reason, raw, row.file, row.number)
 
 
 # ---- reading ---------------------------------------------------------------------------------

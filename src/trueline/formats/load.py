@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trueline.files.errors import InputError
-from trueline.files.lines import regular
+from trueline.files.lines import check_regular_file
 from trueline.files.rows import NoColumn, Row, rows
 from trueline.files.text import BadRow
 from trueline.formats.contract import ColumnMapping, Format, Questions, reject_row
@@ -41,7 +41,7 @@ def load(
     if mapping and format is None:
         raise InputError("--map needs --from columns")
     reader = None if format is None else find_format(format, mapping, questions)
-    regular(path)
+    check_regular_file(path)
     if reader is not None:
         if path.is_dir():
             raise InputError(f"{path} is a folder: --from {format} reads one file at a time")

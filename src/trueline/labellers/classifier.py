@@ -31,7 +31,7 @@ from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
@@ -188,7 +188,7 @@ def classifier(name: str, mapping: Path | None = None, policy: Policy | None = N
 def read_mapping(path: Path) -> Mapping:
     """The mapping in a TOML file; InputError where it is none."""
     try:
-        return msgspec.convert(tomllib.loads(text_of(path)), Mapping)
+        return msgspec.convert(tomllib.loads(read_text(path)), Mapping)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: {error}") from error
 

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, targets
 from trueline.policy.load import load
@@ -164,7 +164,7 @@ class Grader:
 
 def from_file(sandbox: Sandbox, path: Path, question: Question) -> Grader:
     """The grader in a file of Python, named after it."""
-    return Grader(sandbox, question, source=text_of(path), name=path.stem)
+    return Grader(sandbox, question, source=read_text(path), name=path.stem)
 
 
 async def standing(

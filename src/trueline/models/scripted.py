@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.models.contract import Completion, ModelError, Unsupported
 from trueline.records.types import Message, Sampling
 
@@ -110,7 +110,7 @@ def script(path: Path) -> Scripted:
 
 
 def _rules(path: Path) -> list[Rule]:
-    raw = text_of(path)
+    raw = read_text(path)
     try:
         if raw.lstrip().startswith("["):
             return msgspec.json.decode(raw, type=list[Rule])

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.recipes.filters.texts import Boilerplate
 from trueline.records.preference import pair
 from trueline.records.store import dataset
@@ -86,7 +86,7 @@ def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
 
 def write(path: Path, record: RunRecord, judge: str | None) -> None:
     """Write `CARD.md` into the data set folder."""
-    with fresh(path / CARD) as file:
+    with atomic_write(path / CARD) as file:
         file.write(render(facts(path), record, judge).encode())
 
 

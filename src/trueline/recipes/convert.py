@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,10 +17,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from trueline.files.atomic import Fresh, explained
+from trueline.files.atomic import AtomicFile, os_errors_as_input_errors
 from trueline.files.errors import InputError
-from trueline.files.hashing import hash_file
-from trueline.files.lines import regular
+from trueline.files.lines import check_regular_file
 from trueline.files.write import Columns, is_parquet, table, writable
 from trueline.formats.contract import Format
 from trueline.formats.load import load
@@ -32,6 +31,16 @@ from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
 from trueline.records.preference import prefer
 from trueline.records.store import dataset, jsonl, validate
 from trueline.records.types import Example, Reject, Source, with_labels, with_tags
+from trueline.runs.options import (
+    ARGUMENT,
+    NO_IDENTITY,
+    Count,
+    Output,
+    PolicyFile,
+    check_options,
+    decisive,
+    settings,
+)
 from trueline.runs.run import consistent, identity, run
 from trueline.runs.stream import Item, Stage, Stop, source, through
 from trueline.runs.sync import wait
@@ -45,21 +54,19 @@ Examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(PolicyFile, Output):
     """Options of `trueline convert`.
 
     What `--from` brings in meets the checks of every build: blank responses, one chosen text used
     more than `keep_boilerplate` times, and prompts that sit in the files of `decontaminate`.
     """
 
-    source: Annotated[
-        Path, Meta(description="Data set, or file to convert.", extra={"argument": True})
-    ]
+    source: Annotated[Path, Meta(description="Data set or file to convert.", extra=ARGUMENT)]
     out: Annotated[
         Path,
         Meta(
             description="New folder, or new file (.jsonl; other kinds with --to).",
-            extra={"argument": True, "identity": False},
+            extra=ARGUMENT | NO_IDENTITY,
         ),
     ]
     from_: Annotated[str | None, Meta(description="Format of the input; see --list.")] = None
@@ -83,8 +90,8 @@ class Options:
         Meta(description="Column of the prompts in those files (default: the usual names)."),
     ] = None
     keep_boilerplate: Annotated[
-        int | None,
-        Meta(description="Reject a chosen text after N uses of it (default: keep all).", ge=1),
+        Count | None,
+        Meta(description="Reject a chosen text after N uses of it (default: keep all)."),
     ] = None
     preference: Annotated[
         str | None,
@@ -93,22 +100,13 @@ class Options:
             "more_helpful; Examples that it does not decide are rejected (default: preferred)."
         ),
     ] = None
-    policy: Annotated[
-        Path | None, Meta(description="Policy file (default: trueline's own policy).")
-    ] = None
     max_rejects: Annotated[
         str,
         Meta(
             description="Exit code 1 if more rows are rejected: a number, or a share as 5%.",
-            extra={"identity": False},
+            extra=NO_IDENTITY,
         ),
     ] = "0"
-    json: Annotated[
-        bool, Meta(description="Print the report as JSON.", extra={"identity": False})
-    ] = False
-    quiet: Annotated[
-        bool, Meta(description="No progress on stderr.", extra={"identity": False})
-    ] = False
 
 
 class Conversion(Struct, frozen=True):
@@ -143,6 +141,10 @@ def convert(options: Options, policy: Policy, on_losses: OnLosses | None = None)
     conversion left is continued.  Raises InputError if the input is not what it should be, or if
     OUT exists.
     """
+    check_options(options)
+    for tag in options.tag:
+        if not all(tag.partition(":")):
+            raise InputError(f"--tag {tag}: write it key:value, as in --tag lang:en")
     if options.from_ is not None and options.from_.startswith("hub:"):
         raise InputError(
             f"--from {options.from_}: data sets are not yet fetched from a hub. Download the file, "
@@ -150,7 +152,7 @@ def convert(options: Options, policy: Policy, on_losses: OnLosses | None = None)
         )
     if options.map and "columns" not in (options.from_, options.to):
         raise InputError("--map belongs to --from columns or --to columns")
-    regular(options.source)
+    check_regular_file(options.source)
     _check_outside(options.source, options.out)
     name = options.out.name
     if options.to is None and not name.endswith(OURS):
@@ -162,7 +164,7 @@ def convert(options: Options, policy: Policy, on_losses: OnLosses | None = None)
     if not name:
         raise InputError(f"{options.out} is a folder: with --to, OUT is a new file")
     for path in (options.out, rejects_path(options.out)):
-        with explained(path):
+        with os_errors_as_input_errors(path):
             is_taken = path.exists()
         if is_taken:
             raise InputError(f"{path} exists: nothing is overwritten, choose another name")
@@ -244,13 +246,7 @@ def _stages(options: Options, policy: Policy, boilerplate: Boilerplate) -> Itera
 
 def _to_folder(options: Options, policy: Policy) -> Conversion:
     stream = _Pass(options, policy)
-    parts = asdict(options)
-    for name in ("out", "max_rejects", "json", "quiet"):
-        parts.pop(name)
-    files = [options.source, *options.decontaminate]
-    files += [options.policy] if options.policy is not None else []
-    config = msgspec.to_builtins(parts, enc_hook=str)
-    named = identity("convert", **config, inputs=[_hash_input(path) for path in files])
+    named = identity("convert", **decisive(options))
     # a wrong format or column shows at the first row that can be read: before the folder is
     # anyone's
     first = []
@@ -265,7 +261,7 @@ def _to_folder(options: Options, policy: Policy) -> Conversion:
             options.out,
             command="convert",
             identity=named,
-            config=config,
+            config=settings(options),
             quiet=options.quiet or options.json,
             policy=policy,
         )
@@ -284,8 +280,8 @@ async def _write_ours(options: Options, policy: Policy) -> Conversion:
         async for item in stream:
             if not isinstance(item, Example):
                 add_reject(item)
-            elif (reason := validate.unfit(item)) is not None:
-                add_reject(validate.reject("write", reason, item))
+            elif (reason := validate.why_invalid(item)) is not None:
+                add_reject(validate.new_reject("write", reason, item))
             else:
                 add(item)
                 count += 1
@@ -343,27 +339,18 @@ def rejects_path(out: Path) -> Path:
 def _rejects_file(out: Path, counts: Counter[str]) -> Iterator[Callable[[Reject], None]]:
     """A function that adds a Reject to OUT.rejects.jsonl, a file that exists only if there are
     any, and counts it by its reason."""
-    fresh = Fresh(rejects_path(out))
+    file = AtomicFile(rejects_path(out))
 
     def add(reject: Reject) -> None:
-        fresh.file.write(jsonl.encode(validate.storable(reject)))
+        file.file.write(jsonl.encode(validate.storable_reject(reject)))
         counts[reject.reason.split(":")[0]] += 1
 
     try:
         yield add
     except BaseException:
-        fresh.discard()
+        file.discard()
         raise
     if counts:
-        fresh.commit()
+        file.commit()
     else:
-        fresh.discard()
-
-
-def _hash_input(path: Path) -> str:
-    """What an input is: a folder by its manifest, which holds the hashes of its shards."""
-    file = path / dataset.MANIFEST if path.is_dir() else path
-    try:
-        return hash_file(file)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        file.discard()

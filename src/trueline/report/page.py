@@ -18,7 +18,7 @@ import msgspec
 import trueline
 from trueline.agreement.cards import FOLDER, UNKNOWN, format_interval
 from trueline.evaluate.results import BenchmarkRun, Comparison, Difference
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.report import text
 from trueline.report.pairs import Pair, Party, pairs, parties, titles, verdict
@@ -65,7 +65,7 @@ def write(
     page = path.is_file() and path.read_bytes()[: len(START)] in (START, b"")
     if path.exists() and not page:
         raise InputError(f"{path} is there, and is no page: choose another name for the report")
-    with fresh(path) as file:
+    with atomic_write(path) as file:
         file.write(rendered(comparisons, cards=cards, command=command).encode())
 
 

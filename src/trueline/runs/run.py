@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 import trueline
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.ledger.budget import BudgetSpent
@@ -187,7 +187,7 @@ async def run(
             with outcome.although():
                 finish(record())
         done = record()
-        with outcome.although(), fresh(out / RECORD) as file:
+        with outcome.although(), atomic_write(out / RECORD) as file:
             file.write(msgspec.json.format(msgspec.json.encode(done), indent=2) + b"\n")
         if done.complete and outcome.failure is None:
             # Last of all: a folder that calls itself complete has its record and its card.

@@ -22,7 +22,7 @@ from trueline.evaluate.asking import AskSpec, kinds
 from trueline.evaluate.results import Better
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.policy.answers import choices
 from trueline.policy.types import Policy
 
@@ -228,7 +228,7 @@ def _meant(name: str, policy: Policy) -> list[Benchmark]:
         return [everything[name]]
     path = Path(name)
     if path.suffix == ".toml":
-        return [parse(text_of(path), str(path), policy)]
+        return [parse(read_text(path), str(path), policy)]
     raise InputError(
         f"no benchmark or group is named {name!r}, and it is no .toml file; groups: "
         f"{', '.join(GROUPS)}; benchmarks: {', '.join(everything)}"

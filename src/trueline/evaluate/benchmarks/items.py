@@ -17,7 +17,7 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import digest, text_digest
 from trueline.files.rows import Row
 from trueline.files.text import BadRow
-from trueline.records.store.validate import reject, reject_bad_row
+from trueline.records.store.validate import new_reject, reject_bad_row
 from trueline.records.types import (
     Choice,
     Code,
@@ -127,7 +127,7 @@ def _maker(one: Benchmark, found: Found) -> Callable[[Row, Counter[str]], Exampl
             marks = {key: str(get(row.fields)) for key, get in tags.items()}
             return _example(one, row, values, marks, seen)
         except Unfit as error:
-            return reject("item", str(error), row.fields, row.file, row.number)
+            return new_reject("item", str(error), row.fields, row.file, row.number)
 
     return make
 

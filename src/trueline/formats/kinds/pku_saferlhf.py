@@ -26,7 +26,13 @@ from trueline.formats.contract import (
 )
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
 from trueline.records.conversation import Malformed, unpacked
-from trueline.records.preference import PREFERRED, Unsettled, agreed, decided, preference_label
+from trueline.records.preference import (
+    PREFERRED,
+    Unsettled,
+    agreed,
+    decided,
+    preference_label,
+)
 from trueline.records.types import (
     Example,
     Label,

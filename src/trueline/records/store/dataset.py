@@ -15,13 +15,13 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from trueline.files.atomic import PART, Fresh, explained, fresh
+from trueline.files.atomic import PART, AtomicFile, atomic_write, os_errors_as_input_errors
 from trueline.files.errors import InputError
 from trueline.files.hashing import hash_file
 from trueline.files.text import check_path_encodable
 from trueline.records.store import jsonl
-from trueline.records.store.schema import VERSION, known
-from trueline.records.store.validate import reject, storable, unfit
+from trueline.records.store.schema import VERSION, check_version
+from trueline.records.store.validate import new_reject, storable_reject, why_invalid
 from trueline.records.types import Example, Reject
 
 MANIFEST, CLAIM = "manifest.json", "claim.json"
@@ -65,13 +65,13 @@ class _Kind:
         self.folder, self.pattern, self._sink = folder, pattern, sink
         self.whole: list[Shard] = []
         self.rows = 0
-        self._fresh: Fresh | None = None
+        self._fresh: AtomicFile | None = None
         self._open: Any = None
 
     def add(self, record: Example | Reject, size: int) -> None:
         if self._fresh is None:
-            self._fresh = Fresh(self.folder / self.pattern.format(len(self.whole)))
-        with explained(self._fresh.path):
+            self._fresh = AtomicFile(self.folder / self.pattern.format(len(self.whole)))
+        with os_errors_as_input_errors(self._fresh.path):
             if self._open is None:
                 self._open = self._sink(self._fresh.file)
             self._open.add(record, size)
@@ -81,7 +81,7 @@ class _Kind:
         """Commit the open shard, if there is one."""
         if self._fresh is None:
             return
-        with explained(self._fresh.path):
+        with os_errors_as_input_errors(self._fresh.path):
             self._open.close()
         self._fresh.commit()
         path = self._fresh.path
@@ -118,7 +118,7 @@ class Writer:
         from trueline.records.store.parquet import Sink  # loads pyarrow
 
         self.folder, self._limit = folder, shard_rows
-        with explained(folder):
+        with os_errors_as_input_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._data = _Kind(folder, "data-{:05d}.parquet", Sink)
         self._rejects = _Kind(folder, "rejects-{:05d}.jsonl", _Lines)
@@ -128,8 +128,8 @@ class Writer:
     def add(self, example: Example) -> Reject | None:
         """Append an Example; one that could not be read back (a lone surrogate, a NaN) goes to
         the rejects instead, and is returned as that Reject."""
-        if (reason := unfit(example)) is not None:
-            turned = reject("write", reason, example)
+        if (reason := why_invalid(example)) is not None:
+            turned = new_reject("write", reason, example)
             self.reject(turned)
             return turned
         self._add(self._data, example)
@@ -137,7 +137,7 @@ class Writer:
 
     def reject(self, reject: Reject) -> None:
         """Append a Reject, beside the data."""
-        self._add(self._rejects, storable(reject))
+        self._add(self._rejects, storable_reject(reject))
 
     def close(self, complete: bool) -> None:
         """Finish the open shards and say whether this is all; a later call may say so still."""
@@ -163,14 +163,14 @@ class Writer:
     def _list(self, state: Literal["partial", "complete"]) -> None:
         whole = tuple(self._data.whole), tuple(self._rejects.whole)
         found = Manifest(VERSION, state, *whole)
-        with fresh(self.folder / MANIFEST) as file:
+        with atomic_write(self.folder / MANIFEST) as file:
             file.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
 
     def _sweep(self) -> None:
         """Remove what an interrupted run left; the manifest lists none of it any more."""
         for pattern in ("data-*.parquet", "rejects-*.jsonl", f".*{PART}"):
             for path in self.folder.glob(pattern):
-                with explained(path):
+                with os_errors_as_input_errors(path):
                     path.unlink()
 
 
@@ -205,13 +205,13 @@ def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
     """
     check_path_encodable(folder)
     path = folder / CLAIM
-    with explained(folder):
+    with os_errors_as_input_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if not path.exists() and any(folder.iterdir()):
         raise InputError(
             f"{folder} is not empty and was not written by trueline: choose another output folder"
         )
-    with explained(path):
+    with os_errors_as_input_errors(path):
         file = path.open("a+b", buffering=0)
     with file:  # closing it gives the lock back
         try:
@@ -223,7 +223,7 @@ def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
         file.seek(0)
         earlier = _earlier(folder, file.read(), identity)
         if earlier is None:
-            with explained(path):
+            with os_errors_as_input_errors(path):
                 file.truncate(0)
                 _write(file, msgspec.json.encode(_Claimed(identity, command)) + b"\n")
         yield Claim(folder, identity, resumed=earlier is not None)
@@ -283,7 +283,7 @@ def manifest(folder: Path) -> Manifest:
     except OSError:
         raise InputError(f"{folder} is not a data set: it has no {MANIFEST}") from None
     try:
-        known(path, msgspec.json.decode(raw)["trueline"])
+        check_version(path, msgspec.json.decode(raw)["trueline"])
         return msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error}): make the data set again") from error

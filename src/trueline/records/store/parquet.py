@@ -13,10 +13,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
-from trueline.files.lines import regular
-from trueline.records.store.schema import VERSION, known
+from trueline.files.lines import check_regular_file
+from trueline.records.store.schema import VERSION, check_version
 from trueline.records.types import CONTENT_ID, Example, Label, Question, Response, Task
 
 GROUP_ROWS = 1_000
@@ -145,7 +145,7 @@ class Sink:
 def write(path: Path, examples: Iterable[Example]) -> int:
     """Write one Parquet file, whole or not at all, and return how many rows it holds."""
     count = 0
-    with fresh(path) as file:
+    with atomic_write(path) as file:
         sink = Sink(file)
         for count, example in enumerate(examples, 1):  # noqa: B007 - the count is the result
             sink.add(example, len(_json.encode(example)))
@@ -166,7 +166,7 @@ def read(path: Path) -> Iterator[Example]:
         raise InputError(
             f"{path} was not written by trueline: read it with --from columns and --map"
         )
-    known(path, int(version) if version.isdigit() else VERSION + 1)
+    check_version(path, int(version) if version.isdigit() else VERSION + 1)
     row = 0
     try:
         for batch in file.iter_batches(batch_size=256):
@@ -185,7 +185,7 @@ _DAMAGE = (
 
 
 def _opened(path: Path) -> Any:
-    regular(path)
+    check_regular_file(path)
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:

@@ -15,7 +15,7 @@ from trueline.records.types import Choice, Example, Reject, Value
 _encode = msgspec.json.Encoder().encode
 
 
-def unfit(record: Example | Reject) -> str | None:
+def why_invalid(record: Example | Reject) -> str | None:
     """Why this record cannot be stored and read back exactly, or None where it can."""
     example = record if isinstance(record, Example) else record.example
     if example is not None:
@@ -31,7 +31,7 @@ def unfit(record: Example | Reject) -> str | None:
     return None
 
 
-def reject(step: str, reason: str, raw: Any, file: Path | None = None, row: int = 0) -> Reject:
+def new_reject(step: str, reason: str, raw: Any, file: Path | None = None, row: int = 0) -> Reject:
     """A Reject that can itself be stored, whatever it holds."""
     name = clean(str(file)) if file else None
     return Reject(
@@ -41,16 +41,16 @@ def reject(step: str, reason: str, raw: Any, file: Path | None = None, row: int 
 
 def reject_bad_row(bad: BadRow) -> Reject:
     """The Reject of a row that could not be read."""
-    return reject("read", bad.reason, bad.raw, bad.file, bad.number)
+    return new_reject("read", bad.reason, bad.raw, bad.file, bad.number)
 
 
-def storable(found: Reject) -> Reject:
+def storable_reject(found: Reject) -> Reject:
     """The reject, or, where its example could not be read back, one that holds it as raw text."""
-    if unfit(found) is None:
+    if why_invalid(found) is None:
         return found
     raw = found.example if found.example is not None else found.raw
     file = Path(found.file) if found.file else None
-    return reject(found.step, found.reason, raw, file, found.row or 0)
+    return new_reject(found.step, found.reason, raw, file, found.row or 0)
 
 
 def _numbers(example: Example) -> Iterator[tuple[str, Value | None]]:
