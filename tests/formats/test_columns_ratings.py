@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from trueline import formats
 from trueline.files.errors import InputError
 from trueline.files.rows import Row
+from trueline.formats.registry import find_format
 from trueline.records.types import Example, LabellerId, Reject
 
 BASE = {"prompt": ["q"], "response": ["a"]}

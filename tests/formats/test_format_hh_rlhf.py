@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueline import formats
 from trueline.files.rows import Row, rows
 from trueline.formats.kinds.hh_rlhf import format_transcript, parse_transcript
 from trueline.formats.load import read_file
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format
 from trueline.records.conversation import Malformed
 from trueline.records.preference import pair, preference_label
 from trueline.records.types import Example, LabellerId, Message, Reject, Response, with_labels

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from trueline import formats
 from trueline.files.hashing import digest
 from trueline.files.rows import Row, rows
-from trueline.formats.load import read_file, load
+from trueline.formats.load import load, read_file
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format
+from trueline.policy.load import load as load_policy
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
-from trueline.recipes.convert import Conversion, convert
+from trueline.recipes.convert import Options, convert
 from trueline.records.preference import agreed, decided, preference_label
 from trueline.records.types import (
     Example,
@@ -105,7 +107,7 @@ def test_dual_preference_leaves_the_choice_open() -> None:
     )
     assert decided(found, "kinder") == (
         "no 'kinder' preference is labelled, but more_helpful and safer: "
-        "convert --prefer lets one of them decide"
+        "convert --preference lets one of them decide"
     )
 
 
@@ -252,7 +254,7 @@ def test_of_several_responses_the_judged_pair_is_written() -> None:
             "safer_response_id": 1,
         }
     ]
-    assert {"responses beyond the pair", "label preferred", "who answered"} <= set(
+    assert {"some responses", "label preferred", "who answered"} <= set(
         find_losses(FORMAT, example)
     )
 
@@ -275,11 +277,13 @@ def test_both_shapes_share_a_file(tmp_path: Path, name: str) -> None:
     source = tmp_path / "in.jsonl"
     given = [old(prompt="a"), full(prompt="b"), full(prompt="c", response_1_severity_level=None)]
     source.write_text("\n".join(map(json.dumps, given)))
-    asked = Conversion(source=source, out=tmp_path / "set", reads="pku-saferlhf")
-    assert convert(asked, quiet=True).examples == 3
-    asked = Conversion(source=tmp_path / "set", out=tmp_path / name, writes="pku-saferlhf")
-    assert convert(asked, quiet=True).loses == {"source": 3}
-    back = [
-        FORMAT.write_rows(e) for e in load(tmp_path / name, FORMAT.name) if isinstance(e, Example)
+    there = Options(source=source, out=tmp_path / "set", from_="pku-saferlhf")
+    assert convert(there, load_policy()).examples == 3
+    back = Options(source=tmp_path / "set", out=tmp_path / name, to="pku-saferlhf")
+    assert convert(back, load_policy()).losses == {"source": 3}
+    again = [
+        FORMAT.write_rows(e)
+        for e in load(tmp_path / name, "pku-saferlhf")
+        if isinstance(e, Example)
     ]
-    assert back == [[row] for row in given]
+    assert again == [[row] for row in given]

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from trueline import formats
 from trueline.files.hashing import digest
 from trueline.files.rows import Row
 from trueline.formats.kinds.trl_unpaired import DESIRABLE
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format
 from trueline.records.preference import preference_label
 from trueline.records.types import (
     Example,
@@ -88,7 +89,7 @@ def test_a_pair_becomes_two_rows() -> None:
     pair = asked("bad", "good", "unseen")
     pair = with_labels(pair, preference_label(pair, 1, 0, person))
     assert UNPAIRED.write_rows(pair) == [row("good", True), row("bad", False)]
-    assert find_losses(UNPAIRED, pair) == ["label preferred", "responses without a label"]
+    assert find_losses(UNPAIRED, pair) == ["some responses", "label preferred"]
 
 
 def test_labelled_responses_become_a_row_each() -> None:
@@ -97,9 +98,9 @@ def test_labelled_responses_become_a_row_each() -> None:
     labelled = with_labels(example, *said, preference_label(example, 0, 1, person))
     assert UNPAIRED.write_rows(labelled) == [row("a", False), row("c", True)]
     assert find_losses(UNPAIRED, labelled) == [
+        "some responses",
         "label preferred",
         "who answered",
-        "responses without a label",
     ]
 
 

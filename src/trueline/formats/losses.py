@@ -74,6 +74,7 @@ APART = {
 
 NOWHERE = Path("rows that were written")
 SYSTEM = ("system", "developer")
+CONVERSATION = ("user", "assistant", "tool")
 Shape = tuple[tuple[str, str], ...]
 """The turns of a conversation itself, as role and text: what tells one from another."""
 
@@ -162,7 +163,7 @@ def _compared(kind: type[Struct]) -> tuple[str, ...]:
 
 
 def _shape(turns: Sequence[Message]) -> Shape:
-    return tuple((turn.role, turn.content) for turn in turns if turn.role not in SYSTEM)
+    return tuple((turn.role, turn.content) for turn in turns if turn.role in CONVERSATION)
 
 
 def _match_responses(example: Example, read: list[Example]) -> dict[int, Place]:
@@ -219,22 +220,32 @@ def _lost_of_turns(before: Sequence[Message], after: Sequence[Message]) -> Itera
     """What turns of the same shape have lost."""
     if before == after:
         return
-    kept = True
-    for role in SYSTEM:
-        turns, left = _of_role(before, role), _of_role(after, role)
+    lost_roles = _lost_roles(_of_roles(before, SYSTEM), _of_roles(after, SYSTEM))
+    yield from lost_roles
+    for roles in (SYSTEM, CONVERSATION):
+        turns, left = _of_roles(before, roles), _of_roles(after, roles)
         if [turn.content for turn in turns] == [turn.content for turn in left]:
             yield from _lost_in_turns(turns, left)
-        elif turns:
-            kept = False
-            yield role
-    conversation = [turn for turn in before if turn.role not in SYSTEM]
-    yield from _lost_in_turns(conversation, [turn for turn in after if turn.role not in SYSTEM])
-    if kept and [t.role for t in before] != [t.role for t in after]:
+    if not lost_roles and [turn.role for turn in before] != [turn.role for turn in after]:
         yield "order"
 
 
-def _of_role(turns: Sequence[Message], role: str) -> list[Message]:
-    return [turn for turn in turns if turn.role == role]
+def _of_roles(turns: Sequence[Message], roles: Sequence[str]) -> list[Message]:
+    return [turn for turn in turns if turn.role in roles]
+
+
+def _lost_roles(before: list[Message], after: list[Message]) -> list[str]:
+    """Which of the roles in SYSTEM have lost turns, or have become the other one."""
+    if [turn.content for turn in before] == [turn.content for turn in after]:
+        changed = {a.role for a, b in zip(before, after, strict=True) if a.role != b.role}
+        return [role for role in SYSTEM if role in changed]
+    return [
+        role
+        for role in SYSTEM
+        if any(turn.role == role for turn in before)
+        and [turn.content for turn in before if turn.role == role]
+        != [turn.content for turn in after if turn.role == role]
+    ]
 
 
 def _lost_in_turns(before: Iterable[Message], after: Iterable[Message]) -> Iterator[str]:
