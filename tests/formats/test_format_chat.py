@@ -13,7 +13,8 @@ from trueline.files.rows import Row
 from trueline.formats.load import read_file
 from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format
-from trueline.records.preference import pair, preference_label
+from trueline.policy.preference import preference_label
+from trueline.policy.values import preferred_responses
 from trueline.records.types import (
     Example,
     LabellerId,
@@ -104,7 +105,7 @@ def test_the_last_assistant_turn_is_the_response(turns: list[Any], expected: Any
 def test_a_conversation_that_is_none(turns: Any, reason: str) -> None:
     found = read("openai-chat", messages=turns)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == ("x.jsonl", 3)
 
 
@@ -130,7 +131,7 @@ def test_of_several_responses_the_preferred_is_written(name: str) -> None:
     example = Example.new([Message("user", "how?")], answers)
     undecided = format.write_rows(example)
     assert isinstance(undecided, Reject)
-    assert undecided.reason == "several responses, and no preference is labelled"
+    assert undecided.message == "several responses, and no preference is labelled"
     decided = with_labels(example, preference_label(example, 1, 0, LabellerId("person", "p")))
     rows = format.write_rows(decided)
     assert isinstance(rows, list)
@@ -139,7 +140,7 @@ def test_of_several_responses_the_preferred_is_written(name: str) -> None:
     tail = Example.new([], [Response((Message("assistant", "a"), Message("tool", "b")))])
     found = format.write_rows(tail)
     assert isinstance(found, Reject)
-    assert found.reason == "the response does not end with the assistant"
+    assert found.message == "the response does not end with the assistant"
 
 
 @pytest.mark.parametrize("name", ["openai-chat", "sharegpt"])
@@ -169,7 +170,7 @@ def preference(**changes: Any) -> dict[str, Any]:
 def test_openai_preference() -> None:
     format = find_format("openai-preference")
     found = good("openai-preference", **preference())
-    better, worse = pair(found) or ()
+    better, worse = preferred_responses(found) or ()
     assert (better.text, worse.text) == ("good", "bad")
     assert shape(found)[0] == ["system", "user", "assistant", "tool"]
     assert format.write_rows(found) == [preference()]
@@ -195,7 +196,7 @@ def test_openai_preference() -> None:
 def test_bad_openai_preference(changes: dict[str, Any], reason: str) -> None:
     found = read("openai-preference", **preference(**changes))
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,7 @@ def test_sharegpt_calls(value: str, calls: tuple[ToolCall, ...]) -> None:
 def test_bad_sharegpt(turns: Any, reason: str) -> None:
     found = read("sharegpt", conversations=turns)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -292,4 +293,4 @@ def test_what_sharegpt_cannot_write(turn: Message, reason: str) -> None:
     made = Example.new([turn], [Response((Message("assistant", "x"),))])
     found = find_format("sharegpt").write_rows(made)
     assert isinstance(found, Reject)
-    assert found.reason == reason
+    assert found.message == reason

@@ -14,8 +14,9 @@ from trueline.formats.kinds.hh_rlhf import format_transcript, parse_transcript
 from trueline.formats.load import read_file
 from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format
+from trueline.policy.preference import preference_label
+from trueline.policy.values import preferred_responses
 from trueline.records.conversation import Malformed
-from trueline.records.preference import pair, preference_label
 from trueline.records.types import Example, LabellerId, Message, Reject, Response, with_labels
 
 FORMAT = find_format("hh-rlhf")
@@ -53,7 +54,7 @@ def test_what_is_read_comes_back(
     found = read(chosen, rejected)
     assert isinstance(found, Example), found
     assert len(found.prompt) == prompt
-    better, worse = pair(found) or ()
+    better, worse = preferred_responses(found) or ()
     assert (len(better.messages), len(worse.messages)) == answers
     assert FORMAT.write_rows(found) == [{"chosen": spoken(chosen), "rejected": spoken(rejected)}]
     assert find_losses(FORMAT, found) == ["source"]
@@ -76,7 +77,7 @@ def test_what_is_read_comes_back(
 def test_what_cannot_be_told_apart_is_rejected(chosen: str, rejected: str, reason: str) -> None:
     found = read(chosen, rejected)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == ("hh.jsonl", 2)
 
 
@@ -125,7 +126,7 @@ def test_what_has_no_transcript(prompt: Any, answer: str, reason: str) -> None:
     made = with_labels(made, preference_label(made, 0, 1, LabellerId("person", "p")))
     found = FORMAT.write_rows(made)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 def test_real_transcripts_come_back_byte_for_byte(shared_data: Path) -> None:

@@ -15,8 +15,9 @@ from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format
 from trueline.policy.load import load as load_policy
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
+from trueline.policy.preference import preference_label
+from trueline.policy.values import agreed_value, find_preference
 from trueline.recipes.convert import Options, convert
-from trueline.records.preference import agreed, decided, preference_label
 from trueline.records.types import (
     Example,
     Label,
@@ -24,6 +25,7 @@ from trueline.records.types import (
     Message,
     Reject,
     Response,
+    Unscored,
     with_labels,
 )
 
@@ -100,12 +102,14 @@ def test_every_field_has_its_place() -> None:
 
 def test_dual_preference_leaves_the_choice_open() -> None:
     found = good(old())
-    assert str(decided(found)).startswith("no preference is labelled, but more_helpful and safer")
-    assert (decided(found, "more_helpful"), decided(found, "safer")) == (
+    undecided = find_preference(found)
+    assert isinstance(undecided, Unscored)
+    assert undecided.reason.startswith("no preference is labelled, but more_helpful and safer")
+    assert (find_preference(found, "more_helpful"), find_preference(found, "safer")) == (
         (1, 0),
         (0, 1),
     )
-    assert decided(found, "kinder") == (
+    assert find_preference(found, "kinder") == Unscored(
         "no 'kinder' preference is labelled, but more_helpful and safer: "
         "convert --preference lets one of them decide"
     )
@@ -135,7 +139,7 @@ def test_a_row_comes_back_as_it_was(row: dict[str, Any]) -> None:
 
 def test_single_preference_is_the_overall_choice() -> None:
     found = good(without(old(), "safer_response_id"))
-    assert decided(found) == (1, 0)
+    assert find_preference(found) == (1, 0)
     assert {x.question for x in found.labels} == {"safe", "preferred"}
 
 
@@ -145,7 +149,7 @@ def test_single_preference_is_the_overall_choice() -> None:
 def test_forced_choices_are_marked_and_kept(safe: tuple[bool, bool], forced: bool) -> None:
     found = good(old(is_response_0_safe=safe[0], is_response_1_safe=safe[1]))
     assert (found.tag("forced") == "safer") is forced
-    assert decided(found, "safer") == (0, 1)
+    assert find_preference(found, "safer") == (0, 1)
     assert "tag forced" not in find_losses(FORMAT, found)
 
 
@@ -201,7 +205,7 @@ def test_forced_choices_are_marked_and_kept(safe: tuple[bool, bool], forced: boo
 def test_a_row_that_cannot_be_right_is_named(row: dict[str, Any], reason: str) -> None:
     found = read(row)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == ("pku.jsonl", 4)
 
 
@@ -239,7 +243,7 @@ def test_what_has_no_row(labels: list[Any], reason: str) -> None:
         example = with_labels(example, preference_label(example, 0, 1, person))
     found = FORMAT.write_rows(example)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 def test_of_several_responses_the_judged_pair_is_written() -> None:
@@ -267,9 +271,9 @@ def test_the_older_shape_as_it_was_released(shared_data: Path) -> None:
     assert [FORMAT.write_rows(example) for example in found] == [[row] for row in before]
     assert sum(example.tag("forced") == "safer" for example in found) == 27
     for example in found:
-        safe = agreed(example, "safe", (0,)), agreed(example, "safe", (1,))
+        safe = agreed_value(example, "safe", (0,)), agreed_value(example, "safe", (1,))
         if safe[0] != safe[1]:
-            assert decided(example, "safer") == ((0, 1) if safe[0] else (1, 0))
+            assert find_preference(example, "safer") == ((0, 1) if safe[0] else (1, 0))
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.jsonl.gz"])

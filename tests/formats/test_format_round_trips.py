@@ -16,7 +16,8 @@ from trueline.formats.kinds.trl_unpaired import DESIRABLE
 from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format, find_formats
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
-from trueline.records.preference import PREFERRED, Unsettled, agreed, decided
+from trueline.policy.preference import PREFERRED
+from trueline.policy.values import agreed_value, find_preference
 from trueline.records.types import (
     Example,
     Label,
@@ -26,6 +27,7 @@ from trueline.records.types import (
     Reject,
     Response,
     ToolCall,
+    Unscored,
     with_labels,
 )
 
@@ -109,12 +111,11 @@ def examples(draw: st.DrawFn) -> Example:
 
 def settled(example: Example, question: str, at: int) -> Any:
     """The answer about one response, None where there is none or the labels differ."""
-    try:
-        if question in ("severity", "harm_categories") and agreed(example, "safe", (at,)):
-            return None  # not asked
-        return agreed(example, question, (at,))
-    except Unsettled:
+    is_asked = agreed_value(example, "safe", (at,)) is False
+    if question in ("severity", "harm_categories") and not is_asked:
         return None
+    value = agreed_value(example, question, (at,))
+    return None if isinstance(value, Unscored) else value
 
 
 THERE: dict[str, Callable[[Example], bool]] = {
@@ -190,8 +191,8 @@ def seen(example: Example, questions: set[str], lost: set[str]) -> dict[str, Any
         found["models"] = {(text, model) for text, model in models if model is not None}
     for question in questions:
         if question in {q.id for q in DUAL}:
-            order = decided(example, question)
-            found[question] = None if isinstance(order, str) else tuple(map(one, order))
+            order = find_preference(example, question)
+            found[question] = None if isinstance(order, Unscored) else tuple(map(one, order))
         else:
             answers = {one(at): settled(example, question, at) for at in numbers}
             found[question] = {text: value for text, value in answers.items() if value is not None}
@@ -210,7 +211,7 @@ def test_what_is_written_says_the_same_when_read(name: str, example: Example) ->
     rows = format.write_rows(example)
     lost = set(find_losses(format, example))
     if isinstance(rows, Reject):
-        assert rows.reason and rows.example == example
+        assert rows.message and rows.example == example
         return
     # as they come back from a file
     fields = [msgspec.json.decode(msgspec.json.encode(row)) for row in rows]
@@ -247,9 +248,9 @@ def test_the_answers_that_decide_are_told_from_those_that_do_not() -> None:
         Label.new(example, SAFE, (0,), by, value=value)
         for by, value in ((LabellerId("person", "p"), True), (LabellerId("person", "q"), False))
     ]
-    assert agreed(with_labels(example, said[0]), "safe", (0,)) is True
-    assert agreed(example, "safe", (0,)) is None
-    with pytest.raises(Unsettled, match="'safe' differ"):
-        agreed(with_labels(example, *said), "safe", (0,))
+    assert agreed_value(with_labels(example, said[0]), "safe", (0,)) is True
+    assert agreed_value(example, "safe", (0,)) is None
+    differ = agreed_value(with_labels(example, *said), "safe", (0,))
+    assert differ == Unscored("the labels on 'safe' differ")
     rule = Label.new(example, SAFE, (0,), LabellerId("derived", "r"), value=False)
-    assert agreed(with_labels(example, *said, rule), "safe", (0,)) is False
+    assert agreed_value(with_labels(example, *said, rule), "safe", (0,)) is False

@@ -12,7 +12,7 @@ from trueline.files.rows import Row
 from trueline.formats.kinds.trl_unpaired import DESIRABLE
 from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format
-from trueline.records.preference import preference_label
+from trueline.policy.preference import preference_label
 from trueline.records.types import (
     Example,
     Label,
@@ -52,7 +52,7 @@ def test_a_prompt_is_a_text_or_messages(prompt: Any) -> None:
     assert find_losses(format, asked("a")) == ["responses"]
     nothing = format.write_rows(Example.new())
     assert isinstance(nothing, Reject)
-    assert nothing.reason == "there is no prompt"
+    assert nothing.message == "there is no prompt"
 
 
 @pytest.mark.parametrize(("label", "value"), [(True, True), ("False", False), ("true", True)])
@@ -82,7 +82,7 @@ def test_a_label_is_an_answer(label: Any, value: bool) -> None:
 def test_bad_rows(changes: dict[str, Any], reason: str) -> None:
     found = read("trl-unpaired", **({"prompt": "p", "completion": "c", "label": True} | changes))
     assert isinstance(found, Reject)
-    assert (found.reason, found.row) == (reason, 3)
+    assert (found.message, found.row) == (reason, 3)
 
 
 def test_a_pair_becomes_two_rows() -> None:
@@ -120,4 +120,4 @@ def test_what_has_no_rows(values: tuple[bool, ...], reason: str) -> None:
     ]
     found = UNPAIRED.write_rows(with_labels(example, *said))
     assert isinstance(found, Reject)
-    assert found.reason == reason
+    assert found.message == reason

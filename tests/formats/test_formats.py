@@ -17,7 +17,8 @@ from trueline.formats.load import read_file
 from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format, find_formats
 from trueline.policy.pku import CATEGORIES
-from trueline.records.preference import PREFERRED, decided, preference_label
+from trueline.policy.preference import PREFERRED, preference_label
+from trueline.policy.values import find_preference
 from trueline.records.types import (
     Candidate,
     Example,
@@ -28,6 +29,7 @@ from trueline.records.types import (
     Response,
     Source,
     ToolCall,
+    Unscored,
     with_labels,
 )
 
@@ -137,8 +139,8 @@ def read(name: str, fields: dict[str, Any], occurrence: int = 0) -> Example | Re
 def texts(example: Example | Reject) -> tuple[Any, ...]:
     """What a pair says, however it is stored."""
     assert isinstance(example, Example)
-    order = decided(example)
-    assert not isinstance(order, str)
+    order = find_preference(example)
+    assert not isinstance(order, Unscored)
     return example.prompt, *(example.responses[i].messages for i in order)
 
 
@@ -217,7 +219,7 @@ def test_a_cell_of_the_wrong_kind_is_a_reject(name: str, column: str, value: Any
 def test_bad_safer_instruct_rows(changes: dict[str, Any], reason: str) -> None:
     found = read("safer-instruct", golden["safer-instruct"] | changes)
     assert isinstance(found, Reject)
-    assert found.reason == reason
+    assert found.message == reason
     assert (found.file, found.row) == ("some/x.csv", 7)
     assert "instruction" in (found.raw or "")
 
@@ -300,7 +302,7 @@ def test_trl_implicit_prompt_of_several_turns() -> None:
 def test_bad_trl_rows(fields: dict[str, Any], reason: str) -> None:
     found = read("trl-preference", fields)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 def test_tool_calls_and_reasoning_survive_trl() -> None:
@@ -343,7 +345,7 @@ def test_what_a_format_cannot_write_is_a_reject(name: str) -> None:
     undecided = Example.new([turn("user", "x")], made(turn("user", "x")).responses)
     found = named(name).write_rows(undecided)
     assert isinstance(found, Reject)
-    assert "no preference is labelled" in found.reason
+    assert "no preference is labelled" in found.message
     assert found.example == undecided
 
 
@@ -353,7 +355,7 @@ def test_several_turns_do_not_fit_everywhere(name: str) -> None:
         made(turn("user", "a"), turn("assistant", "b"), turn("user", "c"))
     )
     assert isinstance(found, Reject)
-    assert "one user turn" in found.reason
+    assert "one user turn" in found.message
 
 
 def test_columns_with_several_responses() -> None:
@@ -384,7 +386,7 @@ def test_columns_of_raw_text_and_blank_cells() -> None:
     assert found.source.license == "CC0"
     blank = format.read_row(Row(Path("x.csv"), 2, {"text": " ", "l": "", "c": ""}), 0)
     assert isinstance(blank, Reject)
-    assert blank.reason == "text is blank"
+    assert blank.message == "text is blank"
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def test_an_unfit_example_goes_to_the_rejects(tmp_path: Path) -> None:
     writer.reject(Reject("step", "why", bad))
     writer.close(complete=True)
     first, second = dataset.rejects(tmp_path)
-    assert "lone surrogate" in first.reason
-    assert (second.step, second.reason) == ("step", "why")
+    assert "lone surrogate" in first.message
+    assert (second.step, second.message) == ("step", "why")
     assert list(dataset.read(tmp_path)) == []
 
 
@@ -149,6 +149,23 @@ def test_what_is_not_ours_or_done_is_refused(tmp_path: Path) -> None:
         dataset.claim(done, "other"),
     ):
         pass
+
+
+def test_a_refusal_names_the_settings_that_differ(tmp_path: Path) -> None:
+    here = {"temperature": 0.7, "model nano": "a" * 32, "texts": ["new.txt", "c" * 32]}
+    there = here | {"temperature": 0.0, "texts": ["old.txt", "d" * 32]}
+    with dataset.claim(tmp_path, "one", "trueline build x", there):
+        write(tmp_path)
+    with (
+        pytest.raises(InputError) as caught,
+        dataset.claim(tmp_path, "two", "trueline build x", here),
+    ):
+        pass
+    assert str(caught.value) == (
+        f"{tmp_path} was begun by another command: trueline build x with temperature: 0.0 there, "
+        '0.7 here; texts: ["old.txt", "dddddddd…"] there, ["new.txt", "cccccccc…"] here. Choose '
+        "another output folder"
+    )
 
 
 def test_where_a_run_has_left_no_row_another_may_begin(tmp_path: Path) -> None:

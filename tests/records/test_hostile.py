@@ -267,7 +267,7 @@ def test_every_row_is_kept_or_told(
     found = list(dataset.rejects(out))
     assert [reject.row for reject in found] == [row for row, _ in turned]
     for reject, (_, reason) in zip(found, turned, strict=True):
-        assert reject.reason.startswith(reason), reject.reason
+        assert reject.message.startswith(reason), reject.message
         assert reject.file is not None
         assert Path(reject.file) == source
     assert trueline("convert", source, tmp_path / "x.jsonl", *options) == (1 if turned else 0)
@@ -409,5 +409,5 @@ def test_a_row_of_100_mb_is_refused_within_bounded_memory(tmp_path: Path, suffix
     assert dataset.manifest(out).rows >= 1
     first = next(dataset.rejects(out))
     assert first.row in (2, 3)
-    assert any(word in first.reason for word in ("over-long", "is a quote left open"))
+    assert any(word in first.message for word in ("over-long", "is a quote left open"))
     assert len(json.dumps(first.raw)) < 10**6

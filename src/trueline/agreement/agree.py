@@ -117,7 +117,7 @@ def _examples(options: Options, unreadable: Counter[str] | None = None) -> Itera
             if isinstance(item, Example):
                 yield item
             elif unreadable is not None:
-                unreadable[item.reason.split(":")[0]] += 1
+                unreadable[item.reason] += 1
 
     return joined(examples(), options.labels)
 

@@ -29,9 +29,10 @@ import msgspec
 from msgspec import Struct
 
 from trueline.files.rows import Row
+from trueline.policy.preference import PREFERRED, preference_label
+from trueline.policy.values import find_preference
 from trueline.records.conversation import Malformed
-from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.store.validate import new_reject
+from trueline.records.store.validate import new_reject, reject_example
 from trueline.records.types import (
     Example,
     LabellerId,
@@ -40,6 +41,7 @@ from trueline.records.types import (
     Reject,
     Response,
     Source,
+    Unscored,
     with_labels,
 )
 
@@ -88,7 +90,7 @@ class Format(Struct, frozen=True):
         try:
             rows = self.write(example)
         except CannotWrite as error:
-            return Reject(step="write", reason=str(error), example=example)
+            return reject_example("write", str(error), example)
         return [rows] if isinstance(rows, dict) else rows
 
 
@@ -132,9 +134,9 @@ def with_preference(
 
 def preferred_order(example: Example) -> tuple[int, int]:
     """The numbers of the chosen and the rejected response.  Raises CannotWrite."""
-    order = decided(example)
-    if isinstance(order, str):
-        raise CannotWrite(order)
+    order = find_preference(example)
+    if isinstance(order, Unscored):
+        raise CannotWrite(order.reason)
     return order
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from trueline.files.rows import Row
 from trueline.formats.contract import CannotWrite
+from trueline.policy.values import find_preference
 from trueline.records.conversation import Malformed, Turns, unpacked
-from trueline.records.preference import decided
-from trueline.records.types import Example, Message, Response
+from trueline.records.types import Example, Message, Response, Unscored
 
 
 def read_cell(row: Row, column: str, what: str) -> list[Any]:
@@ -46,9 +46,9 @@ def write_conversation(example: Example) -> Turns:
         if not example.prompt:
             raise CannotWrite("there is neither a prompt nor a response")
         return example.prompt
-    order = decided(example) if len(example.responses) > 1 else (0, 0)
-    if isinstance(order, str):
-        raise CannotWrite(f"several responses, and {order}")
+    order = find_preference(example) if len(example.responses) > 1 else (0, 0)
+    if isinstance(order, Unscored):
+        raise CannotWrite(f"several responses, and {order.reason}")
     response = example.responses[order[0]].messages
     if not response or response[-1].role != "assistant":
         raise CannotWrite("the response does not end with the assistant")

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from trueline.files.rows import Row
 from trueline.formats.contract import Fields, Format
+from trueline.policy.preference import in_order
 from trueline.records.types import Example, Label, Message, Reject, Response, Source, ToolCall
 
 WORDS = {
@@ -274,11 +275,8 @@ class Judgement(NamedTuple):
 
 
 def _judgement(label: Label, about: tuple[int, ...]) -> Judgement:
-    value: Any = label.outcome
-    if len(about) == 2 and about[0] > about[1]:
-        about = about[::-1]
-        value = {"first": "second", "second": "first"}.get(value, value)
-    return Judgement(label.question, about, (type(value), value))
+    label = in_order(msgspec.structs.replace(label, about=about))
+    return Judgement(label.question, label.about, (type(label.value), label.outcome))
 
 
 def _lost_labels(example: Example, read: list[Example], places: dict[int, Place]) -> Iterator[str]:

@@ -27,10 +27,10 @@ from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format, parse_mapping
 from trueline.policy.depend import drop_implied_answers
 from trueline.policy.types import Policy
+from trueline.policy.values import derive_preference
 from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
-from trueline.records.preference import prefer
 from trueline.records.store import dataset, jsonl, validate
-from trueline.records.types import Example, Reject, Source, with_labels, with_tags
+from trueline.records.types import Example, Reject, Source, Unscored, with_labels, with_tags
 from trueline.runs.options import (
     ARGUMENT,
     NO_IDENTITY,
@@ -224,9 +224,9 @@ def _stages(options: Options, policy: Policy, boilerplate: Boilerplate) -> Itera
         return with_tags(example, *options.tag)
 
     def decide(example: Example) -> Item:
-        label = prefer(example, options.preference or "")
-        if isinstance(label, str):
-            return Reject("preference", label, example)
+        label = derive_preference(example, options.preference or "")
+        if isinstance(label, Unscored):
+            return validate.reject_example("preference", label.reason, example)
         return with_labels(example, label)
 
     yield Stage("mark", mark)
@@ -343,7 +343,7 @@ def _rejects_file(out: Path, counts: Counter[str]) -> Iterator[Callable[[Reject]
 
     def add(reject: Reject) -> None:
         file.file.write(jsonl.encode(validate.storable_reject(reject)))
-        counts[reject.reason.split(":")[0]] += 1
+        counts[reject.reason] += 1
 
     try:
         yield add

@@ -210,10 +210,11 @@ def consistent(policy: Policy | None = None) -> Stage:
         source = example.source
         return Reject(
             "policy",
-            f"{CONTRADICTS}: {'; '.join(found)}",
+            CONTRADICTS,
             example,
             file=source.dataset if source else None,
             row=source.row if source else None,
+            detail="; ".join(found),
         )
 
     return Stage("policy", step)

@@ -25,20 +25,16 @@ from trueline.formats.contract import (
     single_user_turn,
 )
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
+from trueline.policy.preference import PREFERRED, preference_label
+from trueline.policy.values import agreed_value, find_preference
 from trueline.records.conversation import Malformed, unpacked
-from trueline.records.preference import (
-    PREFERRED,
-    Unsettled,
-    agreed,
-    decided,
-    preference_label,
-)
 from trueline.records.types import (
     Example,
     Label,
     LabellerId,
     Message,
     Response,
+    Unscored,
     with_labels,
     with_tags,
 )
@@ -173,7 +169,7 @@ def write(example: Example) -> Fields:
     chosen = [pair.index(order[0]) for order in orders.values()]
     try:
         judged = [_judged(example, at) for at in pair]
-    except (Unsettled, Malformed) as error:
+    except Malformed as error:
         raise CannotWrite(str(error)) from error
     if (broken := _broken_invariant(judged, *chosen[1:])) is not None:
         raise CannotWrite(broken)
@@ -183,27 +179,26 @@ def write(example: Example) -> Fields:
 
 def _orders(example: Example) -> dict[str, tuple[int, int]]:
     """By question, the order of the pair: of both dual ones, or of the single one."""
-    decisions = {q.id: decided(example, q.id) for q in (MORE_HELPFUL, SAFER, PREFERRED)}
-    orders = {name: order for name, order in decisions.items() if not isinstance(order, str)}
+    decisions = {q.id: find_preference(example, q.id) for q in (MORE_HELPFUL, SAFER, PREFERRED)}
+    orders = {name: order for name, order in decisions.items() if not isinstance(order, Unscored)}
     single = orders.pop(PREFERRED.id, None)
     if len(orders) == 2:
         return orders
     if single is not None:
         return {PREFERRED.id: single}
     labelled = {label.question for label in example.labels}
-    reasons = (
-        f"{question}: {why}"
-        for question, why in decisions.items()
-        if question in labelled and isinstance(why, str)
-    )
-    raise CannotWrite(next(reasons, str(decisions[PREFERRED.id])))
+    undecided = {name: why for name, why in decisions.items() if isinstance(why, Unscored)}
+    reasons = (f"{name}: {why.reason}" for name, why in undecided.items() if name in labelled)
+    raise CannotWrite(next(reasons, undecided[PREFERRED.id].reason))
 
 
 def _judged(example: Example, at: int) -> Judged:
     """What the labels say about one response, in the terms of the format."""
-    safe, categories, severity = (
-        agreed(example, question.id, (at,)) for question in (SAFE, HARM_CATEGORIES, SEVERITY)
-    )
+    values = [agreed_value(example, q.id, (at,)) for q in (SAFE, HARM_CATEGORIES, SEVERITY)]
+    for value in values:
+        if isinstance(value, Unscored):
+            raise Malformed(value.reason)
+    safe, categories, severity = values
     if not isinstance(safe, bool | None):
         raise Malformed("safe is neither true nor false")
     if safe is None and (categories is not None or severity is not None):

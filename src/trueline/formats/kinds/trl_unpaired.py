@@ -5,9 +5,17 @@ from __future__ import annotations
 from trueline.files.rows import Row
 from trueline.formats import cells
 from trueline.formats.contract import CannotWrite, Fields, Format, full_prompt, new_example
+from trueline.policy.values import agreed_value, find_preference
 from trueline.records.conversation import Malformed, dicts, messages
-from trueline.records.preference import Unsettled, agreed, decided
-from trueline.records.types import Example, Label, LabellerId, Question, Response, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Question,
+    Response,
+    Unscored,
+    with_labels,
+)
 
 DESIRABLE = Question(
     id="desirable",
@@ -42,18 +50,18 @@ def write(example: Example) -> list[Fields]:
 
 def _desirable(example: Example) -> dict[int, bool]:
     """Which responses are labelled, and how."""
-    try:
-        numbers = range(len(example.responses))
-        answers = {at: agreed(example, DESIRABLE.id, (at,)) for at in numbers}
-    except Unsettled as error:
-        raise CannotWrite(str(error)) from error
+    numbers = range(len(example.responses))
+    answers = {at: agreed_value(example, DESIRABLE.id, (at,)) for at in numbers}
+    for answer in answers.values():
+        if isinstance(answer, Unscored):
+            raise CannotWrite(answer.reason)
     return {at: answer for at, answer in answers.items() if isinstance(answer, bool)}
 
 
 def _from_preference(example: Example) -> dict[int, bool]:
-    order = decided(example)
-    if isinstance(order, str):
-        raise CannotWrite(f"{order}, and no response is labelled desirable or not")
+    order = find_preference(example)
+    if isinstance(order, Unscored):
+        raise CannotWrite(f"{order.reason}, and no response is labelled desirable or not")
     return {order[0]: True, order[1]: False}
 
 

@@ -7,7 +7,9 @@ One process at a time writes to a folder, and only the run that began it may con
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -192,17 +194,22 @@ class Claim(Struct, frozen=True):
 class _Claimed(Struct, frozen=True):
     identity: str
     command: str = ""
+    settings: dict[str, Any] = {}
 
 
 @contextmanager
-def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
+def claim(
+    folder: Path, identity: str, command: str = "", settings: Mapping[str, Any] | None = None
+) -> Iterator[Claim]:
     """Hold an output folder while a run writes to it.
 
-    `identity` is the run's: its command, inputs, models and versions, not its limits.  A new or
-    empty folder is begun, as is one in which another run has left no row, and an unfinished run of
-    the same identity continued; InputError where another process holds the folder, or it is
-    finished, of another run, or not ours.
+    `identity` is the run's; `settings` are what it is made of: options, inputs, models, versions,
+    as plain data, so that a refusal can name those that differ.  Starts in a new or empty folder,
+    and in one where an earlier run wrote no rows; resumes an unfinished run of the same identity.
+    Raises InputError if another process holds the folder, or if it is finished, of another run,
+    or not ours.
     """
+    claimed = _Claimed(identity, command, msgspec.to_builtins(settings or {}, enc_hook=str))
     check_path_encodable(folder)
     path = folder / CLAIM
     with os_errors_as_input_errors(folder):
@@ -221,11 +228,11 @@ def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
                 f"another process is writing to {folder}: wait, or choose another output folder"
             ) from None
         file.seek(0)
-        earlier = _earlier(folder, file.read(), identity)
+        earlier = _earlier(folder, file.read(), claimed)
         if earlier is None:
             with os_errors_as_input_errors(path):
                 file.truncate(0)
-                _write(file, msgspec.json.encode(_Claimed(identity, command)) + b"\n")
+                _write(file, msgspec.json.encode(claimed) + b"\n")
         yield Claim(folder, identity, resumed=earlier is not None)
 
 
@@ -239,8 +246,8 @@ def _write(file: Any, raw: bytes) -> None:
         raise
 
 
-def _earlier(folder: Path, found: bytes, identity: str) -> _Claimed | None:
-    """The unfinished run of this identity that the folder holds, None where it holds nothing."""
+def _earlier(folder: Path, found: bytes, claimed: _Claimed) -> _Claimed | None:
+    """The unfinished run of this identity that the folder holds, None if it holds nothing."""
     if not found.strip():
         return None
     try:
@@ -249,18 +256,38 @@ def _earlier(folder: Path, found: bytes, identity: str) -> _Claimed | None:
         raise InputError(
             f"{folder / CLAIM} is not a claim of trueline's: choose another output folder"
         ) from None
-    if earlier.identity != identity:
+    if earlier.identity != claimed.identity:
         if _nothing(folder):
             return None
-        began = f" by: {earlier.command}" if earlier.command else ""
         raise InputError(
-            f"{folder} was begun by another command{began}. Choose another output folder"
+            f"{folder} was begun by another command{_describe_mismatch(earlier, claimed)}. Choose "
+            "another output folder"
         )
     if (folder / MANIFEST).exists() and manifest(folder).state == "complete":
         raise InputError(
             f"{folder} is finished: choose another output folder, or remove it to redo it"
         )
     return earlier
+
+
+def _describe_mismatch(there: _Claimed, here: _Claimed) -> str:
+    """How two runs differ: their commands, or the settings that are not the same."""
+    if there.command != here.command or not there.settings:
+        return f" by: {there.command}" if there.command else ""
+    names = dict.fromkeys([*there.settings, *here.settings])
+    differences = [
+        f"{name}: {_format_setting(there.settings.get(name))} there, "
+        f"{_format_setting(here.settings.get(name))} here"
+        for name in names
+        if there.settings.get(name) != here.settings.get(name)
+    ]
+    return f": {there.command} with {'; '.join(differences)}"
+
+
+def _format_setting(value: Any) -> str:
+    """A setting for people: digests are cut to eight digits."""
+    text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1…", text)
 
 
 def _nothing(folder: Path) -> bool:

@@ -31,12 +31,27 @@ def why_invalid(record: Example | Reject) -> str | None:
     return None
 
 
-def new_reject(step: str, reason: str, raw: Any, file: Path | None = None, row: int = 0) -> Reject:
-    """A Reject that can itself be stored, whatever it holds."""
+def new_reject(step: str, message: str, raw: Any, file: Path | None = None, row: int = 0) -> Reject:
+    """A Reject that can itself be stored, whatever it holds.
+
+    Its reason is what the message says before its first colon, the rest is detail.
+    """
     name = clean(str(file)) if file else None
+    reason, _, detail = clean(message).partition(": ")
     return Reject(
-        step=step, reason=clean(reason), file=name, row=row or None, raw=storable_text(raw)
+        step=step,
+        reason=reason,
+        detail=detail,
+        file=name,
+        row=row or None,
+        raw=storable_text(raw),
     )
+
+
+def reject_example(step: str, message: str, example: Example) -> Reject:
+    """The Reject of an Example; reason and detail are told apart as `new_reject` does."""
+    reason, _, detail = message.partition(": ")
+    return Reject(step, reason, example, detail=detail)
 
 
 def reject_bad_row(bad: BadRow) -> Reject:
@@ -50,7 +65,7 @@ def storable_reject(found: Reject) -> Reject:
         return found
     raw = found.example if found.example is not None else found.raw
     file = Path(found.file) if found.file else None
-    return new_reject(found.step, found.reason, raw, file, found.row or 0)
+    return new_reject(found.step, found.message, raw, file, found.row or 0)
 
 
 def _numbers(example: Example) -> Iterator[tuple[str, Value | None]]:
