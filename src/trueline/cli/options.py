@@ -22,22 +22,26 @@ from trueline.runs.options import OptionField, option_fields
 
 Run = Callable[[Any], None]
 Command = TyperCommand | TyperGroup
+LISTING = "list"
 Makers = Mapping[str, Callable[[], Command]]
 """Commands by name, each made when it is called."""
 
 
-def make_command(options: type, run: Run, doc: str, required: Collection[str] = ()) -> Command:
+def make_command(
+    options: type,
+    run: Run,
+    doc: str,
+    required: Collection[str] = (),
+    listing: Callable[[], None] | None = None,
+) -> Command:
     """A command whose options are the fields of a class, and which calls `run` with them.
 
-    `required` names fields that have a default in Python and none here.
+    `required` names fields that have a default in Python and none here; `listing` is what `--list`
+    does instead of running.
     """
-    return command_of(_function(options, run, doc, required), _settings_command(options))
-
-
-def command_of(function: Callable[..., None], kind: type[TyperCommand] = TyperCommand) -> Command:
-    """The command of a function that Typer can read."""
+    function = _function(options, run, doc, required, listing)
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-    app.command(cls=kind)(function)
+    app.command(cls=_settings_command(options))(function)
     return cast(Command, typer.main.get_command(app))
 
 
@@ -92,16 +96,40 @@ def _settings_command(options: type) -> type[TyperCommand]:
     return SettingsCommand
 
 
-def _function(options: type, run: Run, doc: str, required: Collection[str]) -> Callable[..., None]:
+def _function(
+    options: type,
+    run: Run,
+    doc: str,
+    required: Collection[str],
+    listing: Callable[[], None] | None,
+) -> Callable[..., None]:
     """A function that Typer can register: its parameters are the fields of the options."""
 
     def call(**values: Any) -> None:
+        if listing is not None:
+            values.pop(LISTING)
         run(options(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
 
     parameters = [_parameter(field, field.name in required) for field in option_fields(options)]
+    if listing is not None:
+        parameters.append(_listing(listing))
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__doc__ = doc
     return call
+
+
+def _listing(show: Callable[[], None]) -> inspect.Parameter:
+    def stop(is_asked: bool) -> None:
+        if is_asked:
+            show()
+            raise typer.Exit
+
+    option = typer.Option(
+        "--list", help="List what there is and stop.", is_eager=True, callback=stop
+    )
+    return inspect.Parameter(
+        LISTING, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, option]
+    )
 
 
 def _parameter(field: OptionField, required: bool) -> inspect.Parameter:

@@ -15,7 +15,6 @@ import msgspec
 import typer
 from msgspec import Meta, Struct
 
-from trueline import formats
 from trueline.agreement import agree
 from trueline.cli import quickstart_page
 from trueline.cli.agree import format_outcome
@@ -26,6 +25,7 @@ from trueline.evaluate.options import Options as EvaluateOptions
 from trueline.evaluate.results import Comparison
 from trueline.evaluate.run import evaluate
 from trueline.files.atomic import atomic_write
+from trueline.formats.registry import find_format
 from trueline.labellers.label import Options as LabelOptions
 from trueline.labellers.label import label
 from trueline.recipes.kinds import safer_instruct
@@ -207,11 +207,11 @@ def answers(out: Path) -> Iterator[Pair]:
 
 def exported(out: Path) -> None:
     """The pairs as rows for TRL, in one file."""
-    format = formats.named("trl-preference", None)
+    format = find_format("trl-preference")
     with atomic_write(out / "pairs.jsonl") as file:
         for example in pairs(out):
-            row = format.write(example)
-            if isinstance(row, dict):
+            rows = format.write_rows(example)
+            for row in rows if isinstance(rows, list) else ():
                 file.write(msgspec.json.encode(row) + b"\n")
 
 

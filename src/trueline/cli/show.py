@@ -13,9 +13,10 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from trueline.cli.ending import report
-from trueline.cli.given import mapping
 from trueline.cli.options import make_command
+from trueline.formats.contract import ColumnMapping
 from trueline.formats.load import load
+from trueline.formats.registry import parse_mapping
 from trueline.records.store import dataset
 from trueline.records.types import Example, Label, Message, Reject
 from trueline.runs.options import ARGUMENT, check_options
@@ -67,7 +68,7 @@ class Summary(Struct):
 def summarise(
     source: Path,
     reads: str | None = None,
-    mapping: dict[str, list[str]] | None = None,
+    mapping: ColumnMapping | None = None,
     examples: int = 3,
     reveal: bool = False,
 ) -> Summary:
@@ -221,7 +222,7 @@ class Options:
 
 def run(options: Options) -> None:
     check_options(options)
-    columns = mapping(list(options.map)) or None
+    columns = parse_mapping(options.map) or None
     summary = summarise(options.data, options.from_, columns, options.examples, options.reveal)
     report(summary, format_summary(summary), options.json)
 
