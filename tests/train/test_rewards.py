@@ -103,7 +103,6 @@ def test_trl_trains_on_it(tmp_path: Path) -> None:
         use_cpu=True,
         max_steps=1,
         logging_steps=1,
-        report_to="none",
         disable_tqdm=True,
     )
     trainer = GRPOTrainer(
