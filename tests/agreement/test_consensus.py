@@ -9,8 +9,9 @@ from tests.agreement.rated import POLICY, A, B, C, label, made
 
 from trueline.agreement.agree import Options, agree
 from trueline.agreement.consensus import Consensus, majority
-from trueline.records.store import dataset, jsonl
+from trueline.records.store import jsonl
 from trueline.records.store.labels import joined
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Label, LabellerId, Value, with_labels
 
 D = LabellerId("person", "Dan")
@@ -113,7 +114,7 @@ def test_the_folder_is_joined_to_its_data_like_any_other(tmp_path: Path) -> None
     assert outcome.consensus.counts == {"safe": {"agreed": 25, "no majority": 5}}
     [*_, last] = list(joined(jsonl.read(source), [out]))
     assert [one.by.kind for one in last.labels][-1] == "derived"
-    assert dataset.manifest(out).state == "complete"
+    assert read_manifest(out).state == "complete"
     again = agree(Options(data=source, labels=(out,), consensus=tmp_path / "again"), quiet=True)
     assert again.consensus is not None and again.consensus.by == outcome.consensus.by
     of_people = agree(

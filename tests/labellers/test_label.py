@@ -20,6 +20,7 @@ from trueline.files.errors import InputError
 from trueline.labellers.label import Options, label
 from trueline.models.endpoint.endpoint import Endpoint
 from trueline.records.store import dataset, jsonl, labels
+from trueline.records.store.manifest import MANIFEST, read_manifest
 from trueline.records.types import Example, Message, Response
 
 
@@ -224,7 +225,7 @@ def test_a_run_of_slow_gradings_stops_when_it_is_asked_to(tmp_path: Path) -> Non
         stdout=subprocess.PIPE,
         text=True,
     )
-    while not (out / dataset.MANIFEST).exists():
+    while not (out / MANIFEST).exists():
         assert run.poll() is None
         time.sleep(0.05)
     time.sleep(0.5)
@@ -232,7 +233,7 @@ def test_a_run_of_slow_gradings_stops_when_it_is_asked_to(tmp_path: Path) -> Non
     _, said = run.communicate(timeout=60)
     assert run.returncode == 1 and "interrupted: the same command continues it" in said
     # for each core four that were under way, and five for each second before
-    assert dataset.manifest(out).rows < 24 * (os.cpu_count() or 1)
+    assert read_manifest(out).rows < 24 * (os.cpu_count() or 1)
 
 
 MEMORY = """

@@ -16,8 +16,8 @@ from trueline.files.errors import InputError
 from trueline.formats.load import load
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
-from trueline.records.store import dataset
 from trueline.records.store.labels import joined
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, LabellerId
 from trueline.runs.run import RunRecord, identity, run
 from trueline.runs.stream import Item, Stage
@@ -130,7 +130,7 @@ def _known(options: Options, found: Gathered) -> None:
 
 
 def _unfinished(path: Path) -> bool:
-    return path.is_dir() and dataset.manifest(path).state != "complete"
+    return path.is_dir() and read_manifest(path).state != "complete"
 
 
 def _decided(options: Options, found: Gathered, policy: Policy, quiet: bool) -> Decided:

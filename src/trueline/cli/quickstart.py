@@ -17,6 +17,7 @@ from msgspec import Struct
 from trueline.cli.ending import fell_short
 from trueline.recipes.kinds import safer_instruct
 from trueline.records.store import dataset
+from trueline.records.store.manifest import MANIFEST, read_manifest
 from trueline.records.types import Example
 from trueline.train.card import CARD, Card, read
 
@@ -139,7 +140,7 @@ def agreement(out: Path) -> list[str]:
 
 def complete(path: Path) -> bool:
     """Whether a data set is there, and whole."""
-    return (path / dataset.MANIFEST).exists() and dataset.manifest(path).state == "complete"
+    return (path / MANIFEST).exists() and read_manifest(path).state == "complete"
 
 
 def trained(out: Path) -> Card:

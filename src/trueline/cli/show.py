@@ -73,13 +73,14 @@ def summarise(
 
     from trueline.formats.load import load
     from trueline.records.store import dataset
+    from trueline.records.store.manifest import read_manifest
     from trueline.records.types import Reject
 
     found = Summary(str(source))
     lengths = {"prompt": array("q"), "response": array("q")}
     items: Iterable[Example | Reject] = load(source, reads, mapping)
     if reads is None and source.is_dir():
-        found.state = dataset.manifest(source).state
+        found.state = read_manifest(source).state
         items = chain(items, dataset.rejects(source))
     for item in items:
         if isinstance(item, Reject):

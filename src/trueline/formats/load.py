@@ -13,6 +13,7 @@ from trueline.files.rows import NoColumn, rows
 from trueline.files.text import BadRow
 from trueline.formats import Format, Mapped
 from trueline.records.store import dataset, jsonl
+from trueline.records.store.manifest import read_manifest
 from trueline.records.store.validate import reject_bad_row
 from trueline.records.types import Example, Reject
 
@@ -38,7 +39,7 @@ def load(
             raise InputError(f"{path} is a folder: --from {found.name} reads one file at a time")
         return foreign(path, found, unread)
     if path.is_dir():
-        dataset.manifest(path)  # an error now, not at the first row
+        read_manifest(path)  # an error now, not at the first row
         return dataset.read(path)
     suffix = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:])
     if suffix in (".jsonl", ".jsonl.gz"):

@@ -19,8 +19,8 @@ from trueline.labellers.contract import Labeller
 from trueline.labellers.registry import Judging, open_labeller
 from trueline.labellers.targets import targets, with_parents
 from trueline.policy.load import load as load_policy
-from trueline.records.store import dataset
 from trueline.records.store.labels import apart, is_apart
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Label, Question, Reject, Value
 from trueline.runs.context import Setup, setup
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
@@ -131,7 +131,7 @@ async def _label(options: Options, questions: list[Question]) -> Outcome:
     policy = load_policy(options.policy)
     how = Judging(template=options.template, write=options.write, tokens=options.answer_tokens)
     found = {q.id: Answers(q.id, q.kind) for q in questions}
-    unfinished = options.data.is_dir() and dataset.manifest(options.data).state == "partial"
+    unfinished = options.data.is_dir() and read_manifest(options.data).state == "partial"
     async with (
         setup("label", options) as ready,
         open_labeller(options.by, questions, policy, ready.model, how) as labeller,

@@ -315,9 +315,9 @@ class _Rejects:
 
 
 def _unfinished(asked: Conversion) -> bool:
-    from trueline.records.store import dataset
+    from trueline.records.store.manifest import read_manifest
 
-    return asked.source.is_dir() and dataset.manifest(asked.source).state != "complete"
+    return asked.source.is_dir() and read_manifest(asked.source).state != "complete"
 
 
 def _digest(source: Path) -> str:

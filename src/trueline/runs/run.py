@@ -35,6 +35,8 @@ from trueline.policy.depend import contradictions
 from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
+from trueline.records.store.claim import claim
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Reject
 from trueline.runs.progress import Progress, say
 from trueline.runs.stream import Item, Stage, Stop, source, through
@@ -155,7 +157,7 @@ async def run(
     stream, before the folder counts as complete (a card, say).
     """
     started, stages, read = now(), [*stages, consistent(policy)], Stage(READ)
-    with dataset.claim(out, identity, command), Progress(total, ledger, quiet) as progress:
+    with claim(out, identity, command), Progress(total, ledger, quiet) as progress:
         writer = dataset.Writer(out)
         # The record of an earlier try tells of shards that are gone now.
         (out / RECORD).unlink(missing_ok=True)
@@ -164,7 +166,7 @@ async def run(
         with outcome.although():
             writer.close(complete=False)
         spend = await _spend(ledger, outcome)
-        written = dataset.manifest(out)
+        written = read_manifest(out)
         told = [read, *stages] if read.reasons else stages
 
         def record() -> RunRecord:

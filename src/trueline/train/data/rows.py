@@ -14,7 +14,7 @@ from msgspec import Struct
 from trueline.files.errors import InputError
 from trueline.files.hashing import canonical
 from trueline.formats.load import load
-from trueline.records.store import dataset
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example
 from trueline.train.card import Data
 from trueline.train.data.preview import Preview, preview
@@ -165,7 +165,7 @@ def _examples(options: TrainOptions) -> Iterator[Example]:
 
 
 def _complete(data: Path | None) -> bool:
-    if data is None or not data.is_dir() or dataset.manifest(data).state == "complete":
+    if data is None or not data.is_dir() or read_manifest(data).state == "complete":
         return True
     print(f"trueline: {data} is unfinished; training on what it has", file=sys.stderr)
     return False
