@@ -18,6 +18,7 @@ from trueline.models.open import located
 from trueline.records.preference import preference_label
 from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.methods import preference
+from trueline.train.run import train
 from trueline.train.trl import trainers
 
 ROUNDS, PAIRS = 3, 352
@@ -46,9 +47,8 @@ def seconds(data: list[Example], model: Path, head: bool) -> float:
     trainers.plain_head = plain if head else (lambda model: False)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        preference.train(
-            preference.Options(model=str(model), out=Path(folder) / "out", lora_rank=0), data
-        )
+        options = preference.Options(model=str(model), out=Path(folder) / "out", lora_rank=0)
+        train(preference.METHOD, options, data)
         return time.perf_counter() - start
 
 

@@ -102,7 +102,7 @@ def test_jsonl_with_rejects_beside_it(table: Path, tmp_path: Path) -> None:
     ask(table, tmp_path / "x.jsonl.gz", reads="safer-instruct")
     assert len(list(jsonl.read(tmp_path / "x.jsonl.gz"))) == 10
     (reject,) = jsonl.rejects(tmp_path / "x.jsonl.gz.rejects.jsonl")
-    assert (reject.row, reject.reason) == (11, "rejected is blank")
+    assert (reject.row, reject.message) == (11, "rejected is blank")
     ask(tmp_path / "x.jsonl.gz", tmp_path / "y.jsonl")
     assert not (tmp_path / "y.jsonl.rejects.jsonl").exists()
 

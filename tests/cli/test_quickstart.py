@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.builders import check_shards
 
 from trueline.models.open import located
 from trueline.records.preference import pair
@@ -26,7 +27,7 @@ def test_quickstart(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     out = tmp_path / "q"
     for name in ("harmful", "harmless"):
-        dataset.verify(out / name)
+        check_shards(out / name)
         found = read_manifest(out / name)
         assert found.state == "complete" and found.rows >= 40
         assert found.rows + found.rejected >= 190

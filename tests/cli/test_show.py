@@ -40,7 +40,7 @@ def data(tmp_path: Path) -> Path:
         why = "no yes or no in the judge's answer: 'something that nobody should see unasked'"
         failed = Label.new(example, PREFERRED, (0, 1), LabellerId("judge", "j"), unscored=why)
         writer.add(with_labels(example, *([failed] if i == 3 else [label])))
-    writer.reject(Reject("rules", "short: 2 words"))
+    writer.reject(Reject("rules", "short", detail="2 words"))
     writer.close(complete=False)
     return tmp_path / "set"
 

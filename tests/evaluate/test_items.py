@@ -272,7 +272,7 @@ def test_a_row_that_is_no_item_is_turned_away_with_its_number(row: Any, said: st
     found = read([good, row], {"prompt": "q", "options": "o", "gold": "g"})
     assert [e.task for e in found.examples] == [Choice(("1", "b"), 0)]
     [turned] = found.rejects
-    assert turned.row == 2 and turned.file == "rows.jsonl" and said in turned.reason
+    assert turned.row == 2 and turned.file == "rows.jsonl" and said in turned.message
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_rows_that_a_condition_cannot_read_are_not_lost_in_silence() -> None:
     rows = [{"q": "a", "use": True}, {"q": "b", "use": False}, {"q": "c"}]
     found = read(rows, {"prompt": "q"}, where="use")
     assert prompts(found.examples) == ["a"] and found.passed == 1
-    assert [r.row for r in found.rejects] == [3] and "tea: where" in found.rejects[0].reason
+    assert [r.row for r in found.rejects] == [3] and "tea: where" in found.rejects[0].message
 
 
 def test_an_empty_file_and_one_without_items() -> None:

@@ -181,7 +181,7 @@ def test_items_from_real_data(name: str, shared_data: Path) -> None:
     found = items(one, shared_data)
     counted: dict[str, int] = {}
     for row in found.rejects:
-        counted[row.reason] = counted.get(row.reason, 0) + 1
+        counted[row.message] = counted.get(row.message, 0) + 1
     assert counted == REJECTED.get(name, {})
     assert len(found.examples) == COUNTS.get(name, len(found.examples))
     assert found.found.pinned
@@ -207,7 +207,7 @@ def test_items_of_the_package(name: str) -> None:
 def test_items_of_the_shape_of_the_hub(name: str, tmp_path: Path) -> None:
     one = from_hub(SUITE[name], tmp_path)
     found = items(one, tmp_path)
-    assert not found.rejects, found.rejects[0].reason
+    assert not found.rejects, found.rejects[0].message
     assert not found.found.pinned, "the first to be read pins the file"
     sound(one, found)
     accepted(one, found)

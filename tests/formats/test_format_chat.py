@@ -103,7 +103,7 @@ def test_the_last_assistant_turn_is_the_response(turns: list[Any], expected: Any
 def test_a_conversation_that_is_none(turns: Any, reason: str) -> None:
     found = read("openai-chat", messages=turns)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == ("x.jsonl", 3)
 
 
@@ -129,7 +129,7 @@ def test_of_several_responses_the_preferred_is_written(name: str) -> None:
     example = Example.new([Message("user", "how?")], answers)
     undecided = format.rows(example)
     assert isinstance(undecided, Reject)
-    assert undecided.reason == "several responses, and no preference is labelled"
+    assert undecided.message == "several responses, and no preference is labelled"
     decided = with_labels(example, preference_label(example, 1, 0, LabellerId("person", "p")))
     rows = format.rows(decided)
     assert isinstance(rows, list)
@@ -138,7 +138,7 @@ def test_of_several_responses_the_preferred_is_written(name: str) -> None:
     tail = Example.new([], [Response((Message("assistant", "a"), Message("tool", "b")))])
     found = format.rows(tail)
     assert isinstance(found, Reject)
-    assert found.reason == "the response does not end with the assistant"
+    assert found.message == "the response does not end with the assistant"
 
 
 @pytest.mark.parametrize("name", ["openai-chat", "sharegpt"])
@@ -193,7 +193,7 @@ def test_openai_preference() -> None:
 def test_bad_openai_preference(changes: dict[str, Any], reason: str) -> None:
     found = read("openai-preference", **preference(**changes))
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_sharegpt_calls(value: str, calls: tuple[ToolCall, ...]) -> None:
 def test_bad_sharegpt(turns: Any, reason: str) -> None:
     found = read("sharegpt", conversations=turns)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -290,4 +290,4 @@ def test_what_sharegpt_cannot_write(turn: Message, reason: str) -> None:
     made = Example.new([turn], [Response((Message("assistant", "x"),))])
     found = formats.named("sharegpt").rows(made)
     assert isinstance(found, Reject)
-    assert found.reason == reason
+    assert found.message == reason

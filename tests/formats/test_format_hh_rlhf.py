@@ -75,7 +75,7 @@ def test_what_is_read_comes_back(
 def test_what_cannot_be_told_apart_is_rejected(chosen: str, rejected: str, reason: str) -> None:
     found = read(chosen, rejected)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == ("hh.jsonl", 2)
 
 
@@ -124,7 +124,7 @@ def test_what_has_no_transcript(prompt: Any, answer: str, reason: str) -> None:
     made = with_labels(made, preference_label(made, 0, 1, LabellerId("person", "p")))
     found = FORMAT.rows(made)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 def test_real_transcripts_come_back_byte_for_byte(shared_data: Path) -> None:

@@ -199,7 +199,7 @@ def test_forced_choices_are_marked_and_kept(safe: tuple[bool, bool], forced: boo
 def test_a_row_that_cannot_be_right_is_named(row: dict[str, Any], reason: str) -> None:
     found = read(row)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == ("pku.jsonl", 4)
 
 
@@ -237,7 +237,7 @@ def test_what_has_no_row(labels: list[Any], reason: str) -> None:
         example = with_labels(example, preference_label(example, 0, 1, person))
     found = FORMAT.rows(example)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 def test_of_several_responses_the_judged_pair_is_written() -> None:

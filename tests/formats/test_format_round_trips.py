@@ -184,7 +184,7 @@ def test_what_is_written_says_the_same_when_read(name: str, example: Example) ->
     rows = format.rows(example)
     lost = set(format.loses(example))
     if isinstance(rows, Reject):
-        assert rows.reason and rows.example == example
+        assert rows.message and rows.example == example
         return
     before, after = seen(example, format, lost), list[dict[str, Any]]()
     for row in rows:
@@ -192,7 +192,7 @@ def test_what_is_written_says_the_same_when_read(name: str, example: Example) ->
         fields = msgspec.json.decode(msgspec.json.encode(row))
         back = format.read(Row(Path("x.jsonl"), 1, fields), 0)
         if isinstance(back, Reject):
-            assert "blank" in back.reason or "same" in back.reason or "different" in back.reason
+            assert "blank" in back.message or "same" in back.message or "different" in back.message
             return
         after.append(seen(back, format, lost))
     assert all(found.pop("tags") == before["tags"] for found in after)

@@ -51,7 +51,7 @@ def test_a_prompt_is_a_text_or_messages(prompt: Any) -> None:
     assert format.loses(asked("a")) == ["responses"]
     nothing = format.rows(Example.new())
     assert isinstance(nothing, Reject)
-    assert nothing.reason == "there is no prompt"
+    assert nothing.message == "there is no prompt"
 
 
 @pytest.mark.parametrize(("label", "value"), [(True, True), ("False", False), ("true", True)])
@@ -81,7 +81,7 @@ def test_a_label_is_an_answer(label: Any, value: bool) -> None:
 def test_bad_rows(changes: dict[str, Any], reason: str) -> None:
     found = read("trl-unpaired", **({"prompt": "p", "completion": "c", "label": True} | changes))
     assert isinstance(found, Reject)
-    assert (found.reason, found.row) == (reason, 3)
+    assert (found.message, found.row) == (reason, 3)
 
 
 def test_a_pair_becomes_two_rows() -> None:
@@ -119,4 +119,4 @@ def test_what_has_no_rows(values: tuple[bool, ...], reason: str) -> None:
     ]
     found = UNPAIRED.rows(with_labels(example, *said))
     assert isinstance(found, Reject)
-    assert found.reason == reason
+    assert found.message == reason

@@ -211,7 +211,7 @@ def test_a_cell_of_the_wrong_kind_is_a_reject(name: str, column: str, value: Any
 def test_bad_safer_instruct_rows(changes: dict[str, Any], reason: str) -> None:
     found = read("safer-instruct", golden["safer-instruct"] | changes)
     assert isinstance(found, Reject)
-    assert found.reason == reason
+    assert found.message == reason
     assert (found.file, found.row) == ("some/x.csv", 7)
     assert "instruction" in (found.raw or "")
 
@@ -294,7 +294,7 @@ def test_trl_implicit_prompt_of_several_turns() -> None:
 def test_bad_trl_rows(fields: dict[str, Any], reason: str) -> None:
     found = read("trl-preference", fields)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 def test_tool_calls_and_reasoning_survive_trl() -> None:
@@ -334,7 +334,7 @@ def test_what_a_format_cannot_write_is_a_reject(name: str) -> None:
     undecided = Example.new([turn("user", "x")], made(turn("user", "x")).responses)
     found = named(name).write(undecided)
     assert isinstance(found, Reject)
-    assert "no preference is labelled" in found.reason
+    assert "no preference is labelled" in found.message
     assert found.example == undecided
 
 
@@ -342,7 +342,7 @@ def test_what_a_format_cannot_write_is_a_reject(name: str) -> None:
 def test_several_turns_do_not_fit_everywhere(name: str) -> None:
     found = named(name).write(made(turn("user", "a"), turn("assistant", "b"), turn("user", "c")))
     assert isinstance(found, Reject)
-    assert "one user turn" in found.reason
+    assert "one user turn" in found.message
 
 
 def test_columns_with_several_responses() -> None:
@@ -373,7 +373,7 @@ def test_columns_of_raw_text_and_blank_cells() -> None:
     assert found.source.license == "CC0"
     blank = format.read(Row(Path("x.csv"), 2, {"text": " ", "l": "", "c": ""}), 0)
     assert isinstance(blank, Reject)
-    assert blank.reason == "text is blank"
+    assert blank.message == "text is blank"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ async def test_the_first_of_each_group_stays() -> None:
     table = first_of_each(lambda e: e.prompt[0].content, "instruction", 0.8)
     out = [item async for item in table(stream())]
     assert [isinstance(item, Reject) for item in out] == [False, True, False, True]
-    assert isinstance(out[1], Reject) and given[0].id in out[1].reason
+    assert isinstance(out[1], Reject) and given[0].id in out[1].message
 
 
 def test_an_impossible_threshold_is_an_error() -> None:

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.builders import check_shards
 from tests.endpoint_server import WORDS, Server
 
-from trueline.records.store import dataset
 from trueline.records.store.manifest import read_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def test_two_at_once_do_no_damage(server: str, texts: Path, tmp_path: Path) -> N
     said = [process.communicate()[1] for process in (first, second)]
     assert codes in ([0, 2], [2, 0]), said
     assert any("another process" in text or "finished" in text for text in said)
-    dataset.verify(out)
+    check_shards(out)
     assert read_manifest(out).state == "complete"
 
 
@@ -237,7 +237,7 @@ class Trial:
         manifests = read_manifest(self.root / "whole"), read_manifest(out)
         assert manifests[0] == manifests[1] and manifests[1].state == "complete"
         assert manifests[1].rows == self.calls // 2
-        dataset.verify(out)
+        check_shards(out)
         run = json.loads((out / "run.json").read_text())
         assert run["status"] == "complete"
         # Asked for twice was only what was under way when it was disturbed, or in the last batch.

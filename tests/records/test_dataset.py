@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from tests.builders import check_shards
 
 from trueline.files.errors import InputError
 from trueline.records.store import dataset, parquet
@@ -62,8 +63,8 @@ def test_an_unfit_example_goes_to_the_rejects(tmp_path: Path) -> None:
     writer.reject(Reject("step", "why", bad))
     writer.close(complete=True)
     first, second = dataset.rejects(tmp_path)
-    assert "lone surrogate" in first.reason
-    assert (second.step, second.reason) == ("step", "why")
+    assert "lone surrogate" in first.message
+    assert (second.step, second.message) == ("step", "why")
     assert list(dataset.read(tmp_path)) == []
 
 
@@ -71,6 +72,7 @@ KILLED = """
 import os, signal
 from pathlib import Path
 from trueline.records.store import dataset
+from trueline.records.store.claim import claim
 from trueline.records.types import Example
 from trueline.records.types import Message
 with claim(Path({path!r}), "run"):
@@ -85,12 +87,12 @@ def test_after_a_kill_manifest_and_shards_agree_and_the_run_continues(tmp_path: 
     path = tmp_path / "set"
     assert python(KILLED.format(path=str(path))).returncode == -signal.SIGKILL
     assert read_manifest(path).state == "partial"
-    dataset.verify(path)
+    check_shards(path)
     assert list(dataset.read(path)) == some[:4]
-    with claim(path, "run") as claim:
-        assert claim.resumed
+    with claim(path, "run") as held:
+        assert held.resumed
         write(path)
-    dataset.verify(path)
+    check_shards(path)
     assert list(dataset.read(path)) == some
     assert not [p for p in path.iterdir() if p.name.endswith(".part")]
 
@@ -121,13 +123,13 @@ def test_a_disk_that_refuses_leaves_only_whole_shards_listed(tmp_path: Path) -> 
     assert done.stdout.startswith(f"cannot write {path}/data-00004.parquet: File too large.")
     found = read_manifest(path)
     assert (found.state, found.rows) == ("partial", 20)
-    dataset.verify(path)
+    check_shards(path)
     assert not list(path.glob(".*.part"))
 
 
 def test_a_claimed_folder_is_refused_to_a_second_process(tmp_path: Path) -> None:
     other = (
-        "from pathlib import Path; from trueline.records.store import dataset\n"
+        "from pathlib import Path; from trueline.records.store.claim import claim\n"
         f"with claim(Path({str(tmp_path / 'set')!r}), 'run'): pass"
     )
     with claim(tmp_path / "set", "run"):
@@ -153,24 +155,41 @@ def test_what_is_not_ours_or_done_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_a_refusal_names_the_settings_that_differ(tmp_path: Path) -> None:
+    here = {"temperature": 0.7, "model nano": "a" * 32, "texts": ["new.txt", "c" * 32]}
+    there = here | {"temperature": 0.0, "texts": ["old.txt", "d" * 32]}
+    with claim(tmp_path, "one", "trueline build x", there):
+        write(tmp_path)
+    with (
+        pytest.raises(InputError) as caught,
+        claim(tmp_path, "two", "trueline build x", here),
+    ):
+        pass
+    assert str(caught.value) == (
+        f"{tmp_path} was begun by another command: trueline build x with temperature: 0.0 there, "
+        '0.7 here; texts: ["old.txt", "dddddddd…"] there, ["new.txt", "cccccccc…"] here. Choose '
+        "another output folder"
+    )
+
+
 def test_where_a_run_has_left_no_row_another_may_begin(tmp_path: Path) -> None:
     path = tmp_path / "set"
     with claim(path, "run", "a longer command than the next"):
         dataset.Writer(path).close(complete=False)
-    with claim(path, "mended") as claim:
-        assert not claim.resumed
+    with claim(path, "mended") as held:
+        assert not held.resumed
         writer = dataset.Writer(path)
         writer.reject(Reject("read", "blank"))
         writer.close(complete=False)
-    with claim(path, "mended") as claim:
-        assert claim.resumed
+    with claim(path, "mended") as held:
+        assert held.resumed
     with pytest.raises(InputError, match="another command"), claim(path, "run"):
         pass
 
 
 def test_a_new_run_is_no_continuation(tmp_path: Path) -> None:
-    with claim(tmp_path / "set", "run") as claim:
-        assert not claim.resumed
+    with claim(tmp_path / "set", "run") as held:
+        assert not held.resumed
 
 
 def test_reading_what_is_no_data_set(tmp_path: Path) -> None:
@@ -190,11 +209,11 @@ def test_verify_finds_a_changed_and_a_missing_shard(tmp_path: Path) -> None:
     shard = tmp_path / "data-00001.parquet"
     raw = shard.read_bytes()
     shard.write_bytes(raw[:50] + bytes([raw[50] ^ 1]) + raw[51:])
-    for use in (dataset.verify, lambda path: list(dataset.read(path))):
+    for use in (check_shards, lambda path: list(dataset.read(path))):
         with pytest.raises(InputError, match="was changed or damaged"):
             use(tmp_path)
     shard.unlink()
-    for use in (dataset.verify, lambda path: list(dataset.read(path))):
+    for use in (check_shards, lambda path: list(dataset.read(path))):
         with pytest.raises(InputError, match="missing"):
             use(tmp_path)
 

@@ -43,7 +43,7 @@ def test_a_bad_row_is_a_reject(tmp_path: Path, bad: bytes, reason: str) -> None:
     first, found, last = jsonl.read(path)
     assert (first, last) == (one, two)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == (str(path), 2)
     assert found.raw
 
@@ -63,7 +63,7 @@ def test_an_over_long_line_is_skipped(tmp_path: Path, monkeypatch: pytest.Monkey
     first, found, last = jsonl.read(path)
     assert (first, last) == (one, two)
     assert isinstance(found, Reject)
-    assert "3,000,001 bytes" in found.reason
+    assert "3,000,001 bytes" in found.message
     assert found.row == 2
 
 
@@ -76,7 +76,7 @@ def test_a_cut_gzip_keeps_what_came_before(tmp_path: Path) -> None:
     assert kept == many[: len(kept)]
     assert len(kept) > 1_000
     assert isinstance(last, Reject)
-    assert "breaks off" in last.reason
+    assert "breaks off" in last.message
     assert last.row == len(kept) + 1
 
 

@@ -18,7 +18,7 @@ from trueline.report.pairs import Party
 from trueline.report.sections import account
 from trueline.runs.options import settings
 from trueline.train import card
-from trueline.train.methods import methods
+from trueline.train.methods import find_method
 
 
 def read_back(options: type, words: list[str]) -> Any:
@@ -60,7 +60,7 @@ def test_a_training_again(tmp_path: Path) -> None:
     line = account.training(found, str(tmp_path / "model"))
     verb, method, data, *words = shlex.split(line)[1:]
     assert (verb, method, data) == ("train", "preference", "pairs/harmful")
-    again = read_back(methods()[method].Options, words)
+    again = read_back(find_method(method).Options, words)
     assert again.out == tmp_path / "model" and again.learning_rate == found.learning_rate
     for name, value in found.options.items():
         assert getattr(again, name) == value

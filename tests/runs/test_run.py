@@ -44,7 +44,7 @@ async def test_rows_whose_calls_failed_for_now_are_owed_and_asked_for_again(tmp_
 
 
 async def test_rows_that_could_not_be_read_have_a_stage_of_their_own(tmp_path: Path) -> None:
-    items = [GIVEN[0], Reject("read", "not UTF-8: line 2", raw="x"), GIVEN[1]]
+    items = [GIVEN[0], Reject("read", "not UTF-8", raw="x", detail="line 2"), GIVEN[1]]
 
     def turn_away(example: Example) -> Item:
         return Reject("mine", "odd", example) if example is GIVEN[1] else example

@@ -122,7 +122,9 @@ async def test_rejects_walk_on_past_every_kind_of_stage() -> None:
     given = examples(10)
 
     async def odd(example: Example) -> Item:
-        return Reject("odd", "odd: it is", example) if given.index(example) % 2 else example
+        return (
+            Reject("odd", "odd", example, detail="it is") if given.index(example) % 2 else example
+        )
 
     async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Item]:
         async for example in stream:

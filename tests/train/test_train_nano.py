@@ -10,6 +10,7 @@ from trueline.models.open import open_model
 from trueline.records.preference import preference_label
 from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.methods import preference
+from trueline.train.run import train
 
 THINGS = ["kite", "lamp", "boat", "drum", "cake", "coat", "chair", "garden"]
 
@@ -26,7 +27,8 @@ def pair(number: int) -> Example:
 @pytest.mark.slow
 async def test_dpo_turns_nano_towards_what_is_chosen(tmp_path: Path) -> None:
     pairs = [pair(i) for i in range(16)]
-    made = preference.train(
+    made = train(
+        preference.METHOD,
         preference.Options(
             model="nano", out=tmp_path / "m", lora_rank=0, epochs=4, learning_rate=1e-4, log_steps=1
         ),

@@ -146,9 +146,11 @@ def complete(path: Path) -> bool:
 def trained(out: Path) -> Card:
     """Trains nano on the pairs, unless that is done; the run's card."""
     from trueline.train.methods import preference
+    from trueline.train.run import train
 
     if not (out / "model" / CARD).exists():
-        preference.train(
+        train(
+            preference.METHOD,
             preference.Options(
                 model="nano",
                 out=out / "model",

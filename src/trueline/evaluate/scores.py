@@ -111,7 +111,9 @@ def gather(
         for reject in dataset.rejects(path):
             if (turned := reject.example) is not None:
                 for _, scores in wanted.get(turned.tag(TAG) or "", ()):
-                    scores.add(turned.id, ItemScore(None, _cluster(turned), reject.reason[:REASON]))
+                    scores.add(
+                        turned.id, ItemScore(None, _cluster(turned), reject.message[:REASON])
+                    )
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
     return found

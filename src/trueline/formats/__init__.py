@@ -156,7 +156,9 @@ def named(name: str, mapping: Mapped | None = None) -> Format:
 
 def turned_away(example: Example, reason: str) -> Reject:
     """The Reject of an Example that a format cannot write."""
-    return Reject(step="write", reason=reason, example=example)
+    from trueline.records.store.validate import reject_example
+
+    return reject_example("write", reason, example)
 
 
 def bad_row(row: Row, reason: str) -> Reject:

@@ -12,6 +12,7 @@ from trueline.files.lines import check_regular_file
 from trueline.files.rows import NoColumn, rows
 from trueline.files.text import BadRow
 from trueline.formats import Format, Mapped
+from trueline.records.labels import with_effective_labels
 from trueline.records.store import dataset, jsonl
 from trueline.records.store.manifest import read_manifest
 from trueline.records.store.validate import reject_bad_row
@@ -23,12 +24,15 @@ def load(
     format: str | None = None,
     mapping: Mapped | None = None,
     unread: Counter[str] | None = None,
+    *,
+    all_labels: bool = False,
 ) -> Iterator[Example | Reject]:
     """Every row of a source, streamed, as an Example or as a Reject with its reason.
 
     Without a `format` the source is ours: a folder, or a file in .jsonl(.gz) or .parquet.  With
     one it is a foreign file; equal rows get occurrence numbers, and the columns that the format
-    does not read are counted in `unread`.  InputError where the source cannot be what it should.
+    does not read are counted in `unread`.  Examples have the labels that count, or, with
+    `all_labels`, every statement.  Raises InputError if the source cannot be what it should.
     """
     if mapping and format is None:
         raise InputError("--map needs --from columns")
@@ -40,15 +44,25 @@ def load(
         return foreign(path, found, unread)
     if path.is_dir():
         read_manifest(path)  # an error now, not at the first row
-        return dataset.read(path)
+        return dataset.read(path, all_labels=all_labels)
     suffix = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:])
     if suffix in (".jsonl", ".jsonl.gz"):
-        return jsonl.read(path)
-    if suffix == ".parquet":
+        items = jsonl.read(path)
+    elif suffix == ".parquet":
         from trueline.records.store import parquet  # loads pyarrow
 
-        return parquet.read(path)
-    raise InputError(
+        items = parquet.read(path)
+    else:
+        raise _unknown(path)
+    return items if all_labels else map(_with_effective_labels, items)
+
+
+def _with_effective_labels(item: Example | Reject) -> Example | Reject:
+    return with_effective_labels(item) if isinstance(item, Example) else item
+
+
+def _unknown(path: Path) -> InputError:
+    return InputError(
         f"{path} is no data set of ours (a folder, .jsonl, .jsonl.gz or .parquet): say what it is "
         f"with --from, one of {', '.join(sorted(formats.every()))} (where a command has no --from, "
         "run `trueline convert` first)"

@@ -61,7 +61,7 @@ def facts(path: Path) -> Facts:
             by = f"{label.question} by {label.by.kind} {label.by.name}"
             labels.setdefault(by, Counter())[said] += 1
     for reject in dataset.rejects(path):
-        reasons.setdefault(reject.step, Counter())[reject.reason.split(":")[0]] += 1
+        reasons.setdefault(reject.step, Counter())[reject.reason] += 1
     return Facts(
         rows=len(prompts),
         rejects=sum(c.total() for c in reasons.values()),

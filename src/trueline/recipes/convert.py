@@ -152,7 +152,8 @@ def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
     """What every Example walks through on its way."""
     from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
     from trueline.records.preference import prefer
-    from trueline.records.types import Example, Reject, Source, with_labels, with_tags
+    from trueline.records.store.validate import reject_example
+    from trueline.records.types import Example, Source, with_labels, with_tags
     from trueline.runs.stream import Stage
 
     def mark(example: Example) -> Example:
@@ -166,7 +167,7 @@ def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
     def decide(example: Example) -> Item:
         label = prefer(example, asked.prefer or "")
         if isinstance(label, str):
-            return Reject("prefer", label, example)
+            return reject_example("prefer", label, example)
         return with_labels(example, label)
 
     boilerplate = Boilerplate(asked.keep_boilerplate)
@@ -197,6 +198,12 @@ def _to_folder(asked: Conversion, quiet: bool) -> Outcome:
         first.append(item)
         if not hasattr(item, "reason"):
             break
+
+    from trueline.records.store import dataset
+
+    def writer(folder: Path, identity: str) -> dataset.Writer:
+        return dataset.Writer(folder)  # labels stay whose they are
+
     record = wait(
         run(
             chain(first, stream.items),
@@ -207,6 +214,7 @@ def _to_folder(asked: Conversion, quiet: bool) -> Outcome:
             config=parts,
             quiet=quiet,
             policy=stream.policy,
+            writer=writer,
         )
     )
     for stage in record.stages:
@@ -305,7 +313,7 @@ class _Rejects:
         from trueline.records.store import jsonl, validate
 
         self.fresh.file.write(jsonl.encode(validate.storable_reject(found)))
-        self.counts[found.reason.split(":")[0]] += 1
+        self.counts[found.reason] += 1
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None and self.counts:

@@ -86,8 +86,8 @@ def _example(row: Row, field: str, origin: Origin, seen: Counter[str]) -> Item:
     if not isinstance(text, str):
         kind = "missing" if text is None else f"a {type(text).__name__}"
         raw = msgspec.json.encode(row.fields, enc_hook=str).decode()
-        reason = f"no text: {field!r} is {kind}"
-        return Reject("read", reason, file=str(row.file), row=row.number, raw=raw)
+        detail = f"{field!r} is {kind}"
+        return Reject("read", "no text", None, str(row.file), row.number, raw, detail)
     tags = [f"{name}:{row.fields[name]}" for name in origin.tag_fields if row.fields.get(name)]
     example = Example.new(
         responses=[Response((Message("assistant", text),))],

@@ -380,9 +380,9 @@ class Example(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
 class Reject(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What did not come through, and why: kept beside the results, never dropped.
 
-    Either an `example` that a step turned away, or `raw`: a row of `file` that could not become
-    one (the row's text as it was read).  Where an example is turned away because of its row,
-    `file` and `row` name it too.
+    `reason` is short and the same for all of its kind, so that it can be counted; `detail` is the
+    rest.  Either an `example` that a step rejected, or `raw`: a row of `file` that could not
+    become one (the row's text as it was read).  `file` and `row` name the row that it came from.
     """
 
     step: str
@@ -391,6 +391,12 @@ class Reject(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     file: str | None = None
     row: int | None = None
     raw: str | None = None
+    detail: str = ""
+
+    @property
+    def message(self) -> str:
+        """Reason and detail in one line."""
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 def digest_texts(example: Example, about: tuple[int, ...]) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def items(
         else:
             examples.append(made)
     if not examples:
-        why = f"; the first: {rejects[0].reason}" if rejects else ""
+        why = f"; the first: {rejects[0].message}" if rejects else ""
         raise InputError(f"{one.name}: no row of {found.path} is an item{why}")
     for file in files:
         data.pin(file)

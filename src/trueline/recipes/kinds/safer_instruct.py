@@ -162,7 +162,7 @@ def asked(
         [label] = await labeller.label(example, [question])
         example = with_labels(example, label)
         if label.unscored is not None:
-            return Reject("judge", f"unscored: {label.unscored}", example)
+            return Reject("judge", "unscored", example, detail=label.unscored)
         if label.value is not expected:
             said = "yes" if label.value else "no"
             return Reject("judge", f"{question.id} answered {said}", example)
@@ -186,11 +186,15 @@ def answered(expert: Model, options: Options) -> Callable[[Example], Awaitable[I
         if not completion.text.strip():
             return Reject("expert", "blank answer", example)
         if completion.finish == "length":
-            return Reject("expert", f"unfinished: over {options.answer_tokens} tokens", example)
+            return Reject(
+                "expert", "unfinished", example, detail=f"over {options.answer_tokens} tokens"
+            )
         if completion.finish == "content_filter":
-            return Reject("expert", "withheld: the server's content filter cut it", example)
+            return Reject(
+                "expert", "withheld", example, detail="the server's content filter cut it"
+            )
         if jaccard(shingles(completion.text), shingles(_text(example))) >= options.near:
-            return Reject("expert", "no contrast: the answer repeats the text", example)
+            return Reject("expert", "no contrast", example, detail="the answer repeats the text")
         return example
 
     return step

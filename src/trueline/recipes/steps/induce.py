@@ -68,7 +68,9 @@ class Induction:
         if not sound:
             reason = found[0].note or ""
             kept = msgspec.structs.replace(example, candidates=tuple(found))
-            return Reject("induce", f"{reason} (and {len(found) - 1} other candidates)", kept)
+            reason, _, detail = reason.partition(": ")
+            detail = f"{detail} (and {len(found) - 1} other candidates)"
+            return Reject("induce", reason, kept, detail=detail)
         scored = await self._scored(sound, text)
         best = max(scored, key=lambda c: (c.score or 0.0, c.text))
         others = [c for c in scored if c is not best] + [c for c in found if c.note is not None]

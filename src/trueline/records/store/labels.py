@@ -19,7 +19,7 @@ import msgspec
 
 from trueline.files.atomic import PART, os_errors_as_input_errors
 from trueline.files.errors import InputError
-from trueline.records.labels import effective_labels
+from trueline.records.labels import effective_labels, with_effective_labels
 from trueline.records.store.claim import lock_folder
 from trueline.records.store.manifest import (
     Manifest,
@@ -78,7 +78,7 @@ def own_labels(
     """
     own = _Cursor(_read_shards(folder, found.labels))
     held = _hold(_read_shards(folder, found.appended))
-    id, labels = "", ()
+    id, labels = "", tuple[Label, ...]()
     for example in examples:
         if example.id != id:  # an Example that comes twice in a row has its labels twice
             id, labels = example.id, own.take(example.id)
@@ -115,9 +115,7 @@ def join_labels(
                 for label in joined:
                     _check_texts(label, example, path)
                 labels += joined
-        counting = effective_labels(labels)
-        same = counting == example.labels
-        yield example if same else msgspec.structs.replace(example, labels=counting)
+        yield with_effective_labels(msgspec.structs.replace(example, labels=labels))
     for path, held in tables:
         left = [id for id in held if id not in came] if complete else []
         if left:

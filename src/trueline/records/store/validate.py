@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, inspect
 
 from trueline.files.text import BadRow, clean, storable_text
-from trueline.records.types import Reject
+from trueline.records.types import Example, Reject
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,12 +34,27 @@ def why_invalid(record: Struct) -> str | None:
     return None
 
 
-def new_reject(step: str, reason: str, raw: Any, file: Path | None = None, row: int = 0) -> Reject:
-    """A Reject that can itself be stored, whatever it holds."""
+def new_reject(step: str, message: str, raw: Any, file: Path | None = None, row: int = 0) -> Reject:
+    """A Reject that can itself be stored, whatever it holds.
+
+    Its reason is what the message says before its first colon, the rest is detail.
+    """
     name = clean(str(file)) if file else None
+    reason, _, detail = clean(message).partition(": ")
     return Reject(
-        step=step, reason=clean(reason), file=name, row=row or None, raw=storable_text(raw)
+        step=step,
+        reason=reason,
+        detail=detail,
+        file=name,
+        row=row or None,
+        raw=storable_text(raw),
     )
+
+
+def reject_example(step: str, message: str, example: Example) -> Reject:
+    """The Reject of an Example; reason and detail are told apart as `new_reject` does."""
+    reason, _, detail = message.partition(": ")
+    return Reject(step, reason, example, detail=detail)
 
 
 def reject_bad_row(bad: BadRow) -> Reject:
@@ -53,7 +68,7 @@ def storable_reject(reject: Reject) -> Reject:
         return reject
     raw = reject.example if reject.example is not None else reject.raw
     file = Path(reject.file) if reject.file else None
-    return new_reject(reject.step, reject.reason, raw, file, reject.row or 0)
+    return new_reject(reject.step, reject.message, raw, file, reject.row or 0)
 
 
 # ---- numbers and texts -----------------------------------------------------------------------
@@ -85,10 +100,10 @@ def _check_type(kind: inspect.Type) -> _Check | None:
         return _check_number
     if isinstance(kind, inspect.StructType):
         return _check_struct(kind.cls)
-    if isinstance(kind, inspect.VarTupleType) and (item := _check_type(kind.item_type)):
-        return lambda values: _first(enumerate(values), item)
-    if isinstance(kind, inspect.DictType) and (item := _check_type(kind.value_type)):
-        return lambda values: _first(values.items(), item)
+    if isinstance(kind, inspect.VarTupleType):
+        return _check_items(kind.item_type, enumerate)
+    if isinstance(kind, inspect.DictType):
+        return _check_items(kind.value_type, lambda mapping: mapping.items())
     if isinstance(kind, inspect.UnionType):
         structs = [t.cls for t in kind.types if isinstance(t, inspect.StructType)]
         if structs:
@@ -111,11 +126,20 @@ def _check_nothing(value: Any) -> str | None:
     return None
 
 
-def _first(values: Iterable[tuple[Any, Any]], check: _Check) -> str | None:
-    for key, value in values:
-        if (why := check(value)) is not None:
-            return f".{key}{why}"
-    return None
+def _check_items(
+    kind: inspect.Type, items: Callable[[Any], Iterable[tuple[Any, Any]]]
+) -> _Check | None:
+    check = _check_type(kind)
+    if check is None:
+        return None
+
+    def check_all(values: Any) -> str | None:
+        for key, value in items(values):
+            if (why := check(value)) is not None:
+                return f".{key}{why}"
+        return None
+
+    return check_all
 
 
 def _surrogate(value: Any, place: str) -> str:
