@@ -73,15 +73,20 @@ def summarise(
 
     from trueline.formats.load import load
     from trueline.records.store import dataset
+    from trueline.records.store.labels import read_labelled_ids
     from trueline.records.store.manifest import read_manifest
     from trueline.records.types import Reject
 
     found = Summary(str(source))
     lengths = {"prompt": array("q"), "response": array("q")}
-    items: Iterable[Example | Reject] = load(source, reads, mapping)
+    items: Iterable[Example | Reject]
     if reads is None and source.is_dir():
-        found.state = read_manifest(source).state
-        items = chain(items, dataset.rejects(source))
+        listed = read_manifest(source)
+        found.state = listed.state
+        data = read_labelled_ids(source) if listed.labels_only else dataset.read(source)
+        items = chain(data, dataset.rejects(source))
+    else:
+        items = load(source, reads, mapping)
     for item in items:
         if isinstance(item, Reject):
             found.rejects += 1

@@ -56,8 +56,8 @@ def read_labels(folder: Path) -> Iterator[Label]:
 
 def read_labelled_ids(folder: Path) -> Iterator[Example]:
     """The Examples of a folder of labels, with an id and their effective labels alone."""
-    held = _hold(_read_shards(folder, read_manifest(folder).appended))
-    own = _read_shards(folder, read_manifest(folder).labels)
+    found = read_manifest(folder)
+    own, held = _read_shards(folder, found.labels), _hold(_read_shards(folder, found.appended))
     for id, several in groupby(own, key=lambda label: label.example):
         labels = (*several, *_decode(held.pop(id, _NONE)))
         yield Example(id=id, labels=effective_labels(labels))
@@ -164,7 +164,8 @@ def _read_shards(folder: Path, shards: Iterable[Shard]) -> Iterator[Label]:
 
 
 def _labels_of(folder: Path) -> Iterator[Label]:
-    if not read_manifest(folder).labelled:
+    found = read_manifest(folder)
+    if found.shards and not found.labelled:
         raise InputError(f"{folder} holds Examples, not labels: give it as data")
     return read_labels(folder)
 
