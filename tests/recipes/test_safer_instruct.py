@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from trueline.files.errors import InputError
+from trueline.policy.values import preferred_responses
 from trueline.recipes.kinds.safer_instruct import Options, bounds, build
-from trueline.records.preference import pair
 from trueline.records.store import dataset
 from trueline.records.store.manifest import read_manifest
 from trueline.runs.options import decisive, settings
@@ -101,7 +101,7 @@ def test_every_row_is_a_pair_or_a_reject_with_its_reason(options: Any) -> None:
         "too short",
         "template left over",
     ]
-    found = pair(first)
+    found = preferred_responses(first)
     assert found and found[0].text.startswith("I will not") and found[1].text == TEXTS[0]
     assert first.source and first.source.row == 1 and first.source.license == "CC0-1.0"
     assert first.tag("category") == "theft" and first.recipe == "safer_instruct@1"
@@ -163,7 +163,7 @@ def test_a_harmless_domain_needs_nothing_of_safety(
     )
     record = run(given)
     [example] = dataset.read(given.out)
-    found = pair(example)
+    found = preferred_responses(example)
     assert (record.rows, record.rejects) == (1, 1)
     assert found and found[0].text.startswith("Red sky") and example.tag("domain") == "weather"
 

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from trueline.files.atomic import atomic_write
+from trueline.policy.values import preferred_responses
 from trueline.recipes.filters.texts import Boilerplate
-from trueline.records.preference import pair
 from trueline.records.store import dataset
 from trueline.runs.run import RunRecord
 
@@ -46,7 +46,7 @@ def facts(path: Path) -> Facts:
     for example in dataset.read(path):
         boilerplate.step(example)
         prompts.append(sum(len(m.content) for m in example.prompt))
-        if found := pair(example):
+        if found := preferred_responses(example):
             chosen.append(len(found[0].text))
             rejected.append(len(found[1].text))
         source = example.source

@@ -15,8 +15,8 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import text_digest
 from trueline.files.rows import rows
 from trueline.files.text import BadRow
+from trueline.policy.values import preferred_responses
 from trueline.recipes.filters.near_duplicates import Index
-from trueline.records.preference import pair
 from trueline.records.types import Example, Reject, Response
 from trueline.runs.stream import Item, Stage
 
@@ -74,7 +74,7 @@ def decontaminate(files: Sequence[Path], field: str | None = None, threshold: fl
 
 def preferred(example: Example) -> Response | None:
     """The response that the example prefers, or None."""
-    found = pair(example)
+    found = preferred_responses(example)
     return found[0] if found else None
 
 

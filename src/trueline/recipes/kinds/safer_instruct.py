@@ -18,17 +18,18 @@ from msgspec import Meta
 
 from trueline.files.errors import InputError
 from trueline.labellers.contract import Labeller
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import SAMPLING, Judge
 from trueline.models.contract import Model, response
 from trueline.models.open import without_key
 from trueline.policy.load import load
+from trueline.policy.preference import preference_label
 from trueline.recipes import card, texts
 from trueline.recipes.filters import texts as filters
 from trueline.recipes.filters.near_duplicates import first_of_each, jaccard, shingles
 from trueline.recipes.filters.texts import blank, decontaminate, prompt_text
 from trueline.recipes.options import Boilerplate, Decontaminate, Filter, Induce, Respond, Texts
 from trueline.recipes.steps.induce import Induction
-from trueline.records.preference import preference_label
 from trueline.records.types import (
     Example,
     LabellerId,
@@ -111,8 +112,8 @@ def stages(options: Options, ready: Setup) -> list[Stage]:
             decontaminate(options.decontaminate, options.decontaminate_field, options.near)
         )
     if options.judge is not None:
-        judge = Judge(ready.model(options.judge), without_key(options.judge), owes=True)
-        step = asked(judge, _question(options), options.expect == "yes")
+        judge = Judge(ready.model(options.judge), without_key(options.judge))
+        step = asked(Guarded(judge, retry_later=True), _question(options), options.expect == "yes")
         found.append(Stage("judge", step, window=ready.window))
     return [
         *found,
