@@ -93,7 +93,7 @@ def _typing(house: House) -> list[Figure]:
 
 
 def _any_uses(module: Module) -> int:
-    return sum(isinstance(node, ast.Name) and node.id == "Any" for node in ast.walk(module.tree))
+    return sum(isinstance(node, ast.Name) and node.id == "Any" for node in module.nodes)
 
 
 def _imports(house: House) -> list[Figure]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from tools.measures.source import House, Module, defined_names, imported_names
@@ -63,12 +64,13 @@ def asking_files(house: House, family: Family) -> dict[str, set[str]]:
     return found
 
 
+@cache
 def _typed_words(house: House) -> set[str]:
     """The values of the package's `Literal` types: words that may stand for something else."""
     return {
         word
         for module in house.modules
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Subscript) and _name_of(node.value) == "Literal"
         for word in _words(node.slice)
     }
@@ -78,7 +80,7 @@ def _asked_names(module: Module, names: set[str]) -> Iterator[str]:
     """The names that a module asks for in an expression."""
     constants = {
         target.id: _words(node.value)
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Assign) and isinstance(node.value, LITERAL)
         for target in node.targets
         if isinstance(target, ast.Name)
@@ -91,7 +93,7 @@ def _asked_names(module: Module, names: set[str]) -> Iterator[str]:
                 words |= constants.get(node.id, set())
         return {word.partition(":")[0] for word in words} & names
 
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         match node:
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 sides = [right] if isinstance(op, ast.In | ast.NotIn) else [left, right]
@@ -113,7 +115,7 @@ def _registered_names(module: Module, modules: dict[str, set[str]]) -> Iterator[
         return modules.get(dotted) or modules.get(dotted.rpartition(".")[0]) or set()
 
     aliases = {alias: member(dotted) for alias, dotted in imported_names(module.tree)}
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, LITERAL):
             elements = node.values if isinstance(node, ast.Dict) else getattr(node, "elts", [])
             for element in elements:

@@ -20,12 +20,12 @@ def fixed_files(house: House) -> dict[str, str]:
     own = members(house, FAMILIES["training method"])
     methods = [module for module in room if module.path in own]
     common = [module for module in room if not module.path.startswith("train/methods/")]
-    classes = {n.name for m in room for n in ast.walk(m.tree) if isinstance(n, ast.ClassDef)}
+    classes = {n.name for m in room for n in m.nodes if isinstance(n, ast.ClassDef)}
     of_all = set().union(*(_fields(module) for module in common))
     of_some = set().union(*(_fields(module) for module in methods)) - of_all
     found = {}
     for module in common:
-        nodes, text = list(ast.walk(module.tree)), "\n".join(module.lines)
+        nodes, text = module.nodes, "\n".join(module.lines)
         reasons = {
             "tells rows apart": any(_asks_class(node, classes) for node in nodes),
             "options by name": any(_asks_option(node, of_some, of_all) for node in nodes),
@@ -93,7 +93,7 @@ def _used(module: Module) -> set[str]:
     names = {name: f"{module.name}.{name}" for name in defined_names(module)}
     names |= dict(imported_names(module.tree))
     used = set()
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in names:
                 used.add(f"{names[name]}.{attr}")

@@ -49,7 +49,7 @@ def _counted_lines(module: Module) -> list[tuple[int, str]]:
     """Numbers and texts of the lines, without indent; no comments, imports or punctuation."""
     imports = {
         line
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Import | ast.ImportFrom)
         for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     }

@@ -15,6 +15,7 @@ class Module(NamedTuple):
     path: str  # in the package's folder
     lines: list[str]
     tree: ast.Module
+    nodes: list[ast.AST]  # of the tree, as `ast.walk` gives them
 
     @property
     def room(self) -> str:
@@ -26,7 +27,7 @@ class Module(NamedTuple):
         return f"{PACKAGE}.{dotted}".removesuffix(".__init__")
 
     def functions(self) -> list[Function]:
-        return [node for node in ast.walk(self.tree) if isinstance(node, Function)]
+        return [node for node in self.nodes if isinstance(node, Function)]
 
 
 class House:
@@ -40,7 +41,8 @@ class House:
         for path in sorted(self.folder.rglob("*.py")):
             text = path.read_text(encoding="utf-8")
             name = path.relative_to(self.folder).as_posix()
-            self.modules.append(Module(name, text.splitlines(), ast.parse(text)))
+            tree = ast.parse(text)
+            self.modules.append(Module(name, text.splitlines(), tree, list(ast.walk(tree))))
 
 
 def own_imports(tree: ast.AST, package: str = PACKAGE) -> list[ast.Import | ast.ImportFrom]:

@@ -17,6 +17,6 @@ verdict is one of
   killed      a test that passes on the tree fails on the mutant, or does not end
   survived    every test of the files that have a covering test passes
   uncovered   no test runs the line
-  source      OLD's test fails as well if a comment is added to the file: it compares the text of
-              the code, so its failure says nothing about behaviour
+  source      the tests that fail do so as well if a comment is added to the file: they compare
+              the text of the code, or fail anyway, which says nothing about behaviour
 """

@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 
 from tools.mutants import __doc__ as about
 from tools.mutants.edits import Mutant, Place
@@ -57,7 +59,7 @@ def table(pairs: list[tuple[Mutant, Place]], results: list[tuple[Result, Result]
     head = "| # | mutant | kind | old | new | old tests | new tests |"
     rows = [head, "|---|---|---|---|---|---|---|"]
     for n, ((mutant, place), both) in enumerate(zip(pairs, results, strict=True), start=1):
-        old, new = (f"{one.verdict} {f'`{_short(one.by)}`' if one.by else ''}" for one in both)
+        old, new = (f"{one.verdict} `{_short(one.by)}`" if one.by else one.verdict for one in both)
         edit = f"`{_short(mutant.before)}` → `{_short(mutant.after)}`"
         was, now = (f"{p.file.removeprefix('src/')}:{p.line}" for p in (mutant.place, place))
         where = f"{was} → {now}" if was != now else was
@@ -83,23 +85,29 @@ def run(args: argparse.Namespace, folder: Path) -> int:
     pairs = choose(args.old, args.new, args.seed, args.count, args.unmoved)
     if len(pairs) < args.count:
         print(f"only {len(pairs)} mutants can be ported", file=sys.stderr)
-    old = Tree(args.old, folder / "old", args.maps[0])
-    new = Tree(args.new, folder / "new", args.maps[1]) if len(args.maps) > 1 else None
-    results, both = Results(args.out), []
-    for n, (mutant, place) in enumerate(pairs, start=1):
-        print(f"{n}/{len(pairs)} {mutant.key}", file=sys.stderr, flush=True)
-        was = judge_old(old, mutant, results, args.seconds)
-        if new is None:
-            continue
-        killed = was.verdict == "killed"
-        now = judge_new(new, mutant, place, killed, results, args.seconds)
-        if killed and now.verdict != "killed" and old.compares_text(mutant.place.file, was.by):
-            was = results.add(was._replace(verdict="source"), old.digest, mutant.key)
-        both.append((was, now))
-    if new is None:
-        return 0
+    trees: Queue[tuple[Tree, Tree | None]] = Queue()
+    for n in range(args.jobs):
+        old = Tree(args.old, folder / f"old{n}", args.maps[0])
+        new = Tree(args.new, folder / f"new{n}", args.maps[1]) if len(args.maps) > 1 else None
+        trees.put((old, new))
+    results = Results(args.out)
+
+    def judge(pair: tuple[Mutant, Place]) -> tuple[Result, Result]:
+        old, new = trees.get()
+        try:
+            print(pair[0].key, file=sys.stderr, flush=True)
+            was = judge_old(old, pair[0], results, args.seconds)
+            if new is None:
+                return was, Result("not run", 0)
+            killed = was.verdict == "killed"
+            return was, judge_new(new, *pair, killed, results, args.seconds)
+        finally:
+            trees.put((old, new))
+
+    with ThreadPoolExecutor(args.jobs) as threads:
+        both = list(threads.map(judge, pairs))
     print(table(pairs, both))
-    return 1 if lost(both) else 0
+    return 1 if len(args.maps) > 1 and lost(both) else 0
 
 
 def main() -> int:
@@ -119,6 +127,7 @@ def main() -> int:
     compare.add_argument("--out", type=Path, required=True, help="results, added line by line")
     compare.add_argument("--seed", type=int, default=1)
     compare.add_argument("--count", type=int, default=50)
+    compare.add_argument("--jobs", type=int, default=1, help="mutants tested at a time")
     compare.add_argument("--seconds", type=float, default=60, help="of tests for one mutant")
     compare.add_argument(
         "--unmoved", action="store_true", help="also files that are the same in both trees"

@@ -14,7 +14,7 @@ OPPOSITE: dict[type, str] = {
     ast.And: "or", ast.Or: "and", ast.Add: "-", ast.Sub: "+",
 }  # fmt: skip
 SWAPPED = {"min": "max", "max": "min", "any": "all", "all": "any"}
-NO_BEHAVIOUR = ("annotation", "returns", "decorator_list", "args", "type_params")
+NO_BEHAVIOUR = ("annotation", "returns", "decorator_list", "type_params")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -74,10 +74,10 @@ def functions(tree: ast.AST) -> list[Function]:
 
 
 def code_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes in the body of a function; annotations and f-strings are left out."""
+    """The nodes in the body of a function; annotations, defaults and f-strings are left out."""
     for field, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
-            skipped = field in NO_BEHAVIOUR or isinstance(child, ast.JoinedStr)
+            skipped = field in NO_BEHAVIOUR or isinstance(child, ast.JoinedStr | ast.arguments)
             if isinstance(child, ast.AST) and not skipped:
                 yield child
                 yield from code_nodes(child)
