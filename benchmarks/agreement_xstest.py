@@ -22,17 +22,18 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
-from trueline.build.convert import Conversion, convert
-from trueline.build.label import Options as Labelling
-from trueline.build.label import label
+from trueline.agreement import cards
+from trueline.agreement.agree import Options, agree
+from trueline.agreement.agreement import mean_of
+from trueline.agreement.answers import Ratings, gather
 from trueline.cli.agree import told
-from trueline.labellers import cards
-from trueline.labellers.agree import Options, agree
-from trueline.labellers.agreement import mean_of
-from trueline.labellers.ratings import Ratings, gather
+from trueline.labellers.label import Options as Labelling
+from trueline.labellers.label import label
 from trueline.policy.load import load
-from trueline.records import folder, ids
-from trueline.records.labels import apart, joined
+from trueline.recipes.convert import Conversion, convert
+from trueline.records import ids
+from trueline.records.store import dataset
+from trueline.records.store.labels import apart, joined
 from trueline.records.types import By, Example
 from trueline.statistics.agreement import krippendorff
 from trueline.statistics.intervals import Interval
@@ -74,7 +75,7 @@ def phrases(text: str) -> str:
 
 def by_phrases(examples: Iterable[Example], out: Path) -> Path:
     """The baseline's labels, in a folder like any labeller's."""
-    writer, by = folder.Writer(out), By("classifier", "ten phrases", ids.digest(PHRASES))
+    writer, by = dataset.Writer(out), By("classifier", "ten phrases", ids.digest(PHRASES))
     question = load()["refusal"]
     for example in examples:
         value = phrases(example.responses[0].text)
@@ -108,7 +109,7 @@ PARTS: dict[str, Callable[[Example], bool]] = {
 def nearness(data: Path, labels: tuple[Path, ...], names: Sequence[str], part: str) -> None:
     """Prints how near each labeller is to the raters, of one of the PARTS of the prompts, and how
     much nearer the first is than each of the others, paired by prompt."""
-    kept = filter(PARTS[part], joined(folder.read(data), labels))
+    kept = filter(PARTS[part], joined(dataset.read(data), labels))
     ratings = gather(kept, load()).questions["refusal"]
     people = [by for by in ratings.given if by.kind == "imported"]
     near = {name: _near(ratings, name, people) for name in names}
@@ -146,7 +147,7 @@ def measured(model: str, work: Path, out: Path | None) -> None:
         by_model("refusal", data, work / f"refusal-{model}"),
         by_model("nano", data, work / f"nano-{model}"),
     )
-    base = by_phrases(folder.read(data), work / f"phrases-{model}")
+    base = by_phrases(dataset.read(data), work / f"phrases-{model}")
     everyone = (*labels, base)
     print("\n".join(told(agree(Options(data=data, first=("rater 1",), second=("rater 2",))))))
     print("\n".join(told(agree(Options(data=data, labels=everyone, second=("imported",))))))

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.evaluate.made import bench, folder_of, metric
 
-from trueline.evaluate.compare import compare
-from trueline.evaluate.paired import paired
+from trueline.evaluate.compare.compare import compare
+from trueline.evaluate.compare.paired import paired
 from trueline.evaluate.results import Difference
 from trueline.evaluate.scores import Scored, Scores
 from trueline.statistics.intervals import student_quantile

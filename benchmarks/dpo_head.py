@@ -18,12 +18,12 @@ from trueline.models.open import located
 from trueline.records import ids
 from trueline.records.preference import preference_label
 from trueline.records.types import By, Example, Message, Response, with_labels
-from trueline.train import trainer
 from trueline.train.methods import preference
+from trueline.train.trl import trainers
 
 ROUNDS, PAIRS = 3, 352
 WORDS = "the boy took a red bike from the shop and rode home in the rain with his dog".split()
-plain = trainer.plain_head
+plain = trainers.plain_head
 
 
 def pairs() -> list[Example]:
@@ -44,7 +44,7 @@ def pairs() -> list[Example]:
 
 def seconds(data: list[Example], model: Path, head: bool) -> float:
     """Wall time of one pass."""
-    trainer.plain_head = plain if head else (lambda model: False)
+    trainers.plain_head = plain if head else (lambda model: False)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         preference.train(

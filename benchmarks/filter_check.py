@@ -14,13 +14,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from trueline.build.rules import against
-from trueline.flow.wait import wait
-from trueline.labellers.judge import Judge
+from trueline.labellers.judge.judge import Judge
 from trueline.models.open import open_model
 from trueline.policy.load import load
+from trueline.recipes.filters.instruction_rules import against
 from trueline.records import ids
 from trueline.records.types import Message
+from trueline.runs.sync import wait
 
 FILE = Path(__file__).with_name("filter_check.jsonl")
 

@@ -35,11 +35,11 @@ from harness import peers
 from harness.causes import cause
 from harness.near_misses import made
 from harness.solutions import changed
-from trueline.evaluate.checks import checks
-from trueline.evaluate.checks.rules.sentences import sentences
-from trueline.flow.wait import wait
+from trueline.labellers.checks import checks
+from trueline.labellers.checks.rules.sentences import sentences
 from trueline.models.open import open_model
 from trueline.records.types import Constraint, Constraints, Message, Reference, Sampling
+from trueline.runs.sync import wait
 
 SHARED = Path(os.environ.get("TRUELINE_SHARED_DATA", "../shared/data"))
 RESULTS = Path(__file__).parent / "results" / "graders.json"

@@ -16,10 +16,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from trueline.labellers.grader import HELD, PASSED, Grader
-from trueline.labellers.sandbox.confine import LAYERS
-from trueline.labellers.sandbox.pool import Sandbox
 from trueline.records import ids
 from trueline.records.types import Code, Example, Hierarchy, Message, Response
+from trueline.sandbox.confine import LAYERS
+from trueline.sandbox.pool import Sandbox
 
 GRADER = "def grade_output_correct(a, b):\n    return b.endswith('1')\n"
 TESTS = "def check(candidate):\n    assert candidate(1) == 1\n"

@@ -14,13 +14,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from trueline.flow.stream import Item, Stage, Stop, source, through
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 from trueline.models.contract import Model
 from trueline.models.ledgered import record
 from trueline.models.scripted import Scripted
 from trueline.records import ids
 from trueline.records.types import Example, Message, Sampling
+from trueline.runs.stream import Item, Stage, Stop, source, through
 
 SAMPLING = Sampling(max_tokens=64, seed=1)
 

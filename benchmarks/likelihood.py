@@ -35,8 +35,8 @@ from rich.table import Table
 from harness import peers
 from harness.choices import Item, answers, letters, options, sound
 from harness.machine import machine, versions
+from trueline.models.local.templates import Template
 from trueline.models.open import located
-from trueline.models.templates import Template
 from trueline.records.types import Message
 
 HEADINGS = ("client", "items/s", "a CPU s", "× ours", "CPU", "same", "most apart, nats")

@@ -22,8 +22,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trueline.records import ids, jsonl
+from trueline.records import ids
 from trueline.records.preference import preference_label
+from trueline.records.store import jsonl
 from trueline.records.types import (
     By,
     Example,

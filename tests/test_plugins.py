@@ -7,10 +7,10 @@ from types import ModuleType
 
 import msgspec
 import pytest
-from tests.records.test_formats import golden
+from tests.formats.test_formats import golden
 
-from trueline.build.recipes import recipes
-from trueline.records import formats
+from trueline import formats
+from trueline.recipes.kinds import recipes
 from trueline.train.methods import methods
 
 

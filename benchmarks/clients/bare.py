@@ -14,8 +14,8 @@ from typing import Any
 import aiohttp
 from common import Asked, asked, body, report
 
-from trueline.models import backoff
-from trueline.models.endpoint import PATIENCE_S
+from trueline.models.endpoint import backoff
+from trueline.models.endpoint.endpoint import PATIENCE_S
 
 RETRIED = {408, 409, 425, 429}  # and 500 to 599
 

@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trueline.models import engine, likelihoods
+from trueline.models.local import engine, loglikelihoods
 from trueline.models.open import open_model
 from trueline.records.types import Message
 
 
 def read_whole() -> None:
     """From here on each row reads its own prompt, in batches by length alone."""
-    likelihoods._Reading.shares = lambda self, width: False  # type: ignore[method-assign]
+    loglikelihoods._Reading.shares = lambda self, width: False  # type: ignore[method-assign]
     engine._families = lambda works: [list(works)]
     engine._Work.order = engine._Work.length  # type: ignore[assignment]
 

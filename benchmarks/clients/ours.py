@@ -8,9 +8,9 @@ from pathlib import Path
 
 from common import MODEL, TEMPERATURE, TOKENS, Asked, asked, prompt, report
 
-from trueline.ledger.ledger import Ledger, open_ledger
+from trueline.ledger.sqlite import Ledger, open_ledger
 from trueline.models.contract import Model, ModelError
-from trueline.models.endpoint import Endpoint
+from trueline.models.endpoint.endpoint import Endpoint
 from trueline.models.ledgered import Ledgered
 from trueline.records.types import Message, Sampling
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from common import MODEL, TOKENS, asked, prompt, report
 
 from trueline.evaluate.options import Options
-from trueline.evaluate.runner import evaluate
-from trueline.records import folder
+from trueline.evaluate.run import evaluate
+from trueline.records.store import dataset
 
 BENCHMARK = f"""
 name = "items"
@@ -56,7 +56,7 @@ def main() -> None:
             )
         )
         assert found is not None
-        answered = {e.id for e in folder.read(Path("out")) if e.responses[0].text}
+        answered = {e.id for e in dataset.read(Path("out")) if e.responses[0].text}
     report(len(answered), ask.calls - len(answered))
 
 

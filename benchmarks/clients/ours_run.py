@@ -9,12 +9,13 @@ from pathlib import Path
 from common import asked, prompt, report
 from ours import SAMPLING, model
 
-from trueline.flow.run import run
-from trueline.flow.stream import Stage
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 from trueline.models.contract import response
-from trueline.records import folder, ids
+from trueline.records import ids
+from trueline.records.store import dataset
 from trueline.records.types import Example, Message, with_responses
+from trueline.runs.run import run
+from trueline.runs.stream import Stage
 
 
 async def main() -> None:
@@ -40,7 +41,7 @@ async def main() -> None:
             quiet=True,
         )
         await asks.close()
-        answered = {e.id for e in folder.read(Path(place) / "out") if e.responses[0].messages}
+        answered = {e.id for e in dataset.read(Path(place) / "out") if e.responses[0].messages}
     report(len(answered), done.rejects)
 
 

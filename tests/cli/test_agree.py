@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.labellers.rated import A, B, C, label, made
+from tests.agreement.rated import A, B, C, label, made
 from typer.testing import CliRunner
 
 from trueline.cli.app import app
-from trueline.records import folder, jsonl
-from trueline.records.errors import InputError
-from trueline.records.labels import apart
+from trueline.files.errors import InputError
+from trueline.records.store import dataset, jsonl
+from trueline.records.store.labels import apart
 from trueline.records.types import By, Example, Label, with_labels
 
 runner = CliRunner()
@@ -51,7 +51,7 @@ def test_the_figures_are_printed_and_given_as_json(tmp_path: Path) -> None:
 
 def test_labels_apart_are_joined(tmp_path: Path) -> None:
     source = written(tmp_path / "data.jsonl", [A])
-    writer = folder.Writer(tmp_path / "judge")
+    writer = dataset.Writer(tmp_path / "judge")
     for example in jsonl.read(source):
         assert isinstance(example, Example)
         writer.add(apart(example, [label(example, "safe", C, True)]))

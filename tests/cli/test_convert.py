@@ -11,13 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from trueline.build import convert
-from trueline.build.convert import Conversion
+from trueline import formats
 from trueline.cli.convert import command
-from trueline.records import folder, formats, ids, jsonl
-from trueline.records.errors import InputError
-from trueline.records.load import load
+from trueline.files.errors import InputError
+from trueline.formats.load import load
+from trueline.recipes import convert
+from trueline.recipes.convert import Conversion
+from trueline.records import ids
 from trueline.records.preference import pair
+from trueline.records.store import dataset, jsonl
 from trueline.records.types import Example, Message
 
 HEADER = "instruction,rejected,chosen,label\n"
@@ -51,9 +53,9 @@ def test_the_released_data(
     found = ask(source, tmp_path / "out", reads="safer-instruct")
     assert found.examples + found.rejected == rows
     assert found.rejects == ({"rejected is blank": blank} if blank else {})
-    manifest = folder.manifest(tmp_path / "out")
+    manifest = dataset.manifest(tmp_path / "out")
     assert (manifest.rows, manifest.rejected) == (rows - blank, blank)
-    numbers = [e.source.row for e in folder.read(tmp_path / "out") if e.source]
+    numbers = [e.source.row for e in dataset.read(tmp_path / "out") if e.source]
     assert numbers == list(range(1, rows - blank + 1))
     if not blank:
         most, total = found.boilerplate
@@ -65,7 +67,7 @@ def test_there_and_back(table: Path, tmp_path: Path) -> None:
     found = ask(table, tmp_path / "set", reads="safer-instruct", license="CC0", tags=("lang:en",))
     assert (found.examples, found.rejects) == (10, {"rejected is blank": 1})
     assert found.boilerplate == (6, 10)
-    first = next(folder.read(tmp_path / "set"))
+    first = next(dataset.read(tmp_path / "set"))
     assert first.source is not None
     assert (first.source.license, first.tags) == ("CC0", ("domain:tea", "lang:en"))
     back = ask(tmp_path / "set", tmp_path / "back.csv.gz", writes="safer-instruct")
@@ -79,7 +81,7 @@ def test_trl_in_every_kind_of_file(table: Path, tmp_path: Path, name: str) -> No
     ask(table, tmp_path / "set", reads="safer-instruct")
     ask(tmp_path / "set", tmp_path / name, writes="trl-preference")
     read = [e for e in load(tmp_path / name, "trl-preference") if isinstance(e, Example)]
-    assert list(map(pair, read)) == list(map(pair, folder.read(tmp_path / "set")))
+    assert list(map(pair, read)) == list(map(pair, dataset.read(tmp_path / "set")))
     if name.endswith(".parquet"):
         columns = pq.read_schema(tmp_path / name)
         assert columns.names == ["prompt", "chosen", "rejected"]
@@ -160,8 +162,8 @@ def test_a_data_set_is_never_changed_nor_taken_for_whole(
             ask(tmp_path / "set", tmp_path / "set" / inside)
     with pytest.raises(InputError, match="one file at a time"):
         ask(tmp_path / "set", tmp_path / "other", reads="safer-instruct")
-    writer = folder.Writer(tmp_path / "half")
-    for example in folder.read(tmp_path / "set"):
+    writer = dataset.Writer(tmp_path / "half")
+    for example in dataset.read(tmp_path / "set"):
         writer.add(example)
     writer.close(complete=False)
     for out in ("copy", "copy.jsonl"):
@@ -250,7 +252,7 @@ def test_a_named_question_decides(tmp_path: Path) -> None:
         assert found.rejects == {f"no '{question}' preference is labelled, but preferred": 1}
         assert json.loads(out.read_text())["chosen"][0]["content"] == chosen
     ask(tmp_path / "set", tmp_path / "decided", prefer="safer")
-    (example,) = folder.read(tmp_path / "decided")
+    (example,) = dataset.read(tmp_path / "decided")
     assert pair(example) == example.responses
     assert {(x.by.kind, x.by.name) for x in example.labels if x.question == "preferred"} == {
         ("derived", "prefer safer")
@@ -293,7 +295,7 @@ def test_the_licence_that_data_commonly_has_is_said_but_not_set(
     path.write_text(json.dumps(PKU))
     assert run(str(path), str(tmp_path / "a"), "--from", "pku-saferlhf") == 0
     assert "pku-saferlhf: the released data is CC-BY-NC-4.0" in capsys.readouterr().err
-    (example,) = folder.read(tmp_path / "a")
+    (example,) = dataset.read(tmp_path / "a")
     assert example.source is not None and example.source.license is None
     named = ("--from", "pku-saferlhf", "--license", "CC0")
     assert run(str(path), str(tmp_path / "b"), *named) == 0

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from trueline.cli.app import app
-from trueline.ledger.ledger import open_ledger
+from trueline.files.errors import InputError
+from trueline.ledger.sqlite import open_ledger
 from trueline.models.ledgered import record
 from trueline.models.scripted import Scripted
-from trueline.records.errors import InputError
 from trueline.records.types import Message, Sampling
 
 

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from trueline.cli.app import app
+from trueline.files.errors import InputError
 from trueline.policy.load import load
-from trueline.records.errors import InputError
 
 runner = CliRunner()
 

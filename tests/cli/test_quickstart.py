@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from trueline.models.open import located
-from trueline.records import folder
 from trueline.records.preference import pair
+from trueline.records.store import dataset
 
 CATEGORIES = 19
 
@@ -25,17 +25,17 @@ def test_quickstart(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     out = tmp_path / "q"
     for name in ("harmful", "harmless"):
-        folder.verify(out / name)
-        found = folder.manifest(out / name)
+        dataset.verify(out / name)
+        found = dataset.manifest(out / name)
         assert found.state == "complete" and found.rows >= 40
         assert found.rows + found.rejected >= 190
-        examples = list(folder.read(out / name))
+        examples = list(dataset.read(out / name))
         assert len({e.tag("category") for e in examples}) >= CATEGORIES - 4
         assert all(pair(e) for e in examples)
         assert "preference pairs" in (out / name / "CARD.md").read_text()
     # the text is preferred in one set, and what the expert says in the other
-    assert pair(next(folder.read(out / "harmless")))[0].model is None  # type: ignore[index]
-    assert pair(next(folder.read(out / "harmful")))[1].model is None  # type: ignore[index]
+    assert pair(next(dataset.read(out / "harmless")))[0].model is None  # type: ignore[index]
+    assert pair(next(dataset.read(out / "harmful")))[1].model is None  # type: ignore[index]
     located(str(out / "model"))
     log = [e for e in json.loads((out / "model" / "card.json").read_text())["log"] if "loss" in e]
     assert log[-1]["loss"] < 0.9 * log[0]["loss"]
@@ -43,7 +43,7 @@ def test_quickstart(tmp_path: Path) -> None:
     assert rows and all({"prompt", "chosen", "rejected"} <= row.keys() for row in rows)
     summary = (out / "summary.md").read_text()
     for name in ("labels-refusal", "labels-nano"):
-        assert folder.manifest(out / name).state == "complete"
+        assert dataset.manifest(out / name).state == "complete"
     assert "nano and refusal: α" in summary
     assert "before" in summary and "after" in summary and "preferred" in summary
     again = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -66,4 +66,4 @@ def test_ctrl_c_in_the_middle_of_an_evaluation_ends_it(tmp_path: Path) -> None:
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode != 0 and "on" not in stdout
     assert "trueline: interrupted: " in stderr and "KeyError" not in stderr
-    assert folder.manifest(tmp_path / "before").state != "complete"
+    assert dataset.manifest(tmp_path / "before").state != "complete"

@@ -8,24 +8,18 @@ from pathlib import Path
 import pytest
 
 from trueline.cli import show
-from trueline.records import folder, ids
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.records import ids
 from trueline.records.preference import PREFERRED, preference_label
-from trueline.records.types import (
-    By,
-    Message,
-    Reject,
-    Response,
-    Source,
-    with_labels,
-)
+from trueline.records.store import dataset
+from trueline.records.types import By, Message, Reject, Response, Source, with_labels
 
 SECRET = "one two three four \x1b[2Jfive [red]six[/red] \u202eseven\nlast words of the text"
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    writer = folder.Writer(tmp_path / "set")
+    writer = dataset.Writer(tmp_path / "set")
     for i in range(4):
         example = ids.example(
             [Message("user", f"{SECRET} {i}")],
@@ -80,7 +74,7 @@ def test_texts_are_masked_and_the_terminal_is_safe(
 
 
 def test_a_short_text_is_not_all_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    writer = folder.Writer(tmp_path / "set")
+    writer = dataset.Writer(tmp_path / "set")
     writer.add(ids.example([Message("user", "tell me something vile")]))
     writer.add(ids.example([Message("user", "unspeakable")]))
     writer.add(ids.example([Message("user", "")]))

@@ -9,8 +9,9 @@ from tests.train.tiny import tiny_model
 from typer.testing import CliRunner
 
 from trueline.cli.train import app
-from trueline.records import ids, jsonl
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.records import ids
+from trueline.records.store import jsonl
 from trueline.records.types import Message, Response
 from trueline.train.methods import methods
 

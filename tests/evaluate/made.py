@@ -10,11 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from trueline.evaluate import results
-from trueline.evaluate.items import TAG
+from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.results import Metric, Ran, Results
 from trueline.evaluate.scores import gather, measured
 from trueline.policy.load import load
-from trueline.records import folder, ids
+from trueline.records import ids
+from trueline.records.store import dataset
 from trueline.records.types import (
     By,
     Example,
@@ -93,7 +94,7 @@ def _list(value: Any) -> list[Any]:
 
 def folder_of(path: Path, *benches: Bench, **changes: Any) -> Path:
     """A results folder; `changes` replace fields of its Results."""
-    writer = folder.Writer(path)
+    writer = dataset.Writer(path)
     for one in benches:
         count = len(next(iter(one.values.values())))
         for number in one.order or range(count):

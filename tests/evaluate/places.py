@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trueline.evaluate.benchmark import Benchmark
+from trueline.evaluate.benchmarks.benchmark import Benchmark
 
 TINY = Path(__file__).parent / "tiny"
 SAME = {

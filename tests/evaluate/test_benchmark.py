@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trueline.evaluate.benchmark import GROUPS, chosen, described, parse, suite
+from trueline.evaluate.benchmarks.benchmark import GROUPS, chosen, described, parse, suite
+from trueline.files.errors import InputError
 from trueline.policy.load import load
-from trueline.records.errors import InputError
 
 POLICY = load()
 WHOLE = """\

@@ -19,11 +19,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from trueline.evaluate import data
-from trueline.evaluate.benchmark import Benchmark, Cross, Place
-from trueline.evaluate.items import items
-from trueline.records.errors import InputError
-from trueline.records.types import Reject
+from trueline.evaluate.benchmarks import data
+from trueline.evaluate.benchmarks.benchmark import Benchmark, Cross, Place
+from trueline.evaluate.benchmarks.items import items
+from trueline.files.errors import InputError
+from trueline.files.text import BadRow
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def rows(place: Place) -> list[dict[str, Any]]:
     Path(".trueline/pins.json").unlink(missing_ok=True)
     found = list(data.read(data.find(one(place), Path())))
     return [
-        {"reject": f.reason, "row": f.row} if isinstance(f, Reject) else f.fields for f in found
+        {"reject": f.reason, "row": f.number} if isinstance(f, BadRow) else f.fields for f in found
     ]
 
 
@@ -235,9 +235,9 @@ def fetched(endpoint: str, path: str = "tea.jsonl") -> str:
     """What a fresh process says that it found: where the hub is, is read when its client loads."""
     code = f"""
         from pathlib import Path
-        from trueline.evaluate import data
-        from trueline.evaluate.benchmark import Place
-        from trueline.evaluate.items import items
+        from trueline.evaluate.benchmarks import data
+        from trueline.evaluate.benchmarks.benchmark import Place
+        from trueline.evaluate.benchmarks.items import items
         from tests.evaluate.test_data import one
         try:
             held = items(one(hub=Place({path!r}, repo="ours/tea")), None)

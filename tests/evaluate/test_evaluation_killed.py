@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from trueline.evaluate import results
-from trueline.evaluate.compare import compare
-from trueline.records import folder
+from trueline.evaluate.compare.compare import compare
+from trueline.records.store import dataset
 
 BENCHMARKS = "small-harmful,small-lookalike,small-fit"
 ITEMS = 40
@@ -59,7 +59,7 @@ def test_the_bundled_model_killed_in_the_middle(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
     kept = committed(out)
-    assert calls / 3 <= kept < calls and folder.manifest(out).state == "partial"
+    assert calls / 3 <= kept < calls and dataset.manifest(out).state == "partial"
 
     ended(started(out))
     assert results.read(out).spend[0].calls == calls, "of both runs together"
@@ -68,7 +68,7 @@ def test_the_bundled_model_killed_in_the_middle(tmp_path: Path) -> None:
         [sent] = opened.execute("SELECT count(*) FROM attempts WHERE outcome = 'answered'")
     assert sent[0] == calls, "no answer that was committed was asked for again"
     # Not the bytes: a likelihood's last bits depend on the batch that it was computed in.
-    for one, other in zip(folder.read(out), folder.read(whole), strict=True):
+    for one, other in zip(dataset.read(out), dataset.read(whole), strict=True):
         assert (one.id, one.responses, one.labels) == (other.id, other.responses, other.labels)
     assert results.read(out).measured == results.read(whole).measured
 

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 from tests.evaluate.places import from_hub
 
-from trueline.evaluate.benchmark import Benchmark, Cross, Place, parse, suite
-from trueline.evaluate.expressions import Unfit, reader
-from trueline.evaluate.items import Items, items
-from trueline.labellers.open import open_labeller
+from trueline.evaluate.benchmarks.benchmark import Benchmark, Cross, Place, parse, suite
+from trueline.evaluate.benchmarks.expressions import Unfit, reader
+from trueline.evaluate.benchmarks.items import Items, items
+from trueline.files.errors import InputError
+from trueline.labellers.registry import open_labeller
 from trueline.policy.load import load
-from trueline.records.errors import InputError
 from trueline.records.types import (
     Choice,
     Code,

@@ -27,15 +27,15 @@ from tests.evaluate.made import (
 )
 
 from trueline.evaluate import results
-from trueline.evaluate.compare import compare
-from trueline.evaluate.headline import disagree, sound
+from trueline.evaluate.compare.compare import compare
+from trueline.evaluate.compare.headline import disagree, sound
+from trueline.evaluate.compare.paired import paired
 from trueline.evaluate.options import Options
-from trueline.evaluate.paired import paired
 from trueline.evaluate.results import Comparison, Difference
-from trueline.evaluate.runner import evaluate
+from trueline.evaluate.run import evaluate
 from trueline.evaluate.scores import Scored, Scores
+from trueline.files.errors import InputError
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.statistics.intervals import student_quantile
 from trueline.statistics.multiple import benjamini_hochberg
 

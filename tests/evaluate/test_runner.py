@@ -14,10 +14,10 @@ from trueline.cli.evaluate import told
 from trueline.evaluate import results
 from trueline.evaluate.options import Options
 from trueline.evaluate.plan import plan
-from trueline.evaluate.runner import Outcome, evaluate
+from trueline.evaluate.run import Outcome, evaluate
+from trueline.files.errors import InputError
 from trueline.policy.load import load
-from trueline.records import folder
-from trueline.records.errors import InputError
+from trueline.records.store import dataset
 from trueline.records.types import Choice
 
 ASKED = [{"ask": f"What is {n} and {n}?", "sum": 2 * n, "kind": f"k{n % 3}"} for n in range(12)]
@@ -87,7 +87,7 @@ def test_a_call_that_fails_is_no_wrong_answer() -> None:
 def test_choices_are_made_by_likelihood_and_kept() -> None:
     found = ran(script([*map(right, range(12))]), "choices.toml")
     assert found.results.measured[0].interval.estimate == 1.0
-    example = next(folder.read(Path("out")))
+    example = next(dataset.read(Path("out")))
     assert isinstance(example.task, Choice)
     assert example.responses[0].text == example.task.options[0]
     assert [c.score for c in example.candidates] == [-1.0, -2.0]
@@ -271,7 +271,7 @@ def test_turns_are_put_one_after_the_other() -> None:
     Path("sums.toml").write_text(doubted.replace("max_tokens = 8", 'kind = "turns"'))
     sure = {"match": "Are you sure", "answers": ["Yes, 2."]}
     found = ran(script([sure, *map(right, range(12))]))
-    example = next(folder.read(Path("out")))
+    example = next(dataset.read(Path("out")))
     assert [m.role for m in example.prompt] == ["user", "user"]
     [response] = example.responses
     assert [m.content for m in response.messages][1:] == ["Yes, 2."]
@@ -284,7 +284,7 @@ def test_no_benchmark_holds_up_the_others() -> None:
     Path("few.jsonl").write_text(json.dumps(ASKED[0]) + "\n" + json.dumps(ASKED[1]) + "\n")
     Path("few.toml").write_text(SUMS.replace('"sums', '"few'))
     ran(script([*map(right, range(12))]), "sums.toml,few.toml")
-    order = [example.tag("benchmark") for example in folder.read(Path("out"))]
+    order = [example.tag("benchmark") for example in dataset.read(Path("out"))]
     assert len(order) == 14
     places = [place for place, name in enumerate(order) if name == "few"]
     assert places == [3, 10], "a fourth and three fourths of the way"

@@ -35,8 +35,9 @@ from trueline.evaluate.scores import (
     reasons,
     spread,
 )
-from trueline.records import folder, ids
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.records import ids
+from trueline.records.store import dataset
 from trueline.records.types import Example, Message, Response, with_labels, with_responses
 from trueline.statistics.intervals import wilson
 from trueline.statistics.resample import bootstrap
@@ -139,7 +140,7 @@ def test_a_later_label_takes_the_place_of_an_earlier_one_and_any_of_none(tmp_pat
     none = ids.label(example, question, (0,), GRADER, unscored="late", occurrence=1)
     last = ids.label(example, question, (0,), GRADER, value=False, occurrence=2)
     for name, labels, worth in (("a", (none,), 1.0), ("b", (none, last), 0.0)):
-        writer = folder.Writer(tmp_path / name)
+        writer = dataset.Writer(tmp_path / name)
         writer.add(with_labels(example, *labels))
         writer.close(True)
         [found] = gather(tmp_path / name, [metric(one)]).values()
@@ -150,7 +151,7 @@ def test_what_follows_from_another_answer_is_not_unscored(tmp_path: Path) -> Non
     one = bench(0, question="severity", counts=(), high=3.0, better="lower")
     example = with_responses(item(one, 0), Response((Message("assistant", "Sure."),)))
     safe = ids.label(example, POLICY["safe"], (0,), GRADER, value=True)
-    writer = folder.Writer(tmp_path / "out")
+    writer = dataset.Writer(tmp_path / "out")
     writer.add(with_labels(example, safe))
     writer.close(True)
     [found] = gather(tmp_path / "out", [metric(one)]).values()
@@ -214,7 +215,7 @@ def test_an_item_that_cannot_be_stored_is_unscored(tmp_path: Path) -> None:
     example = record(one, 0)
     assert isinstance(example, Example)
     bad = msgspec.structs.replace(example.labels[0], value=float("nan"))
-    writer = folder.Writer(tmp_path / "out")
+    writer = dataset.Writer(tmp_path / "out")
     writer.add(msgspec.structs.replace(example, labels=(bad,)))
     writer.close(True)
     [scores] = gather(tmp_path / "out", [metric(one)]).values()
@@ -227,7 +228,7 @@ def test_an_item_twice_and_two_metrics_of_one_name_are_refused(tmp_path: Path) -
     one = bench(True)
     example = record(one, 0)
     assert isinstance(example, Example)
-    writer = folder.Writer(tmp_path / "out")
+    writer = dataset.Writer(tmp_path / "out")
     writer.add(example)
     writer.add(example)
     writer.close(True)

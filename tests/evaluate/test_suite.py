@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from tests.evaluate.places import TINY, from_hub, tiny_file
 
-from trueline.evaluate.benchmark import GROUPS, Benchmark, parse, suite
-from trueline.evaluate.checks import checks
-from trueline.evaluate.items import MOST_OPTIONS, TAG, Items, items
-from trueline.evaluate.kinds import kinds
-from trueline.labellers.open import open_labeller
-from trueline.labellers.refusal import answerable
+from trueline.evaluate.asking import kinds
+from trueline.evaluate.benchmarks.benchmark import GROUPS, Benchmark, parse, suite
+from trueline.evaluate.benchmarks.items import MOST_OPTIONS, TAG, Items, items
+from trueline.labellers.checks import checks
+from trueline.labellers.refusal.refusal import answerable
+from trueline.labellers.registry import open_labeller
 from trueline.policy.load import load
-from trueline.records.border import unfit
+from trueline.records.store.validate import unfit
 from trueline.records.types import Choice, Constraints, Example, Reference
 
 POLICY = load()
 SUITE = suite()
-FOLDER = resources.files("trueline").joinpath("evaluate/suite")
+FOLDER = resources.files("trueline").joinpath("evaluate/benchmarks/suite")
 LONGEST = 25
 
 LOCAL = [name for name, one in SUITE.items() if one.file is not None and not one.file.bundled]

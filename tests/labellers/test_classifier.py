@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.labellers.classifier import classifier
 from trueline.models.contract import Fatal
 from trueline.policy.load import load
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import Example, Label, Message, Question, Response
 
 POLICY = load()
@@ -503,7 +503,7 @@ def test_folders_that_hold_no_classifier_are_told(tmp_path: Path, opened: Any) -
 def test_a_missing_extra_is_named(
     tmp_path: Path, opened: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "trueline.models.heads", raising=False)
+    monkeypatch.delitem(sys.modules, "trueline.models.local.classifier", raising=False)
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(InputError, match=r"trueline\[local\]"):
         opened(tmp_path, SAFE)

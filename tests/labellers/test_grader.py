@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.labellers.grader import (
     HELD,
     PASSED,
@@ -19,10 +20,9 @@ from trueline.labellers.grader import (
     from_file,
     standing,
 )
-from trueline.labellers.sandbox.pool import Limits, Sandbox
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import Example, Hierarchy, Label, Message, Question, Response
+from trueline.sandbox.pool import Limits, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
 

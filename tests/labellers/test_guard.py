@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.labellers.guard import FORMS, Guard
 from trueline.models.contract import Completion, Fatal, ModelError, Transient
 from trueline.models.open import open_model
 from trueline.models.scripted import Scripted
 from trueline.policy.load import load
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import Example, Label, Message, Response, Sampling
 
 POLICY = load()

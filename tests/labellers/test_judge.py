@@ -9,21 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trueline.labellers.judge import Judge
-from trueline.labellers.shown import Template, fenced
+from trueline.files.errors import InputError
+from trueline.labellers.judge.judge import Judge
+from trueline.labellers.judge.prompt import Template, fenced
 from trueline.models.contract import Fatal, ModelError, Transient, Unsupported
 from trueline.models.scripted import Scripted
 from trueline.records import ids
-from trueline.records.errors import InputError
-from trueline.records.types import (
-    Example,
-    Label,
-    Message,
-    Question,
-    Response,
-    Sampling,
-    ToolCall,
-)
+from trueline.records.types import Example, Label, Message, Question, Response, Sampling, ToolCall
 
 HARM = Question("elicits_harm", "prompt", "yes-no", "Could this elicit harm?")
 SAFE = Question("safe", "response", "yes-no", "Is this response safe?")

@@ -8,7 +8,7 @@ from importlib import resources
 import msgspec
 import pytest
 
-from trueline.labellers.judge import Judge
+from trueline.labellers.judge.judge import Judge
 from trueline.models.open import open_model
 from trueline.policy.load import load
 from trueline.records import ids

@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from trueline.labellers import refusal
-from trueline.labellers import refusal_text as rt
-from trueline.labellers import refusal_turns as turns
+import trueline
+from trueline.files.errors import InputError
+from trueline.labellers.refusal import refusal, turns
+from trueline.labellers.refusal import text as rt
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import Example, Label, Message, Question, Response
 
 QUESTION = Question(
@@ -161,7 +161,7 @@ async def test_labels_carry_the_instrument_and_a_probability() -> None:
     assert [label.about for label in found] == [(0,), (1,)]
     assert all(label.question == "refusal" and label.by.kind == "classifier" for label in found)
     assert all(label.probability and 1 / 3 <= label.probability <= 1 for label in found)
-    assert found[0].by.name == "refusal" and found[0].by.instrument == refusal.shipped()[1]
+    assert found[0].by.name == "refusal" and found[0].by.instrument
 
 
 async def test_an_empty_answer_gave_nothing() -> None:
@@ -179,25 +179,22 @@ async def test_other_questions_are_turned_away(change: dict[str, object]) -> Non
         await refusal.Refusal().label(example("Hello", "Hello"), [other])
 
 
-def test_the_instrument_covers_weights_and_code(
+def test_the_instrument_covers_the_weights_and_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = Path(refusal.__file__).parent.parent
-    for name in (refusal.FILE, *refusal.READING):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(root / name, tmp_path / name)
+    before = refusal.Refusal().by.instrument
+    copy = tmp_path / refusal.FILE
+    copy.parent.mkdir(parents=True)
+    shutil.copy(Path(trueline.__file__).parent / refusal.FILE, copy)
     monkeypatch.setattr(refusal.resources, "files", lambda package: tmp_path)
-    once = refusal.shipped.__wrapped__()[1]
-    assert once == refusal.shipped()[1]
-    for name in (refusal.FILE, *refusal.READING):
-        before = (tmp_path / name).read_bytes()
-        if name == refusal.FILE:
-            weights = refusal.read(tmp_path / name)
-            refusal.save(weights._replace(first_bias=weights.first_bias + 1), tmp_path / name)
-        else:
-            (tmp_path / name).write_bytes(before + b"\n")
-        assert refusal.shipped.__wrapped__()[1] != once
-        (tmp_path / name).write_bytes(before)
+    monkeypatch.setattr(refusal, "shipped", refusal.shipped.__wrapped__)
+    assert refusal.Refusal().by.instrument == before
+    with monkeypatch.context() as changed:
+        changed.setattr(refusal, "VERSION", refusal.VERSION + 1)
+        assert refusal.Refusal().by.instrument != before
+    weights = refusal.read(copy)
+    refusal.save(weights._replace(first_bias=weights.first_bias + 1), copy)
+    assert refusal.Refusal().by.instrument != before
 
 
 def test_weights_survive_their_file_and_equal_ones_give_equal_bytes(tmp_path: Path) -> None:

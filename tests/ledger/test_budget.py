@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.ledger.budget import Bound, Budget, BudgetSpent, Price, bound
-from trueline.ledger.ledger import Ledger, open_ledger
-from trueline.records.errors import InputError
+from trueline.ledger.sqlite import Ledger, open_ledger
 from trueline.records.types import Message, Sampling
 
 MOST = Bound(prompt=10, completion=20)

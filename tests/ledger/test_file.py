@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.ledger.budget import Bound, Budget, Price
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 from trueline.ledger.store import APPLICATION
 from trueline.ledger.summary import Spend, summary
-from trueline.records.errors import InputError
 
 HOLD = """
 import asyncio, sys
 from pathlib import Path
 from trueline.ledger.budget import Bound, Budget
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 async def main():
     budget = Budget(calls=99)
     async with await open_ledger(Path(sys.argv[1]), run=sys.argv[2], budget=budget) as ledger:
@@ -224,7 +224,7 @@ def test_a_ledger_whose_run_was_killed_can_be_read(tmp_path: Path) -> None:
 HITS = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 async def main():
     async with await open_ledger(Path(sys.argv[1]), run="r") as ledger:
         async def ask(_start, count):
@@ -248,8 +248,8 @@ def test_the_hits_of_a_killed_run_are_counted_up_to_its_last_commit(tmp_path: Pa
 FULL = """
 import asyncio, resource, sys
 from pathlib import Path
-from trueline.ledger.ledger import open_ledger
-from trueline.records.errors import InputError
+from trueline.ledger.sqlite import open_ledger
+from trueline.files.errors import InputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 async def main():
     async with await open_ledger(Path(sys.argv[1]), run="r"):

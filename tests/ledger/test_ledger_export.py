@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.ledger.budget import Bound, Budget, Price
 from trueline.ledger.export import export
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 from trueline.models.ledgered import record
 from trueline.models.scripted import Scripted
-from trueline.records.errors import InputError
 from trueline.records.types import Message, Sampling
 
 TEXT = "Ein Übergang,\nüber den Fluss \u2028 und weiter"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trueline.ledger.ledger import Ledger, open_ledger
+from trueline.ledger.sqlite import Ledger, open_ledger
 
 KEYS = [bytes([i]) * 16 for i in range(8)]
 
@@ -140,7 +140,7 @@ async def _replay(ledger: Ledger) -> float:
 async def test_an_answer_whose_asker_is_cancelled_before_its_commit_is_not_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trueline.ledger.ledger.COMMIT_S", 0.05)
+    monkeypatch.setattr("trueline.ledger.sqlite.COMMIT_S", 0.05)
     ask = Asked()
     async with await open_ledger(tmp_path / "l.sqlite", run="r") as ledger:
         first = asyncio.create_task(ledger.once("m", KEYS[:1], ask))
@@ -167,7 +167,7 @@ async def test_askers_cancelled_before_they_began_leave_nobody_waiting(tmp_path:
 def test_what_one_event_loop_left_behind_the_next_one_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trueline.ledger.ledger.COMMIT_S", 60.0)
+    monkeypatch.setattr("trueline.ledger.sqlite.COMMIT_S", 60.0)
     ask = Asked()
     ledger = asyncio.run(open_ledger(tmp_path / "l.sqlite", run="r"))
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.ledger.budget import Bound, Budget, Price
-from trueline.ledger.ledger import open_ledger
 from trueline.ledger.prices import load
+from trueline.ledger.sqlite import open_ledger
 from trueline.ledger.summary import summary
-from trueline.records.errors import InputError
 
 
 def test_prices_are_found_by_identity_by_name_and_for_all_others(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from trueline.files.errors import InputError
 from trueline.ledger.budget import Bound, Budget, BudgetSpent, Price
-from trueline.ledger.ledger import open_ledger
 from trueline.ledger.prune import Choice, foreseen, prune
+from trueline.ledger.sqlite import open_ledger
 from trueline.ledger.summary import summary
-from trueline.records.errors import InputError
 
 PRICES = {"*": Price(1e6, 1e6)}
 MOST = Bound(5, 5)
@@ -169,7 +169,7 @@ PRUNE = """
 import asyncio, resource, sys
 from pathlib import Path
 from trueline.ledger.prune import Choice, prune
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 if len(sys.argv) > 2:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:

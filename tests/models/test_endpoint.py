@@ -16,15 +16,15 @@ import msgspec
 import pytest
 from tests.endpoint_server import Server, answer
 
+from trueline.files.errors import InputError
 from trueline.ledger.budget import Budget, BudgetSpent
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 from trueline.ledger.summary import summary
-from trueline.models import backoff, limiter, wire
 from trueline.models.contract import Completion, Fatal, ModelError, Transient, Unsupported
-from trueline.models.endpoint import Endpoint
+from trueline.models.endpoint import adaptive_limit, backoff, http
+from trueline.models.endpoint.chat_api import Malformed, completions, reason
+from trueline.models.endpoint.endpoint import Endpoint
 from trueline.models.open import open_model, without_key
-from trueline.models.reply import Malformed, completions, reason
-from trueline.records.errors import InputError
 from trueline.records.types import Message, Sampling, ToolCall
 
 ASKED = [Message("system", "Be brief."), Message("user", "Where does the river run?")]
@@ -167,7 +167,7 @@ async def test_log_probabilities_that_a_server_never_gives_are_not_paid_for_agai
 
 
 async def test_a_reply_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trueline.models.wire.LONGEST_REPLY", 10_000)
+    monkeypatch.setattr("trueline.models.endpoint.http.LONGEST_REPLY", 10_000)
     async with Server(reply=lambda _body, _i: "x" * 20_000) as server:
         model = endpoint(server)
         with pytest.raises(ModelError, match="more than 10,000 bytes"):
@@ -291,7 +291,7 @@ async def until(true: Callable[[], bool]) -> None:
 async def test_a_host_that_refuses_many_and_says_how_long_rests_for_all_its_clients() -> None:
     async with Server(faults=["429"] * 12, retry_after="0.4") as server:
         model, other = endpoint(server), endpoint(server)
-        shared, now = limiter.join(model.host, 1), asyncio.get_running_loop().time
+        shared, now = adaptive_limit.join(model.host, 1), asyncio.get_running_loop().time
 
         def sent(wave: str) -> asyncio.Future[list[list[Completion]]]:
             asked = [[Message("user", f"{wave}{i}")] for i in range(6)]
@@ -306,7 +306,7 @@ async def test_a_host_that_refuses_many_and_says_how_long_rests_for_all_its_clie
         await other.generate([Message("user", "another")], SAMPLING)
         assert now() >= rested
         await asyncio.gather(first, second)
-        limiter.part(model.host, asyncio.get_running_loop())
+        adaptive_limit.part(model.host, asyncio.get_running_loop())
         await model.close()
         await other.close()
     assert len(server.answered) == 13
@@ -386,9 +386,9 @@ async def test_a_server_that_repeats_the_key_does_not_get_it_into_the_error(
         with pytest.raises(ModelError, match=r"HTTP 400: bad key \[key\]!$"):
             await model.generate(ASKED, SAMPLING)
         await model.close()
-    secrets = wire.address("http://me:p%40ss@host/v1").secrets
+    secrets = http.address("http://me:p%40ss@host/v1").secrets
     assert reason(b'{"error": "p@ss of me"}', secrets) == ("", "[key] of me")
-    alone = wire.address(f"http://{SECRET}@host/v1").secrets
+    alone = http.address(f"http://{SECRET}@host/v1").secrets
     assert reason(f'{{"error": "no {SECRET}"}}'.encode(), alone) == ("", "no [key]")
 
 
@@ -396,7 +396,7 @@ def test_no_secret_is_shown_where_an_address_is(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("http_proxy", f"http://me:{SECRET}@proxy:1")
     monkeypatch.setenv("TRUELINE_API_KEY", SECRET)
     for name in ("host", f"me:{SECRET}@host"):
-        shown = f"{wire.address(f'http://{name}/v1')!r}"
+        shown = f"{http.address(f'http://{name}/v1')!r}"
         assert shown == "Address('http://host/v1')"
     assert without_key(f"https://me:{SECRET}@{SECRET}@host/v1#org/m@2") == "https://host/v1#org/m@2"
 
@@ -412,7 +412,7 @@ def test_a_password_that_breaks_its_url_is_not_told(
         assert SECRET not in str(caught.value)
     monkeypatch.setenv("http_proxy", url)
     with pytest.raises(InputError, match="HTTP_PROXY is not of the form") as caught:
-        wire.address("http://outside.example/v1")
+        http.address("http://outside.example/v1")
     assert SECRET not in str(caught.value)
 
 
@@ -421,9 +421,9 @@ def test_a_key_of_several_lines_is_told_and_one_of_blanks_is_none(
 ) -> None:
     monkeypatch.setenv("TRUELINE_API_KEY", f"{SECRET}\nsecond")
     with pytest.raises(InputError, match="not one line of text"):
-        wire.address("http://host/v1")
+        http.address("http://host/v1")
     monkeypatch.setenv("TRUELINE_API_KEY", " \n")
-    assert wire.address("http://host/v1").authorization == ""
+    assert http.address("http://host/v1").authorization == ""
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64, "ü..b"])
@@ -449,8 +449,8 @@ async def test_the_openai_key_goes_to_openai_alone(monkeypatch: pytest.MonkeyPat
         await model.generate(ASKED, SAMPLING)
         await model.close()
     assert "Authorization" not in server.headers[0]
-    assert wire.address("https://api.openai.com/v1").authorization == f"Bearer {SECRET}"
-    assert wire.address("https://openai.com.example/v1").authorization == ""
+    assert http.address("https://api.openai.com/v1").authorization == f"Bearer {SECRET}"
+    assert http.address("https://openai.com.example/v1").authorization == ""
 
 
 async def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,7 +479,7 @@ async def test_a_redirect_to_nowhere_is_a_redirect(to: str, told: str) -> None:
 def test_identity_is_host_port_path_model_and_revision() -> None:
     one = Endpoint("https://me:pass@host:81/a/v1/", "org/m", revision="2")
     assert one.identity == "host:81/a/v1#org/m@2"
-    assert wire.address("https://me:pass@host").authorization.startswith("Basic ")
+    assert http.address("https://me:pass@host").authorization.startswith("Basic ")
     assert Endpoint("http://host:81/a/v1", "org/m").identity == "host:81/a/v1#org/m"
 
 
@@ -561,10 +561,10 @@ async def test_the_proxy_of_the_environment_is_used_and_its_password_is_not_told
         await model.close()
     assert heads[0].startswith(b"POST http://outside.example/v1/chat/completions")
     assert base64.b64encode(f"me:{SECRET}".encode()) in heads[0]
-    assert wire.address("http://inside.example/v1").proxy is None
+    assert http.address("http://inside.example/v1").proxy is None
     monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
     with pytest.raises(InputError, match="names a socks5 proxy"):
-        wire.address("http://outside.example/v1")
+        http.address("http://outside.example/v1")
 
 
 async def test_connections_are_kept_and_used_again() -> None:
@@ -639,7 +639,7 @@ async def test_likelihoods_are_unsupported() -> None:
 def test_one_endpoint_serves_one_event_loop_after_another() -> None:
     async def ask(model: Endpoint, server: Server) -> None:
         async with server:
-            model._to = wire.address(server.url)
+            model._to = http.address(server.url)
             try:
                 await model.generate(ASKED, SAMPLING)
             finally:

@@ -17,7 +17,7 @@ CLIENT = """
 import asyncio, sys
 from pathlib import Path
 from trueline.ledger.budget import Budget, BudgetSpent
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 from trueline.models.open import open_model
 from trueline.records.types import Message, Sampling
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from trueline.models.limiter import Limiter
+from trueline.models.endpoint.adaptive_limit import Limiter
 
 
 class _Jumping(selectors.DefaultSelector):  # type: ignore[misc,valid-type]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from trueline.ledger.ledger import open_ledger
+from trueline.files.errors import InputError
+from trueline.ledger.sqlite import open_ledger
 from trueline.ledger.summary import summary
 from trueline.models.contract import Fatal, Model, ModelError
 from trueline.models.open import open_model
-from trueline.records.errors import InputError
 from trueline.records.types import Message, Sampling
 
 torch = pytest.importorskip("torch")
@@ -257,7 +257,7 @@ async def test_an_error_between_batches_reaches_every_caller_and_the_engine_goes
     model = open_model(f"{tiny}:chat")
     whole = await together(model, GREEDY)
     with monkeypatch.context() as patched:
-        patched.setattr("trueline.models.engine.Engine._batches", lambda *_: 1 / 0)
+        patched.setattr("trueline.models.local.engine.Engine._batches", lambda *_: 1 / 0)
         calls = (model.generate(m, GREEDY) for m in ASKED)
         got = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), timeout=60)
     assert {type(error) for error in got} == {Fatal}

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from trueline.ledger.ledger import open_ledger
+from trueline.files.errors import InputError
+from trueline.ledger.sqlite import open_ledger
 from trueline.ledger.summary import summary
-from trueline.models import weights
 from trueline.models.contract import Completion, ModelError, Unsupported
 from trueline.models.ledgered import record
+from trueline.models.local import weights
 from trueline.models.open import located, open_model
 from trueline.models.scripted import Scripted, script
-from trueline.records.errors import InputError
 from trueline.records.types import Message, Sampling
 
 ASKED = [Message("user", "How is the weather?")]

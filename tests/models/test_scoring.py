@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from trueline.ledger.ledger import open_ledger
+from trueline.ledger.sqlite import open_ledger
 from trueline.ledger.summary import summary
 from trueline.models.contract import Model
+from trueline.models.local.weights import Weights
 from trueline.models.open import open_model
-from trueline.models.weights import Weights
 from trueline.records.types import Message, Sampling
 
 torch = pytest.importorskip("torch")
@@ -65,7 +65,7 @@ SHARING = {  # the architecture, its settings, and whether prompts are shared
 
 def batch(head: int) -> list[Any]:
     """Rows of five prompts that have `head` tokens in common, one the beginning of another."""
-    from trueline.models.decode import Row
+    from trueline.models.local.decode import Row
 
     drawn = torch.Generator().manual_seed(head)
 
@@ -98,16 +98,16 @@ def plainly(model: Any, row: Any) -> float:
 def test_shared_prompts_give_what_each_row_alone_gives(kind: str, head: int) -> None:
     from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-    from trueline.models import likelihoods
+    from trueline.models.local import loglikelihoods
 
     name, settings, shared = SHARING[kind]
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[name](**settings)).eval()
     rows = batch(head)
-    found = likelihoods.score(model, 0, rows)
+    found = loglikelihoods.score(model, 0, rows)
     for row, one in zip(rows, found, strict=True):
         assert one.total == pytest.approx(plainly(model, row), abs=1e-4)
-        (alone,) = likelihoods.score(model, 0, [row])
+        (alone,) = loglikelihoods.score(model, 0, [row])
         assert one.total == pytest.approx(alone.total, abs=1e-4)
         assert alone.read == len(row.ids) + len(row.tail) - 1
     read = sum(one.read for one in found)
@@ -194,7 +194,7 @@ async def test_batches_keep_to_their_bounds(tiny: Path, monkeypatch: pytest.Monk
     vocabulary = model._engine._model.config.vocab_size  # type: ignore[attr-defined]
     bounds = {"TOKENS": 200, "LOGITS": 40 * vocabulary}
     for name, most in bounds.items():
-        monkeypatch.setattr(f"trueline.models.engine.{name}", {"cpu": most, "cuda": most})
+        monkeypatch.setattr(f"trueline.models.local.engine.{name}", {"cpu": most, "cuda": most})
     with passes(model) as seen:
         held = await asyncio.gather(*(model.score(messages, TEXTS) for messages in asked))
     assert max(rows * width for rows, _, width, _ in seen) <= bounds["TOKENS"]
@@ -206,12 +206,12 @@ async def test_batches_keep_to_their_bounds(tiny: Path, monkeypatch: pytest.Monk
 
 
 async def test_out_of_memory_halves_the_batch(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trueline.models import likelihoods
+    from trueline.models.local import loglikelihoods
 
     model = open_model(f"{tiny}:chat")
     asked = [[Message("user", f"Tell me about {word}.")] for word in ("rain", "bread", "rivers")]
     free = await asyncio.gather(*(model.score(messages, TEXTS) for messages in asked))
-    score, sizes = likelihoods.score, []
+    score, sizes = loglikelihoods.score, []
 
     def narrow(loaded: Any, pad: int, rows: Any) -> Any:
         sizes.append(len(rows))
@@ -219,7 +219,7 @@ async def test_out_of_memory_halves_the_batch(tiny: Path, monkeypatch: pytest.Mo
             raise torch.OutOfMemoryError("narrow")
         return score(loaded, pad, rows)
 
-    monkeypatch.setattr(likelihoods, "score", narrow)
+    monkeypatch.setattr(loglikelihoods, "score", narrow)
     held = await asyncio.gather(*(model.score(messages, TEXTS) for messages in asked))
     assert max(sizes) > 3
     for some, all_ in zip(held, free, strict=True):
@@ -232,7 +232,7 @@ async def test_white_space_behind_a_plain_prompt_is_scored_with_the_continuation
 ) -> None:
     from transformers import AutoTokenizer
 
-    from trueline.models.local import Local
+    from trueline.models.local.model import Local
 
     tokenizer = AutoTokenizer.from_pretrained(tiny / "base")
     river = tokenizer("the river", add_special_tokens=False)["input_ids"]

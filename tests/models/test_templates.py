@@ -9,7 +9,7 @@ import pytest
 from tokenizers import AddedToken
 
 from trueline.models.contract import ModelError
-from trueline.models.templates import DEVELOPER, PLAIN, SYSTEM, Template
+from trueline.models.local.templates import DEVELOPER, PLAIN, SYSTEM, Template
 from trueline.records.types import Message, ToolCall
 
 ANY = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"

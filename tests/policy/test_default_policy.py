@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trueline.policy.load import load
+from trueline.policy.pku import CATEGORIES
 from trueline.records.ids import digest
-from trueline.records.pku import CATEGORIES
 
 policy = load()
 

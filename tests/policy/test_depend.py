@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from trueline.policy.depend import asked, contradictions, resolved
+from trueline.policy import pku
+from trueline.policy.depend import applies, contradictions, resolve_answer
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records import ids, pku
+from trueline.records import ids
 from trueline.records.types import By, Example, Message, Question, Response, with_labels
 
 policy = load()
@@ -163,29 +164,29 @@ def test_a_changed_answer_contradicts_nothing_that_one_of_its_values_allows() ->
 
 def test_asked() -> None:
     severity = policy["severity"]
-    assert asked(policy["safe"], {})
-    assert asked(severity, {"safe": False})
+    assert applies(policy["safe"], {})
+    assert applies(severity, {"safe": False})
     for answers in ({}, {"safe": True}, {"safe": None}, {"safe": 0}):
-        assert not asked(severity, answers)
+        assert not applies(severity, answers)
     dose = Question(
         id="dose", about="response", kind="number", ask="?", when={"harm_categories": "Drugs"}
     )
-    assert asked(dose, {"harm_categories": ("Violence", "Drugs")})
-    assert not asked(dose, {"harm_categories": ("Violence",)})
+    assert applies(dose, {"harm_categories": ("Violence", "Drugs")})
+    assert not applies(dose, {"harm_categories": ("Violence",)})
 
 
 def test_resolved() -> None:
     severity, categories = policy["severity"], policy["harm_categories"]
     safe = said(("safe", (0,), True))
-    assert resolved(safe, severity, (0,), ann) == 0
-    assert resolved(safe, categories, (0,), ann) == ()
-    assert resolved(safe, severity, (1,), ann) is None
-    assert resolved(safe, severity, (0,), bob) is None
+    assert resolve_answer(safe, severity, (0,), ann) == 0
+    assert resolve_answer(safe, categories, (0,), ann) == ()
+    assert resolve_answer(safe, severity, (1,), ann) is None
+    assert resolve_answer(safe, severity, (0,), bob) is None
     unsafe = said(("safe", (0,), False))
-    assert resolved(unsafe, severity, (0,), ann) is None
-    assert resolved(said(("severity", (0,), 3), of=unsafe), severity, (0,), ann) == 3
+    assert resolve_answer(unsafe, severity, (0,), ann) is None
+    assert resolve_answer(said(("severity", (0,), 3), of=unsafe), severity, (0,), ann) == 3
     failed = ids.label(made, policy["safe"], (0,), ann, unscored="time-out")
-    assert resolved(with_labels(made, failed), severity, (0,), ann) is None
+    assert resolve_answer(with_labels(made, failed), severity, (0,), ann) is None
 
 
 def test_what_follows_from_what_follows() -> None:
@@ -198,9 +199,9 @@ def test_what_follows_from_what_follows() -> None:
         otherwise=False,
     )
     safe = said(("safe", (0,), True))
-    assert resolved(safe, urgent, (0,), ann, policy) is False
-    assert resolved(safe, urgent, (0,), ann) is None
-    assert resolved(said(("severity", (0,), 3)), urgent, (0,), ann, policy) is None
+    assert resolve_answer(safe, urgent, (0,), ann, policy) is False
+    assert resolve_answer(safe, urgent, (0,), ann) is None
+    assert resolve_answer(said(("severity", (0,), 3)), urgent, (0,), ann, policy) is None
 
 
 def test_a_condition_on_the_prompt() -> None:
@@ -214,5 +215,5 @@ def test_a_condition_on_the_prompt() -> None:
     )
     trusted = said(("instruction_trusted", (), True))
     own = Policy({**policy, "fooled": fooled})
-    assert resolved(trusted, fooled, (2,), ann, own) is False
+    assert resolve_answer(trusted, fooled, (2,), ann, own) is False
     assert contradictions(said((fooled, (2,), True), of=trusted), own)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from trueline.build.convert import Conversion, convert
-from trueline.flow.run import CONTRADICTS, run
-from trueline.flow.stream import Item, Stage
-from trueline.policy.depend import resolved
+from trueline.policy.depend import resolve_answer
 from trueline.policy.load import load
-from trueline.records import folder, ids, jsonl
+from trueline.recipes.convert import Conversion, convert
+from trueline.records import ids
+from trueline.records.store import dataset, jsonl
 from trueline.records.types import By, Example, Message, Question, Response, Source, with_labels
+from trueline.runs.run import CONTRADICTS, run
+from trueline.runs.stream import Item, Stage
 
 policy = load()
 
@@ -53,8 +54,8 @@ async def test_no_run_writes_what_a_stage_has_said_against_the_policy(tmp_path: 
     )
     assert (record.rows, record.rejects) == (2, 2)
     assert record.stages[-1].rejected == {CONTRADICTS: 2}
-    assert list(folder.read(tmp_path / "out")) == GOOD
-    found = list(folder.rejects(tmp_path / "out"))
+    assert list(dataset.read(tmp_path / "out")) == GOOD
+    found = list(dataset.rejects(tmp_path / "out"))
     assert rejected(found) == EXPECTED
     assert [r.example for r in found] == BAD
     assert found[0].reason == (
@@ -72,9 +73,9 @@ def test_nor_does_a_conversion_to_a_folder_or_a_file(tmp_path: Path, name: str) 
     outcome = convert(Conversion(source=tmp_path / "in.jsonl", out=out), quiet=True)
     assert (outcome.examples, outcome.rejects) == (2, {CONTRADICTS: 2})
     beside = out.with_name(f"{name}.rejects.jsonl")
-    found = folder.rejects(out) if out.is_dir() else jsonl.rejects(beside)
+    found = dataset.rejects(out) if out.is_dir() else jsonl.rejects(beside)
     assert rejected(list(found)) == EXPECTED
-    written = folder.read(out) if out.is_dir() else jsonl.read(out)
+    written = dataset.read(out) if out.is_dir() else jsonl.read(out)
     assert list(written) == GOOD
 
 
@@ -88,11 +89,11 @@ def test_a_table_may_repeat_what_follows(tmp_path: Path) -> None:
         asked = Conversion(source=table, out=tmp_path / name, reads="columns", mapping=mapping)
         outcome = convert(asked, quiet=True)
         assert (outcome.examples, outcome.rejects) == (2, {CONTRADICTS: 2})
-    first, second = folder.read(tmp_path / "out")
+    first, second = dataset.read(tmp_path / "out")
     assert [(x.question, x.value) for x in first.labels] == [("safe", True)]
     assert [(x.question, x.value) for x in second.labels] == [("safe", False), ("severity", 2)]
-    assert resolved(first, policy["severity"], (0,), By("imported", "ann")) == 0
-    assert [r.row for r in folder.rejects(tmp_path / "out")] == [3, 4]
+    assert resolve_answer(first, policy["severity"], (0,), By("imported", "ann")) == 0
+    assert [r.row for r in dataset.rejects(tmp_path / "out")] == [3, 4]
 
 
 def test_data_that_was_labelled_by_another_policy_names_it(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ async def test_what_has_no_labels_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The policy is not even read."""
-    monkeypatch.setattr("trueline.flow.run.load", lambda: pytest.fail("read"))
+    monkeypatch.setattr("trueline.runs.run.load", lambda: pytest.fail("read"))
     given = [ids.example([Message("user", f"{n}")]) for n in range(3)]
     record = await run(given, [], tmp_path / "out", command="c", identity="i", config={})
     assert record.rows == 3

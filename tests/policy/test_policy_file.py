@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from trueline.policy.draft import Draft
-from trueline.policy.load import OWN, examined, load, made
+from trueline.files.errors import InputError
+from trueline.policy.load import OWN, build_policy, examine_policy, load
+from trueline.policy.source import PolicySource
 from trueline.policy.types import Policy
-from trueline.records.errors import InputError
 from trueline.records.ids import digest
 
 KIND = {
@@ -233,7 +233,7 @@ WRONG = {
 @pytest.mark.parametrize(("text", "problem"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
     path = file(tmp_path, text)
-    _, wrong = examined(path)
+    _, wrong = examine_policy(path)
     assert any(problem in one for one in wrong), wrong
     with pytest.raises(InputError) as error:
         load(path)
@@ -249,7 +249,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         "[category.G]\nnearest = 3",
         '[[never]]\nquestion = "b"\nanswers = ["x"]\nbecause = ""',
     )
-    _, wrong = examined(file(tmp_path, text))
+    _, wrong = examine_policy(file(tmp_path, text))
     told = "\n".join(wrong)
     for part in (
         "'a', colour", "'b', options", "'b', when: the question 'nobody'", "'b', otherwise",
@@ -262,11 +262,11 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 def test_a_syntax_error_has_its_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"mine.toml: .*line 3"):
-        examined(file(tmp_path, 'extends = "none"\nquestion = [[\n= 3'))
+        examine_policy(file(tmp_path, 'extends = "none"\nquestion = [[\n= 3'))
     with pytest.raises(InputError, match="cannot be read"):
-        examined(tmp_path / "absent.toml")
+        examine_policy(tmp_path / "absent.toml")
     with pytest.raises(InputError, match="it is a device"):  # some never end
-        examined(Path("/dev/null"))
+        examine_policy(Path("/dev/null"))
 
 
 def damaged(policy: Any, dice: random.Random) -> None:
@@ -295,7 +295,7 @@ def test_damage_ends_in_problems_and_never_in_a_traceback(tmp_path: Path) -> Non
     for seed in range(150):
         dice, raw = random.Random(seed), copy.deepcopy(whole) | {"extends": "none"}
         damaged(raw, dice)
-        policy, wrong = made(Draft(raw, None))
+        policy, wrong = build_policy(PolicySource(raw, None))
         found += bool(wrong)
         assert all(problem.strip() for problem in wrong) and isinstance(policy, Policy)
     assert found > 75

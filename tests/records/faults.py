@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from trueline.records.atomic import Fresh, explained
+from trueline.files.atomic import Fresh, explained
 
 
 class _File:

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from trueline.cli import app
-from trueline.records import folder, ids, jsonl, parquet
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.records import ids
+from trueline.records.store import dataset, jsonl, parquet
 from trueline.records.types import Message
 
 one, two = (ids.example([Message("user", text)]) for text in ("one", "two"))
@@ -75,11 +76,11 @@ def versioned(number: int, file: str) -> Callable[[Path], object]:
     """A data set whose manifest, or shard alone, is of another schema version."""
 
     def make(path: Path) -> None:
-        writer = folder.Writer(path)
+        writer = dataset.Writer(path)
         writer.add(one)
         writer.close(complete=True)
         if file == "manifest":
-            place = path / folder.MANIFEST
+            place = path / dataset.MANIFEST
             old = b'"trueline": 1'
             assert old in place.read_bytes()
             place.write_bytes(place.read_bytes().replace(old, b'"trueline": %d' % number))
@@ -87,11 +88,11 @@ def versioned(number: int, file: str) -> Callable[[Path], object]:
         shard = path / "data-00000.parquet"
         newer = pq.read_table(shard).replace_schema_metadata({"trueline": str(number)})
         pq.write_table(newer, shard)
-        found = folder.manifest(path).shards[0]
-        listed = (path / folder.MANIFEST).read_text()
-        listed = listed.replace(found.hash, folder._hash(shard))
+        found = dataset.manifest(path).shards[0]
+        listed = (path / dataset.MANIFEST).read_text()
+        listed = listed.replace(found.hash, dataset._hash(shard))
         listed = listed.replace(f'"bytes": {found.bytes}', f'"bytes": {shard.stat().st_size}')
-        (path / folder.MANIFEST).write_text(listed)
+        (path / dataset.MANIFEST).write_text(listed)
 
     return make
 
@@ -99,7 +100,7 @@ def versioned(number: int, file: str) -> Callable[[Path], object]:
 def manifest(raw: bytes) -> Callable[[Path], object]:
     def make(path: Path) -> None:
         path.mkdir()
-        (path / folder.MANIFEST).write_bytes(raw)
+        (path / dataset.MANIFEST).write_bytes(raw)
 
     return make
 
@@ -208,8 +209,8 @@ def test_refused(
         assert re.search(message, told), told
         assert not [*tmp_path.glob("out.*"), *tmp_path.glob(".out.*")]
         if (tmp_path / "set").exists():  # what was sound before the damage is there, as unfinished
-            assert folder.manifest(tmp_path / "set").state == "partial"
-            folder.verify(tmp_path / "set")
+            assert dataset.manifest(tmp_path / "set").state == "partial"
+            dataset.verify(tmp_path / "set")
 
 
 DEEP = b"[" * 200_000 + b"]" * 200_000
@@ -262,15 +263,15 @@ def test_every_row_is_kept_or_told(
     assert trueline("convert", source, out, *options) == (1 if turned else 0)
     said = capfd.readouterr()
     assert tame(said.out + said.err)
-    assert folder.manifest(out).rows == kept
-    found = list(folder.rejects(out))
+    assert dataset.manifest(out).rows == kept
+    found = list(dataset.rejects(out))
     assert [reject.row for reject in found] == [row for row, _ in turned]
     for reject, (_, reason) in zip(found, turned, strict=True):
         assert reject.reason.startswith(reason), reject.reason
         assert reject.file is not None
         assert Path(reject.file) == source
     assert trueline("convert", source, tmp_path / "x.jsonl", *options) == (1 if turned else 0)
-    assert list(jsonl.read(tmp_path / "x.jsonl")) == list(folder.read(out))
+    assert list(jsonl.read(tmp_path / "x.jsonl")) == list(dataset.read(out))
     assert trueline("show", out, "--reveal") == 0
     assert tame(capfd.readouterr().out)
 
@@ -278,7 +279,7 @@ def test_every_row_is_kept_or_told(
 def test_equal_rows_are_numbered(tmp_path: Path) -> None:
     source = made(tmp_path / "x.csv", b"q\nx\nx\nx\n")
     assert trueline("convert", source, tmp_path / "set", *COLUMNS) == 0
-    names = [example.id for example in folder.read(tmp_path / "set")]
+    names = [example.id for example in dataset.read(tmp_path / "set")]
     assert names == [names[0], f"{names[0]}-1", f"{names[0]}-2"]
 
 
@@ -405,8 +406,8 @@ def test_a_row_of_100_mb_is_refused_within_bounded_memory(tmp_path: Path, suffix
     )
     assert done.returncode == 1, done.stderr
     assert int(done.stdout) < 10**9
-    assert folder.manifest(out).rows >= 1
-    first = next(folder.rejects(out))
+    assert dataset.manifest(out).rows >= 1
+    first = next(dataset.rejects(out))
     assert first.row in (2, 3)
     assert any(word in first.reason for word in ("over-long", "is a quote left open"))
     assert len(json.dumps(first.raw)) < 10**6

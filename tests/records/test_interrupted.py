@@ -15,7 +15,7 @@ import pytest
 from tests.records import faults
 from tests.records.test_hostile import tame, trueline
 
-from trueline.records import folder
+from trueline.records.store import dataset
 
 ROWS = "".join(f"question {i},{'answer ' * (i % 7)}\n" for i in range(10))
 
@@ -23,7 +23,7 @@ ROWS = "".join(f"question {i},{'answer ' * (i % 7)}\n" for i in range(10))
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table of sound and blank rows, to be written in shards of four."""
-    monkeypatch.setattr(folder, "Writer", partial(folder.Writer, shard_rows=4))
+    monkeypatch.setattr(dataset, "Writer", partial(dataset.Writer, shard_rows=4))
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a busy disk would take minutes
     path = tmp_path / "rows.csv"
     path.write_text(f"q,a\n{ROWS}")
@@ -42,19 +42,19 @@ def content(out: Path) -> dict[str, bytes]:
 
 def sound(out: Path) -> None:
     """What the manifest lists is whole and can be read, whatever else lies there."""
-    if (out / folder.MANIFEST).exists():
-        folder.verify(out)
-        found = folder.manifest(out)
-        assert found.rows == sum(1 for _ in folder.read(out))
-        assert found.rejected == sum(1 for _ in folder.rejects(out))
+    if (out / dataset.MANIFEST).exists():
+        dataset.verify(out)
+        found = dataset.manifest(out)
+        assert found.rows == sum(1 for _ in dataset.read(out))
+        assert found.rejected == sum(1 for _ in dataset.rejects(out))
 
 
 def ends_like(source: Path, out: Path, whole: Path) -> None:
     """The data set is sound, and complete once the same command has run again; it may be complete
     already, where nothing failed but the last sync."""
     sound(out)
-    listed = out / folder.MANIFEST
-    if not (listed.exists() and folder.manifest(out).state == "complete"):
+    listed = out / dataset.MANIFEST
+    if not (listed.exists() and dataset.manifest(out).state == "complete"):
         assert convert(source, out) == 0
     assert content(out) == content(whole)
 
@@ -111,9 +111,9 @@ from functools import partial
 from pathlib import Path
 from tests.records import faults
 from tests.records.test_interrupted import convert, ends_like
-from trueline.records import folder
+from trueline.records.store import dataset
 
-folder.Writer = partial(folder.Writer, shard_rows=4)
+dataset.Writer = partial(dataset.Writer, shard_rows=4)
 os.fsync = lambda descriptor: None
 sys.stdout = sys.stderr = open(os.devnull, "w")
 source, place = Path(sys.argv[1]), Path(sys.argv[2])

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from trueline.records import ids, jsonl, lines
-from trueline.records.errors import InputError
+from trueline.files import lines
+from trueline.files.errors import InputError
+from trueline.records import ids
+from trueline.records.store import jsonl
 from trueline.records.types import Example, Message, Reject
 
 one = ids.example([Message("user", "one")])

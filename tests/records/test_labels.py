@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trueline.records import folder, ids, labels
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.records import ids
+from trueline.records.store import dataset, labels
 from trueline.records.types import By, Example, Message, Question, Response, with_labels
 
 SAFE = Question("safe", "response", "yes-no", "Is it safe?")
@@ -20,7 +21,7 @@ def made(number: int) -> Example:
 
 
 def written(path: Path, *stubs: Example) -> Path:
-    writer = folder.Writer(path)
+    writer = dataset.Writer(path)
     for stub in stubs:
         assert writer.add(stub) is None
     writer.close(complete=True)

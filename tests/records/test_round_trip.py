@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.records.strategies import examples, texts
 
-from trueline.records import folder, ids, jsonl, parquet
+from trueline.records import ids
+from trueline.records.store import dataset, jsonl, parquet
 from trueline.records.types import (
     By,
     Candidate,
@@ -60,12 +61,12 @@ def test_jsonl(tmp_path: Path, some: list[Example], name: str) -> None:
 @several
 @given(st.lists(examples(), max_size=5))
 def test_folder(tmp_path: Path, some: list[Example]) -> None:
-    writer = folder.Writer(tmp_path / "set", shard_rows=2)
+    writer = dataset.Writer(tmp_path / "set", shard_rows=2)
     for example in some:
         assert writer.add(example) is None
     writer.close(complete=True)
-    same(list(folder.read(tmp_path / "set")), some)
-    folder.verify(tmp_path / "set")
+    same(list(dataset.read(tmp_path / "set")), some)
+    dataset.verify(tmp_path / "set")
 
 
 def test_row_groups_are_read_in_order(tmp_path: Path) -> None:
@@ -97,12 +98,12 @@ def test_what_no_store_can_hold_is_turned_away_and_the_rest_comes_back(
     wild = with_labels(example, msgspec.structs.replace(label, note=text))
     fits = math.isfinite(number) if isinstance(number, float) else -(2**63) <= number < 2**63
     surrogate = any("\ud800" <= c <= "\udfff" for c in text)
-    writer = folder.Writer(tmp_path / "set")
+    writer = dataset.Writer(tmp_path / "set")
     assert (writer.add(wild) is None) == (fits and not surrogate)
     writer.close(complete=True)
-    kept = list(folder.read(tmp_path / "set"))
+    kept = list(dataset.read(tmp_path / "set"))
     same(kept, [wild] if fits and not surrogate else [])
-    assert len(kept) + len(list(folder.rejects(tmp_path / "set"))) == 1
+    assert len(kept) + len(list(dataset.rejects(tmp_path / "set"))) == 1
     if kept:
         jsonl.write(tmp_path / "x.jsonl", kept)
         same(list(jsonl.read(tmp_path / "x.jsonl")), kept)

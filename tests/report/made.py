@@ -7,15 +7,16 @@ from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
-from tests.labellers.rated import C
+from tests.agreement.rated import C
 
 from trueline.evaluate import results
-from trueline.evaluate.headline import disagree
-from trueline.evaluate.items import TAG
+from trueline.evaluate.benchmarks.items import TAG
+from trueline.evaluate.compare.headline import disagree
 from trueline.evaluate.results import Comparison, Difference, Measured, Metric, Ran, Results
 from trueline.ledger.summary import Spend
 from trueline.policy.load import load
-from trueline.records import folder, ids
+from trueline.records import ids
+from trueline.records.store import dataset
 from trueline.records.types import By, Example, Message, Response, with_labels, with_responses
 from trueline.statistics.coverage import FLOOR, extremes
 from trueline.statistics.multiple import benjamini_hochberg
@@ -139,7 +140,7 @@ def evaluated(
 ) -> tuple[Results, Scores]:
     """A model's results in a folder, and the scores that they are of.  `shift` is how far it is
     from base (0) to A (1)."""
-    draw, writer, scores = Random(out.name), folder.Writer(out), Scores()
+    draw, writer, scores = Random(out.name), dataset.Writer(out), Scores()
     measured, ran = [], []
     for kind in kinds:
         if kind.name in (left_out or {}):

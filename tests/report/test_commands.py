@@ -11,11 +11,11 @@ import typer
 from tests.report.made import SUITE, evaluated, trained
 from typer.testing import CliRunner
 
-from trueline.build.setup import settings
 from trueline.cli.options import command
 from trueline.evaluate.options import Options
-from trueline.report import account
 from trueline.report.pairs import Party
+from trueline.report.sections import account
+from trueline.runs.context import settings
 from trueline.train import card
 from trueline.train.methods import methods
 

@@ -13,10 +13,11 @@ from tests.report.made import trained
 from tests.report.parsed import Page
 
 from trueline.evaluate.results import Comparison, Difference
-from trueline.report import curves, forest, page
-from trueline.report.axis import axis
+from trueline.report import page
 from trueline.report.pairs import letters, pairs
-from trueline.report.plane import plane
+from trueline.report.svg import curves, forest
+from trueline.report.svg.axis import axis
+from trueline.report.svg.plane import plane
 from trueline.statistics.intervals import Interval
 from trueline.train import card
 

@@ -9,10 +9,10 @@ import pytest
 from tests.report.made import SUITE, evaluated, world
 from tests.report.parsed import Page
 
-from trueline.records import folder
+from trueline.records.store import dataset
 from trueline.report import page
-from trueline.report.examples import Choice, choose, examples
 from trueline.report.pairs import pairs
+from trueline.report.sections.examples import Choice, choose, examples
 
 
 def choices(*changes: float) -> list[Choice]:
@@ -33,7 +33,9 @@ def test_scores_and_answers_are_those_of_the_folders(tmp_path: Path) -> None:
     [one] = world(tmp_path, treated=1, kinds=SUITE[:2], count=30)
     found = examples(pairs([one]))
     assert found.unread == [] and list(found.benchmarks) == [kind.name for kind in SUITE[:2]]
-    sides = [{e.id: e for e in folder.read(Path(p))} for p in (one.base_folder, one.treated_folder)]
+    sides = [
+        {e.id: e for e in dataset.read(Path(p))} for p in (one.base_folder, one.treated_folder)
+    ]
     for shown in (s for some in found.benchmarks.values() for s in some):
         for side, score, response in zip(
             sides,
@@ -63,7 +65,7 @@ def test_every_benchmark_gets_its_first_before_any_its_second(
     tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = world(tmp_path, treated=2, kinds=SUITE[:3], count=20)
-    monkeypatch.setattr("trueline.report.examples.MOST", most)
+    monkeypatch.setattr("trueline.report.sections.examples.MOST", most)
     some = examples(pairs(found))
     counts = [len(shown) for shown in some.benchmarks.values()]
     assert sum(counts) == most and some.more > 0

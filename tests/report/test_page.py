@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.labellers.test_cards import data, measured
+from tests.agreement.test_cards import data, measured
 from tests.report.made import JUDGE, SUITE, world
 from tests.report.parsed import Page
 
+from trueline.agreement.cards import UNKNOWN, lookup, told
 from trueline.evaluate.results import Comparison, Difference
-from trueline.labellers.cards import UNKNOWN, lookup, told
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 from trueline.report import page
 from trueline.statistics.intervals import Interval
 

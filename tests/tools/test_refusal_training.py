@@ -23,9 +23,9 @@ from tools.refusal.train import (
     train,
 )
 
-from trueline.labellers import refusal
-from trueline.labellers import refusal_text as rt
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.labellers.refusal import refusal
+from trueline.labellers.refusal import text as rt
 
 
 def test_equal_seeds_give_equal_weights_that_have_learnt() -> None:
@@ -53,7 +53,11 @@ def test_equal_seeds_give_equal_weights_that_have_learnt() -> None:
 def test_the_shipped_weights_read_what_was_written_by_hand_as_their_card_says() -> None:
     counts = evaluate.confusion(partial(evaluate.answer, refusal.shipped()[0]), evaluate.by_hand())
     comply, part, refuse = np.diag(counts)
-    told = resources.files("trueline").joinpath("labellers/REFUSAL.md").read_text(encoding="utf-8")
+    told = (
+        resources.files("trueline")
+        .joinpath("labellers/refusal/CARD.md")
+        .read_text(encoding="utf-8")
+    )
     of, right = ", ".join(map(str, counts.sum(axis=1)[:2])), f"{comply}, {part} and {refuse}"
     all_of_them = f"{counts.trace()} of {counts.sum()} by hand ({of} and {counts[2].sum()} of "
     assert all_of_them + f"comply, partial, refuse: {right} right)" in told

@@ -1,7 +1,7 @@
 from trueline.records import ids
 from trueline.records.preference import preference_label
 from trueline.records.types import By, Example, Message, Response, with_labels
-from trueline.train.export import preference, reverse, sft
+from trueline.train.data.turns import preference, reverse, sft
 
 BY = By("derived", "test")
 

@@ -6,7 +6,7 @@ from tests.train.tiny import tiny_model
 from transformers import AutoModelForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
-from trueline.train.head import plain_head
+from trueline.train.trl.cpu_head import plain_head
 
 OUTPUTS = ("log_probs", "entropy", "mean_logits", "is_top1")
 

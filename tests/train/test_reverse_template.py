@@ -1,7 +1,7 @@
 from tests.train.tiny import tiny_tokenizer
 
-from trueline.models.weights import nano
-from trueline.train.templates import reverse_template
+from trueline.models.local.weights import nano
+from trueline.train.data.templates import reverse_template
 
 PUBLISHED = """\
 Below is a response to a certain instruction. Write the instruction that the response is trying to complete.

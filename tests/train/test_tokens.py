@@ -1,11 +1,11 @@
 import pytest
 from tests.train.tiny import CHATML, tiny_tokenizer
 
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 from trueline.records.types import Message, ToolCall
-from trueline.train.export import Preference
-from trueline.train.preview import preview
-from trueline.train.tokens import Encoder, Row, Unfit, cut
+from trueline.train.data.preview import preview
+from trueline.train.data.tokens import Encoder, Row, Unfit, cut
+from trueline.train.data.turns import Preference
 
 USER = (Message("system", "be kind"), Message("user", "is the tea warm?"))
 ANSWER = (Message("assistant", "the tea is warm"),)

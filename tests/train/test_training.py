@@ -18,14 +18,15 @@ from safetensors.torch import load_file
 from tests.train.tiny import CHATML, tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from trueline.files.errors import InputError
 from trueline.models.open import open_model
-from trueline.records import ids, jsonl
-from trueline.records.errors import InputError
+from trueline.records import ids
 from trueline.records.preference import preference_label
+from trueline.records.store import jsonl
 from trueline.records.types import By, Example, Message, Response, Sampling, with_labels
-from trueline.train import card, session
+from trueline.train import card, run
 from trueline.train.methods import preference, reverse, sft
-from trueline.train.trainer import Order, Progress
+from trueline.train.trl.trainers import Order, Progress
 
 WORDS = ["tea", "cat", "rain", "bread", "moon", "boat", "lamp", "song", "leaf", "coin"]
 
@@ -264,11 +265,11 @@ def test_a_training_that_diverges_makes_no_model(tiny: Path, tmp_path: Path) -> 
 
 def test_a_checkpoint_torn_in_its_last_file_is_passed_over(tmp_path: Path) -> None:
     for step, state in ((4, "{}"), (12, '{"loss": NaN}'), (16, '{"epoch": 1.')):
-        folder = tmp_path / session.CHECKPOINTS / f"checkpoint-{step}"
+        folder = tmp_path / run.CHECKPOINTS / f"checkpoint-{step}"
         folder.mkdir(parents=True)
         (folder / "trainer_state.json").write_text(state)
-    (tmp_path / session.CHECKPOINTS / "checkpoint-20").mkdir()
-    found = session._checkpoint(tmp_path)
+    (tmp_path / run.CHECKPOINTS / "checkpoint-20").mkdir()
+    found = run._checkpoint(tmp_path)
     assert found is not None and found.name == "checkpoint-12"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trueline.train.templates import REVERSE
+from trueline.train.data.templates import REVERSE
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.refusal.draw import WORDS, sentence, table, topics
-from trueline.labellers.refusal_text import clean
+from trueline.labellers.refusal.text import clean
 
 
 @dataclass(frozen=True)

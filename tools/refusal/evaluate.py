@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.refusal import real
-from trueline.labellers.refusal import ANSWERS, Weights, probabilities
+from trueline.labellers.refusal.refusal import ANSWERS, Weights, probabilities
 from trueline.statistics.agreement import krippendorff
 
 Row = tuple[str, str, str]

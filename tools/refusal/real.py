@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tools.refusal.passages import shared
-from trueline.labellers.refusal import ANSWERS
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.labellers.refusal.refusal import ANSWERS
 
 LABELS = Path(__file__).with_name("labels.csv")
 WHOLE = Path(__file__).with_name("whole")

@@ -30,10 +30,10 @@ from tools.refusal import real
 from tools.refusal.documents import Document, Maker
 from tools.refusal.evaluate import Row, alpha, answer, by_hand, confusion, sets
 from tools.refusal.passages import passages
-from trueline.labellers import refusal_text as rt
-from trueline.labellers.refusal import ANSWERS, Weights, acts_of, read, save, summarised
+from trueline.labellers.refusal import text as rt
+from trueline.labellers.refusal.refusal import ANSWERS, Weights, acts_of, read, save, summarised
 
-SHIPPED = Path("src/trueline/labellers/refusal.npz")
+SHIPPED = Path("src/trueline/labellers/refusal/model.npz")
 HIDDEN, PARTS, NETS, MEANS = 16, 4, 5, 3
 # How much an answer of each value counts: most comply, and few comply in part.
 PRIOR = (1.2, 0.8, 1.0)

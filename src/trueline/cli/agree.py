@@ -12,8 +12,8 @@ from trueline.cli.ending import show_json
 from trueline.cli.show import safe
 
 if TYPE_CHECKING:
-    from trueline.labellers.agree import Outcome
-    from trueline.labellers.agreement import Agreement, Confusion, Covered, OnQuestion
+    from trueline.agreement.agree import Outcome
+    from trueline.agreement.agreement import Agreement, Confusion, Covered, OnQuestion
 
 WIDEST = 10
 """Values of a question whose table is printed; of more, the commonest differences are."""
@@ -55,8 +55,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
 ) -> None:
     """Say how far labellers agree, question by question; α has a 95 % interval."""
-    from trueline.labellers.agree import Options, agree
-    from trueline.records.errors import InputError
+    from trueline.agreement.agree import Options, agree
+    from trueline.files.errors import InputError
 
     if reference and (between or other):
         raise InputError("--reference compares all others with it: leave out --between and --and")
@@ -176,8 +176,8 @@ def _figures(one: Agreement) -> str:
 
 
 def _alpha(estimate: object) -> str:
-    from trueline.labellers.agreement import Estimate
-    from trueline.labellers.cards import told as figure
+    from trueline.agreement.agreement import Estimate
+    from trueline.agreement.cards import told as figure
 
     return figure(estimate) if isinstance(estimate, Estimate) else "undefined"
 

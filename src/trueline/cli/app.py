@@ -24,9 +24,9 @@ from trueline.cli import (
     train,
 )
 from trueline.cli.show import safe
+from trueline.files.errors import InputError
+from trueline.files.text import check_path_encodable
 from trueline.models.contract import ModelError, Unsupported
-from trueline.records.border import named
-from trueline.records.errors import InputError
 
 app = typer.Typer(
     name="trueline",
@@ -69,7 +69,7 @@ def run() -> None:
     """The command line with its exit codes: 0 done, 1 fell short, 2 wrong use or input."""
     try:
         for argument in sys.argv:
-            named(Path(argument))  # names and settings end up in records and hashes
+            check_path_encodable(Path(argument))  # names and settings end up in records and hashes
         try:
             app()
         finally:

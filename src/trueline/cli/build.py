@@ -8,10 +8,10 @@ from typing import Any
 
 import typer
 
-from trueline.build.recipes import recipes
 from trueline.cli.ending import fell_short, report
 from trueline.cli.options import command
-from trueline.flow.run import RunRecord
+from trueline.recipes.kinds import recipes
+from trueline.runs.run import RunRecord
 
 app = typer.Typer(help="Make Examples by a recipe.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -30,8 +30,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="The comparisons as JSON.")] = False,
 ) -> None:
     """Compare models on the same items: paired differences, with intervals, over all benchmarks."""
-    from trueline.evaluate.compare import compare, read
-    from trueline.evaluate.headline import sound
+    from trueline.evaluate.compare.compare import compare, read
+    from trueline.evaluate.compare.headline import sound
 
     first = read(base)
     found = [compare(first, one, level) for one in treated]

@@ -10,17 +10,17 @@ from typing import Annotated
 import msgspec
 import typer
 
-from trueline.build.convert import Conversion, Outcome, convert
 from trueline.cli.given import limit, mapping
 from trueline.cli.show import safe
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
+from trueline.recipes.convert import Conversion, Outcome, convert
 
 
 def listed(asked: bool) -> None:
     """Print every format with what it is, and end there."""
     if not asked:
         return
-    from trueline.records import formats
+    from trueline import formats
 
     for name, format in sorted(formats.every().items()):
         print(f"{name:<18} {format.about}")
@@ -117,7 +117,7 @@ def command(
 
 def _licence(asked: Conversion) -> str | None:
     """What is known of the licence of data in this format, where the user named none."""
-    from trueline.records import formats
+    from trueline import formats
 
     format = formats.every().get(asked.reads or "")
     if format is None or format.licence is None or asked.license is not None:

@@ -15,14 +15,14 @@ from trueline.evaluate.options import Options
 
 if TYPE_CHECKING:
     from trueline.evaluate.results import Measured, Results
-    from trueline.evaluate.runner import Outcome
+    from trueline.evaluate.run import Outcome
 
 
 def run(options: Any) -> None:
     if options.list:
         listing(options.benchmarks, options.json)
         return
-    from trueline.evaluate.runner import evaluate
+    from trueline.evaluate.run import evaluate
 
     outcome = evaluate(options)
     if outcome is None:  # a dry run has said what it has to say
@@ -34,7 +34,7 @@ def run(options: Any) -> None:
 
 def listing(names: str, as_json: bool) -> None:
     """The benchmarks of these names, with what each measures and where its items are."""
-    from trueline.evaluate.benchmark import chosen, described
+    from trueline.evaluate.benchmarks.benchmark import chosen, described
     from trueline.evaluate.options import LOCAL
     from trueline.policy.load import load
 
@@ -102,8 +102,8 @@ def _lines(one: Measured) -> Iterator[str]:
 
 def _cards(found: Results) -> Iterator[str]:
     """How far each instrument agrees with people, where that was measured."""
-    from trueline.evaluate.checks import checks
-    from trueline.labellers.cards import lines, lookup
+    from trueline.agreement.cards import lines, lookup
+    from trueline.labellers.checks import checks
 
     code = {*checks(), "grader"}  # right by their tests, not by agreement
     asked: dict[tuple[str, str | None], list[str]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 
 
 def mapping(given: list[str]) -> dict[str, list[str]]:

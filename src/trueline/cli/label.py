@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from trueline.build.label import Options, label
 from trueline.cli.ending import fell_short, report
 from trueline.cli.options import command as made
-from trueline.labellers.open import FORMS
+from trueline.labellers.label import Options, label
+from trueline.labellers.registry import FORMS
 
 if TYPE_CHECKING:
-    from trueline.build.label import Answers, Outcome
+    from trueline.labellers.label import Answers, Outcome
 
 
 def run(options: Any) -> None:
@@ -57,7 +57,7 @@ def _lines(answers: Answers) -> list[str]:
 
 def _card(outcome: Outcome) -> list[str]:
     """How far this instrument agrees with people, where that was measured."""
-    from trueline.labellers.cards import lines, lookup
+    from trueline.agreement.cards import lines, lookup
 
     return lines(lookup(outcome.instrument), [answers.question for answers in outcome.answers])
 

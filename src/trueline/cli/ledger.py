@@ -12,7 +12,7 @@ import typer
 
 from trueline.cli.ending import show_json
 from trueline.cli.show import safe
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 
 if TYPE_CHECKING:
     from trueline.ledger.prune import Pruned
@@ -83,8 +83,8 @@ def prune(
     goes too where all of it meets the conditions; a run that is continued then counts from
     nought.
     """
-    from trueline.flow.wait import wait
     from trueline.ledger import prune
+    from trueline.runs.sync import wait
 
     before = None if older_than is None else time.time() - age(older_than)
     choice = prune.Choice(run=run, model=model, before=before)

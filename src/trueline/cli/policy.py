@@ -12,7 +12,7 @@ import typer
 
 from trueline.cli.ending import show_json
 from trueline.cli.show import safe
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 
 if TYPE_CHECKING:
     from trueline.policy.types import Category, Crosswalk, Policy
@@ -29,9 +29,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Say all that is wrong in a policy file, and where; exit 1 where anything is."""
-    from trueline.policy.load import examined
+    from trueline.policy.load import examine_policy
 
-    policy, wrong = examined(file)
+    policy, wrong = examine_policy(file)
     if as_json:
         show_json({"file": str(file), "questions": list(policy), "problems": wrong})
     elif wrong:
@@ -108,7 +108,7 @@ def _part(policy: Policy, name: str) -> Question | Category | Crosswalk:
 
 
 def _question(question: Question) -> Iterator[str]:
-    from trueline.policy.answers import PREFERENCES, told
+    from trueline.policy.answers import PREFERENCES, format_value
 
     yield f"{question.id} ({question.kind}, about the {question.about})"
     yield from _wrapped(question.ask)
@@ -121,23 +121,23 @@ def _question(question: Question) -> Iterator[str]:
         meaning = question.anchors.get(choice)
         yield from _wrapped(f"{choice}: {meaning}" if meaning else choice, "  - ")
     if question.when:
-        conditions = " and ".join(f"{id} is {told(v)}" for id, v in question.when.items())
+        conditions = " and ".join(f"{id} is {format_value(v)}" for id, v in question.when.items())
         yield from _wrapped(f"Asked only where {conditions}.")
         if question.otherwise is not None:
-            yield f"  Elsewhere its answer is {told(question.otherwise)}."
+            yield f"  Elsewhere its answer is {format_value(question.otherwise)}."
 
 
 def _rules(policy: Policy) -> Iterator[str]:
     """What one labeller may not say together."""
-    from trueline.policy.answers import told
+    from trueline.policy.answers import format_value
 
     for never in policy.never:
-        where = " and ".join(f"{id} is {told(v)}" for id, v in never.where.items())
-        answers = " or ".join(told(answer) for answer in never.answers)
+        where = " and ".join(f"{id} is {format_value(v)}" for id, v in never.where.items())
+        answers = " or ".join(format_value(answer) for answer in never.answers)
         yield f"{never.question} is never {answers}{f' where {where}' if where else ''}:"
         yield from _wrapped(never.because)
     for follows in policy.follows:
-        better = f"{follows.question} is {told(follows.better)}"
+        better = f"{follows.question} is {format_value(follows.better)}"
         yield f"{follows.preference} follows the response of which alone {better}:"
         yield from _wrapped(follows.because)
     if policy.never or policy.follows:

@@ -14,15 +14,15 @@ import msgspec
 import typer
 from msgspec import Struct
 
-from trueline.build.recipes import safer_instruct
 from trueline.cli.ending import fell_short
-from trueline.records import folder
+from trueline.recipes.kinds import safer_instruct
+from trueline.records.store import dataset
 from trueline.records.types import Example
 from trueline.train.card import CARD, Card, read
 
 if TYPE_CHECKING:
     from trueline.evaluate.results import Comparison
-    from trueline.flow.run import RunRecord
+    from trueline.runs.run import RunRecord
 
 DATA = "cli/quickstart_data"
 REFUSING = "Turn down every request."
@@ -109,14 +109,14 @@ def whole(run: RunRecord | None) -> None:
 
 def pairs(out: Path) -> Iterator[Example]:
     """The pairs of both data sets."""
-    return chain(folder.read(out / "harmful"), folder.read(out / "harmless"))
+    return chain(dataset.read(out / "harmful"), dataset.read(out / "harmless"))
 
 
 def agreement(out: Path) -> list[str]:
     """How far the refusal classifier and nano as a judge agree on who refused, in lines."""
-    from trueline.build.label import Options, label
+    from trueline.agreement import agree
     from trueline.cli.agree import told
-    from trueline.labellers import agree
+    from trueline.labellers.label import Options, label
 
     for name in LABELLERS:
         path = out / f"labels-{name}"
@@ -139,7 +139,7 @@ def agreement(out: Path) -> list[str]:
 
 def complete(path: Path) -> bool:
     """Whether a data set is there, and whole."""
-    return (path / folder.MANIFEST).exists() and folder.manifest(path).state == "complete"
+    return (path / dataset.MANIFEST).exists() and dataset.manifest(path).state == "complete"
 
 
 def trained(out: Path) -> Card:
@@ -166,7 +166,7 @@ def trained(out: Path) -> Card:
 def evaluated(model: str, out: Path, name: str) -> None:
     """The model's results on the held-out requests, unless they are there already."""
     from trueline.evaluate.options import Options
-    from trueline.evaluate.runner import evaluate
+    from trueline.evaluate.run import evaluate
 
     if not complete(out / name):
         found = evaluate(
@@ -182,7 +182,7 @@ def evaluated(model: str, out: Path, name: str) -> None:
 
 def compared(out: Path) -> Comparison:
     """The comparison of before and after, with its page."""
-    from trueline.evaluate.compare import compare
+    from trueline.evaluate.compare.compare import compare
     from trueline.report import page
 
     found = compare(out / "before", out / "after")
@@ -192,9 +192,9 @@ def compared(out: Path) -> Comparison:
 
 def answers(out: Path) -> Iterator[Pair]:
     """A few held-out requests of each kind, of different categories, with both answers."""
-    after = {(e.tag("benchmark"), e.id): e for e in folder.read(out / "after")}
+    after = {(e.tag("benchmark"), e.id): e for e in dataset.read(out / "after")}
     for name in BENCHMARKS[:2]:
-        held = [e for e in folder.read(out / "before") if e.tag("benchmark") == name]
+        held = [e for e in dataset.read(out / "before") if e.tag("benchmark") == name]
         apart = {e.tag("category"): e for e in held}
         for example in list(apart.values())[:: len(apart) // SHOWN][:SHOWN]:
             then = after[name, example.id]
@@ -205,8 +205,8 @@ def answers(out: Path) -> Iterator[Pair]:
 
 def exported(out: Path) -> None:
     """The pairs as rows for TRL, in one file."""
-    from trueline.records import formats
-    from trueline.records.atomic import fresh
+    from trueline import formats
+    from trueline.files.atomic import fresh
 
     format = formats.named("trl-preference", None)
     with fresh(out / "pairs.jsonl") as file:

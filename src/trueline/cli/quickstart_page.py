@@ -14,11 +14,11 @@ from rich.panel import Panel
 from rich.table import Table
 
 from trueline.cli.show import safe
-from trueline.flow.run import RECORD, RunRecord
-from trueline.records import folder
-from trueline.records.atomic import fresh
+from trueline.files.atomic import fresh
 from trueline.records.preference import pair
+from trueline.records.store import dataset
 from trueline.records.types import Example
+from trueline.runs.run import RECORD, RunRecord
 from trueline.train.card import Card
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def trained(card: Card) -> str:
 
 def _example(path: Path, name: str) -> Table:
     """The first pair of a data set, from text to preference."""
-    example: Example = next(folder.read(path))
+    example: Example = next(dataset.read(path))
     found = pair(example)
     assert found is not None, "a finished build holds pairs"
     text = example.responses[0].text

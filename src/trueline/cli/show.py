@@ -71,16 +71,16 @@ def summarise(
     """Read a data set once, streamed, and count.  InputError where it is none."""
     from itertools import chain
 
-    from trueline.records import folder
-    from trueline.records.load import load
+    from trueline.formats.load import load
+    from trueline.records.store import dataset
     from trueline.records.types import Reject
 
     found = Summary(str(source))
     lengths = {"prompt": array("q"), "response": array("q")}
     items: Iterable[Example | Reject] = load(source, reads, mapping)
     if reads is None and source.is_dir():
-        found.state = folder.manifest(source).state
-        items = chain(items, folder.rejects(source))
+        found.state = dataset.manifest(source).state
+        items = chain(items, dataset.rejects(source))
     for item in items:
         if isinstance(item, Reject):
             found.rejects += 1

@@ -7,18 +7,18 @@ from contextlib import AsyncExitStack
 
 from msgspec import Struct
 
-from trueline.evaluate.benchmark import Benchmark, Score
-from trueline.evaluate.checks import Check, checks
-from trueline.evaluate.kinds import How
+from trueline.evaluate.asking import How
+from trueline.evaluate.benchmarks.benchmark import Benchmark, Score
 from trueline.evaluate.results import Metric
+from trueline.files.errors import InputError
+from trueline.labellers.checks import Check, checks
 from trueline.labellers.contract import Labeller
-from trueline.labellers.foreign import able
-from trueline.labellers.open import Judging, open_labeller
+from trueline.labellers.native_labels import able
+from trueline.labellers.registry import Judging, open_labeller
 from trueline.labellers.targets import with_parents
 from trueline.models.contract import Model
 from trueline.models.open import without_key
 from trueline.policy.types import Policy
-from trueline.records.errors import InputError
 from trueline.records.types import Question
 
 JUDGE = "judge"

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from trueline.build.setup import Count, NotNegative, RunOptions
+from trueline.runs.context import Count, NotNegative, RunOptions
 
 LOCAL = "local"
 """The name for all benchmarks whose data are here."""

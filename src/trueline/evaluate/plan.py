@@ -9,17 +9,17 @@ import msgspec
 from msgspec import Struct
 
 from trueline.evaluate import results
-from trueline.evaluate.benchmark import Benchmark, chosen, suite
-from trueline.evaluate.data import Absent
+from trueline.evaluate.asking import How
+from trueline.evaluate.benchmarks.benchmark import Benchmark, chosen, suite
+from trueline.evaluate.benchmarks.data import Absent
+from trueline.evaluate.benchmarks.items import TAG, items
 from trueline.evaluate.instruments import JUDGE, bound_of
-from trueline.evaluate.items import TAG, items
-from trueline.evaluate.kinds import How
 from trueline.evaluate.options import LOCAL, Options
 from trueline.evaluate.results import Ran, Results
+from trueline.files.errors import InputError
 from trueline.policy.types import Policy
-from trueline.records import folder
-from trueline.records.errors import InputError
 from trueline.records.ids import digest
+from trueline.records.store import dataset
 from trueline.records.types import Example, Reject, Sampling
 
 
@@ -173,9 +173,9 @@ def _again(options: Options, names: list[str], policy: Policy, path: Path) -> Pl
 def _answered(path: Path, names: set[str]) -> Iterator[Example | Reject]:
     """The items of these benchmarks with their answers and without labels; those that had no
     answer have none now."""
-    for example in folder.read(path):
+    for example in dataset.read(path):
         if example.tag(TAG) in names:
             yield msgspec.structs.replace(example, labels=())
-    for reject in folder.rejects(path):
+    for reject in dataset.rejects(path):
         if reject.example is not None and reject.example.tag(TAG) in names:
             yield reject

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from trueline.files.atomic import fresh
+from trueline.files.errors import InputError
 from trueline.ledger.summary import Spend
-from trueline.records.atomic import fresh
-from trueline.records.errors import InputError
 from trueline.statistics.intervals import Interval
 
 RESULTS = "results.json"

@@ -18,14 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import Struct, field
 
-from trueline.evaluate.items import TAG
+from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.results import Measured, Metric
+from trueline.files.errors import InputError
 from trueline.models.open import without_key
-from trueline.policy.answers import met, told
-from trueline.policy.depend import resolved
+from trueline.policy.answers import format_value, matches
+from trueline.policy.depend import resolve_answer
 from trueline.policy.types import Policy
-from trueline.records import folder
-from trueline.records.errors import InputError
+from trueline.records.store import dataset
 from trueline.records.types import By, Example, Label, Value
 from trueline.statistics.coverage import extremes
 from trueline.statistics.intervals import Interval, wilson
@@ -104,11 +104,11 @@ def gather(
         scores = found[metric.benchmark, metric.key] = Scores()
         wanted.setdefault(metric.benchmark, []).append((metric, scores))
     try:
-        for example in folder.read(path):
+        for example in dataset.read(path):
             labels = _labels(example)
             for metric, scores in wanted.get(example.tag(TAG) or "", ()):
                 scores.add(example.id, _scored(example, metric, labels, policy, scores.wordings))
-        for reject in folder.rejects(path):
+        for reject in dataset.rejects(path):
             if (turned := reject.example) is not None:
                 for _, scores in wanted.get(turned.tag(TAG) or "", ()):
                     scores.add(turned.id, Scored(None, _cluster(turned), reject.reason[:REASON]))
@@ -164,7 +164,7 @@ def _implied(example: Example, metric: Metric, number: int, policy: Policy) -> V
     if question is None or not question.when:
         return None
     by = next((label.by for label in example.labels if _is(label.by, metric)), None)
-    return None if by is None else resolved(example, question, (number,), by, policy)
+    return None if by is None else resolve_answer(example, question, (number,), by, policy)
 
 
 def _is(by: By, metric: Metric) -> bool:
@@ -174,10 +174,10 @@ def _is(by: By, metric: Metric) -> bool:
 def _score(metric: Metric, value: Value) -> float | str:
     """What an answer is worth, or why it has no worth."""
     if metric.value:
-        return float(any(met(value, counts) for counts in metric.value))
+        return float(any(matches(value, counts) for counts in metric.value))
     if isinstance(value, (bool, int, float)):
         return float(value) if isfinite(value) else f"the answer is {value}, no finite number"
-    return f"the answer {told(value)} is no number, and no value says that it counts"
+    return f"the answer {format_value(value)} is no number, and no value says that it counts"
 
 
 def _cluster(example: Example) -> str:

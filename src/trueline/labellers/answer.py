@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from trueline.policy.answers import met
+from trueline.policy.answers import matches
 from trueline.records.types import Question, Value
 
 
@@ -26,7 +26,7 @@ def holds(question: Question, given: Mapping[str, Answer]) -> bool:
     """Whether the question is to be asked, by the answers so far; an unscored parent leaves it
     open, so that it is."""
     return all(
-        name not in given or given[name].unscored is not None or met(given[name].value, value)
+        name not in given or given[name].unscored is not None or matches(given[name].value, value)
         for name, value in question.when.items()
     )
 

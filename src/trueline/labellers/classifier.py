@@ -29,25 +29,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from trueline.flow.stream import Patience
-from trueline.labellers import foreign
+from trueline.files.errors import InputError
+from trueline.files.lines import text_of
+from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
 from trueline.models.contract import Fatal, ModelError
 from trueline.models.open import located
-from trueline.policy.answers import unfit
-from trueline.policy.cross import cross
+from trueline.policy.answers import why_invalid
+from trueline.policy.crosswalks import map_categories
+from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records import ids
-from trueline.records.errors import InputError
-from trueline.records.lines import text_of
 from trueline.records.types import By, Example, Label, Question
+from trueline.runs.stream import Patience
 
 if TYPE_CHECKING:
-    from trueline.models.heads import Head, Scores
+    from trueline.models.local.classifier import Head, Scores
 
 BESIDE = "trueline.toml"
-METHOD = "values by sum (softmax) or maximum (sigmoid) over labels; prompt cut to a quarter: 1"
+VERSION = 1
+"""Of how a conversation is cut to the window and how scores become answers: raise it when either
+changes."""
 Kind = Literal["softmax", "sigmoid", "raw"]
 Said = bool | int | float | str | tuple[str, ...]
 
@@ -89,7 +92,7 @@ class Classifier:
             name: _resolved(head, name, answering, policy)
             for name, answering in mapping.answers.items()
         }
-        parts = [head.identity, mapping.reads, self._kind, self._answers, METHOD]
+        parts = ["classifier", VERSION, head.identity, mapping.reads, self._kind, self._answers]
         self.by = By("classifier", head.name, ids.digest(parts))
         self._checked: set[str] = set()
         self._patience = Patience()
@@ -100,7 +103,7 @@ class Classifier:
         return tuple(self._answers)
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        foreign.able(self.by.name, self._answers, questions)
+        native_labels.able(self.by.name, self._answers, questions)
         for question in questions:
             self._check(question)
         groups = by_target(example, questions)
@@ -123,7 +126,7 @@ class Classifier:
         else:
             self._patience.answered()
             said = {q.id: self._said(q, scores) for q in questions}
-        return foreign.labels(example, about, questions, said, self.by)
+        return native_labels.labels(example, about, questions, said, self.by)
 
     def _said(self, question: Question, scores: Scores) -> Answer:
         how = self._answers[question.id]
@@ -148,7 +151,7 @@ class Classifier:
         for label, value in self._answers[question.id].labels.items():
             each = value if question.kind == "some-of" and isinstance(value, tuple) else None
             for one in [value] if each is None else [(option,) for option in each]:
-                if wrong := unfit(question, one):
+                if wrong := why_invalid(question, one):
                     raise InputError(f"{where}: label {label!r}: {wrong}")
         self._checked.add(asked)
 
@@ -161,7 +164,7 @@ def classifier(name: str, mapping: Path | None = None, policy: Policy | None = N
     weights, and a mapping that does not fit the classifier's labels.
     """
     try:
-        from trueline.models.heads import Head
+        from trueline.models.local.classifier import Head
     except ImportError as error:
         missing = error.name or "torch"
         raise InputError(
@@ -197,7 +200,9 @@ def _resolved(head: Head, name: str, answering: Answering, policy: Policy | None
         if labels:
             raise InputError(f"answers.{name}: has both labels and a crosswalk")
         labels = {
-            x: cross(answering.crosswalk, [x], policy).values for x in head.labels if x in wanted
+            x: map_categories(answering.crosswalk, [x], policy or load()).values
+            for x in head.labels
+            if x in wanted
         }
     known = f"its labels are {', '.join(head.labels)}"
     for label in (*labels, *answering.ignores):
@@ -265,7 +270,7 @@ def _one_of(_question: Question, how: Answering, found: dict[str, float], kind: 
 def _some_of(question: Question, how: Answering, found: dict[str, float], _kind: Kind) -> Answer:
     held = {label: p for label, p in found.items() if label in how.labels and p >= how.threshold}
     stands_for = {label: how.labels[label] for label in held}
-    answer = foreign.several(question, stands_for)  # type: ignore[arg-type]  # checked: tuples
+    answer = native_labels.several(question, stands_for)  # type: ignore[arg-type]  # checked: tuples
     shown = ", ".join(f"{label} {p:.3f}" for label, p in held.items())
     return answer._replace(note="; ".join(note for note in (shown, answer.note) if note) or None)
 

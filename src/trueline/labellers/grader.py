@@ -23,15 +23,15 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from trueline.files.errors import InputError
+from trueline.files.lines import text_of
 from trueline.labellers.answer import Answer
-from trueline.labellers.sandbox import checking, frames, zygote
-from trueline.labellers.sandbox.pool import Died, Limits, Report, Sandbox
 from trueline.labellers.targets import About, targets
 from trueline.policy.load import load
 from trueline.records import ids
-from trueline.records.errors import InputError
-from trueline.records.lines import text_of
 from trueline.records.types import By, Code, Example, Hierarchy, Label, Question, Response, Value
+from trueline.sandbox import checking, frames, zygote
+from trueline.sandbox.pool import Died, Limits, Report, Sandbox
 
 HELD, PASSED = (load()[name] for name in ("hierarchy_held", "tests_passed"))
 """What the grader of a Hierarchy task answers, and the tests of a Code task."""
@@ -41,7 +41,9 @@ _DECIDES: dict[str, type[Hierarchy | Code]] = {HELD.id: Hierarchy, PASSED.id: Co
 TASK_IMPORTS = ("re", "json", "math", "string", "base64", "textwrap")
 """What the grader of a task may import; one from a file may import all that the sandbox has."""
 
-METHOD = "reasoning cut; exceptions of a grader unscored; programs apart from their tests; 1"
+VERSION = 1
+"""Of how code is run and what it says is read (here, `sandbox`): raise it when an answer or a
+reason changes."""
 _YES = frozenset(("true", "yes", "pass", "passed", "correct", "success", "1"))
 _NO = frozenset(("false", "no", "fail", "failed", "incorrect", "failure", "0"))
 _LARGEST = sys.float_info.max  # more is infinite, and NaN is not less
@@ -84,7 +86,7 @@ class Grader:
         imports = TASK_IMPORTS if source is None else zygote.MODULES
         self._imports = list(imports)
         version = list(sys.version_info[:2])  # what parses depends on it
-        parts = [METHOD, source, self._imports, sandbox.limits, version]
+        parts = ["grader", VERSION, source, self._imports, sandbox.limits, version]
         self.by = By("grader", name, ids.digest(parts))
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:

@@ -18,20 +18,22 @@ from typing import NamedTuple
 
 import msgspec
 
-from trueline.flow.stream import Patience
-from trueline.labellers import foreign
+from trueline.files.errors import InputError
+from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About, by_target
 from trueline.models.contract import Completion, Fatal, Model, ModelError, Transient, Unsupported
-from trueline.policy.cross import cross
+from trueline.policy.crosswalks import map_categories
 from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records import ids
-from trueline.records.errors import InputError
 from trueline.records.types import By, Example, Label, Message, Question, Sampling
+from trueline.runs.stream import Patience
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=100)
-METHOD = "greedy, read strictly; probability by likelihood of the verdict's word: 1"
+VERSION = 1
+"""Of what every guard is shown and how its verdict becomes answers: raise it when either
+changes."""
 # What is judged may not spell the marks of turns and of conversations, by which guards' prompts are
 # built: a server reads them as such.
 MARKS = re.compile(
@@ -55,7 +57,8 @@ class Form(NamedTuple):
 
     `read` takes the text and whether it is about a response, and gives None for what it cannot
     read.  `words` are those for safe and unsafe, where one of them begins the answer.  `whole` is
-    whether the end of an answer counts, so that one that was cut off is none.
+    whether the end of an answer counts, so that one that was cut off is none.  `version` is raised
+    when `read` changes what it gives.
     """
 
     read: Callable[[str, bool], Verdict | None]
@@ -63,6 +66,7 @@ class Form(NamedTuple):
     crosswalk: str | None = None
     words: tuple[str, str] | None = None
     whole: bool = True
+    version: int = 1
 
 
 def _llama_guard(text: str, _response: bool) -> Verdict | None:
@@ -136,10 +140,12 @@ class Guard:
         self._policy = load() if policy is None else policy
         walk = None
         if self._form.crosswalk is not None:
-            cross(self._form.crosswalk, (), self._policy)  # raises where the policy has none
+            # raises if the policy has none
+            map_categories(self._form.crosswalk, (), self._policy)
             walk = self._policy.crosswalks[self._form.crosswalk]
         self._sampling = msgspec.structs.replace(SAMPLING, logprobs=logprobs)
-        parts = [model.identity, form, walk, MARKS.pattern, self._sampling, METHOD]
+        versions = [VERSION, self._form.version]
+        parts = ["guard", form, versions, model.identity, walk, self._sampling]
         self.by = By("classifier", name, ids.digest(parts))
         self._likely, self._owes = self._form.words is not None, owes
         self._patience = Patience()
@@ -150,7 +156,7 @@ class Guard:
         return self._form.answers
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        foreign.able(self.by.name, self.answers, questions)
+        native_labels.able(self.by.name, self.answers, questions)
         groups = by_target(example, questions)
         found = await asyncio.gather(*(self._about(example, a, g) for a, g in groups.items()))
         return [label for labels in found for label in labels]
@@ -171,7 +177,7 @@ class Guard:
             said = {q.id: Answer(unscored=f"the guard failed: {error}") for q in questions}
         else:
             self._patience.answered()
-        return foreign.labels(example, about, questions, said, self.by)
+        return native_labels.labels(example, about, questions, said, self.by)
 
     def _inert(self, message: Message) -> Message:
         content = MARKS.sub(r"(\1)", message.content)
@@ -211,10 +217,10 @@ class Guard:
         named: dict[str, tuple[str, ...]] = {}
         for code in verdict.codes:
             try:
-                named[code] = cross(self._form.crosswalk, [code], self._policy).values
+                named[code] = map_categories(self._form.crosswalk, [code], self._policy).values
             except InputError:
                 return Answer(unscored=f"the guard named {code}, which is none of its categories")
-        answer = foreign.several(question, named)
+        answer = native_labels.several(question, named)
         codes = f"the guard said {', '.join(verdict.codes)}"
         return answer._replace(note="; ".join(n for n in (codes, answer.note) if n))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 from trueline.records.types import Example, Question
 
 About = tuple[int, ...]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 from trueline.records.types import Message, Sampling
 
 TEMPLATE_TOKENS = 128  # what a server's chat template may add of its own: role marks, a date

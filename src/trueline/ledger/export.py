@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from trueline.files.errors import InputError
+from trueline.files.write import Columns, is_parquet, table
 from trueline.ledger.store import connect, unreadable
-from trueline.records.errors import InputError
-from trueline.records.table import Columns, is_parquet, table
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 What = Literal["answers", "attempts"]

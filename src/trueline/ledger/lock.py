@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 
 POLL_S = 0.05
 PATIENCE_S = 1.0

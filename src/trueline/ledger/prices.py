@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
+from trueline.files.errors import InputError
+from trueline.files.lines import text_of
 from trueline.ledger.budget import Price
-from trueline.records.errors import InputError
-from trueline.records.lines import text_of
 
 
 def load(path: Path) -> dict[str, Price]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from trueline.files.errors import InputError
 from trueline.ledger import lock
 from trueline.ledger.store import connect, unreadable
-from trueline.records.errors import InputError
 
 
 class Choice(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 
 DEFAULT = Path(".trueline/ledger.sqlite")
 SCHEMA = 2

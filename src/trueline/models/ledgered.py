@@ -9,7 +9,7 @@ import msgspec
 
 from trueline.ledger.budget import TEMPLATE_TOKENS, Bound, bound
 from trueline.ledger.keys import keys, score_key
-from trueline.ledger.ledger import Ledger
+from trueline.ledger.sqlite import Ledger
 from trueline.models.contract import Completion, Model
 from trueline.records.types import Message, Sampling
 

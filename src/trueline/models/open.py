@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from trueline.ledger.ledger import Ledger
-from trueline.models import weights
+from trueline.files.errors import InputError
+from trueline.ledger.sqlite import Ledger
 from trueline.models.contract import Model
 from trueline.models.ledgered import Ledgered, record
+from trueline.models.local import weights
 from trueline.models.scripted import script
-from trueline.records.errors import InputError
 
 FORMS = """\
   nano, nano:reverse, nano:base   the bundled model and its parts
@@ -79,7 +79,7 @@ def located(name: str, revision: str | None = None) -> weights.Weights:
 
 
 def _endpoint(name: str, ledger: Ledger | None, **options: Any) -> Model:
-    from trueline.models.endpoint import Endpoint
+    from trueline.models.endpoint.endpoint import Endpoint
 
     url, _, model = name.partition("#")
     endpoint = Endpoint(url, model, ledger=ledger, **options)
@@ -88,7 +88,7 @@ def _endpoint(name: str, ledger: Ledger | None, **options: Any) -> Model:
 
 def _local(found: weights.Weights, concurrency: int) -> Model:
     try:
-        from trueline.models.local import Local
+        from trueline.models.local.model import Local
     except ImportError as error:
         missing = error.name or "torch"
         raise InputError(

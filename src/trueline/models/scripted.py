@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from trueline.files.errors import InputError
+from trueline.files.lines import text_of
 from trueline.models.contract import Completion, ModelError, Unsupported
-from trueline.records.errors import InputError
 from trueline.records.ids import digest
-from trueline.records.lines import text_of
 from trueline.records.types import Message, Sampling
 
 Answer = Callable[[Sequence[Message], Sampling, int], "str | Completion"]

@@ -23,48 +23,48 @@ def choices(question: Question) -> tuple[bool | int | str, ...]:
     return _fixed.get(question.kind) or question.levels or question.options
 
 
-def same(one: Any, other: Any) -> bool:
+def is_same_answer(one: Any, other: Any) -> bool:
     """Whether two answers are one: true is not 1, and 1.0 is."""
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def met(answer: Any, wanted: Any) -> bool:
+def matches(answer: Any, wanted: Any) -> bool:
     """Whether an answer is the one that a `when` names; of some-of, whether it is among them."""
     if isinstance(answer, (tuple, list)):
         return wanted in answer
-    return same(answer, wanted)
+    return is_same_answer(answer, wanted)
 
 
-def unfit(question: Question, value: Any) -> str | None:
+def why_invalid(question: Question, value: Any) -> str | None:
     """What keeps this value from being an answer to the question, None where nothing does."""
     if question.kind == "number":
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return f"{told(value)} is no number"
+            return f"{format_value(value)} is no number"
         return None if math.isfinite(value) else f"{value} is no finite number"
     if question.kind == "some-of":
         return _some(question, value)
     found = choices(question)
     if type(value) is _types.get(question.kind, str) and value in found:
         return None
-    return f"{told(value)} is none of {_listed(found)}"
+    return f"{format_value(value)} is none of {_format_values(found)}"
 
 
 def _some(question: Question, value: Any) -> str | None:
     if not isinstance(value, (tuple, list)):
-        return f"{told(value)} is no list of options"
+        return f"{format_value(value)} is no list of options"
     for one in value:
         if one not in question.options:
-            return f"{told(one)} is none of {_listed(question.options)}"
+            return f"{format_value(one)} is none of {_format_values(question.options)}"
     if list(value) != [option for option in question.options if option in value]:
         return "it does not name each option once, in the question's order"
     return None
 
 
-def _listed(values: tuple[Any, ...]) -> str:
-    return ", ".join(told(value) for value in values)
+def _format_values(values: tuple[Any, ...]) -> str:
+    return ", ".join(format_value(value) for value in values)
 
 
-def told(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a TOML file has it; cut, for it may be a foreign text."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from trueline.policy.answers import choices, told, unfit
-from trueline.policy.draft import Draft, unknown
+from trueline.policy.answers import choices, format_value, why_invalid
+from trueline.policy.source import PolicySource, describe_unknown
 from trueline.policy.types import Category, Crosswalk, Follows, Never, Policy, plain
 from trueline.records.types import Question
 
@@ -20,27 +20,27 @@ _ID = re.compile(r"[\w.-]+")
 _CHOOSES = ("one-of", "some-of")
 
 
-def problems(policy: Policy, draft: Draft) -> Iterator[str]:
+def problems(policy: Policy, source: PolicySource) -> Iterator[str]:
     """Everything that is wrong in what could be read; rules that the file inherits are not held
     against the questions that it replaces."""
     for question in policy.values():
-        place = f"question {question.id!r}" + ("" if question.id in draft.own else " (inherited)")
+        place = f"question {question.id!r}" + ("" if question.id in source.own else " (inherited)")
         for check in (_named, _chosen, _anchored, _otherwise):
             yield from (f"{place}, {key}: {why}" for key, why in check(question))
-        yield from (f"{place}, when: {why}" for why in _when(question, policy, draft))
+        yield from (f"{place}, when: {why}" for why in _when(question, policy, source))
     yield from _cycles(policy)
     rules: tuple[tuple[str, tuple[Any, ...], Callable[..., Iterator[Problem]]], ...] = (
-        ("never", draft.own_never, _never),
-        ("follows", draft.own_follows, _follows),
+        ("never", source.own_never, _never),
+        ("follows", source.own_follows, _follows),
     )
     for name, found, check_rule in rules:
         for number, rule in enumerate(found, 1):
-            for key, why in check_rule(rule, policy, draft):
+            for key, why in check_rule(rule, policy, source):
                 yield f"{name} number {number}, {key}: {why}"
-    for name, category in draft.own_categories.items():
+    for name, category in source.own_categories.items():
         for key, why in _category(name, category, policy):
             yield f"category {name!r}, {key}: {why}"
-    for name, walk in draft.own_crosswalks.items():
+    for name, walk in source.own_crosswalks.items():
         for key, why in _crosswalk(walk, policy):
             yield f"crosswalk {name!r}, {key}: {why}"
 
@@ -72,7 +72,7 @@ def _chosen(question: Question) -> Iterator[Problem]:
         yield "levels", f"a {kind} question has none"
     for option, count in Counter(options).items():
         if count > 1:
-            yield "options", f"{told(option)} stands there {count} times"
+            yield "options", f"{format_value(option)} stands there {count} times"
         if not option.strip():
             yield "options", "an option is empty"
     if list(levels) != sorted(set(levels)):
@@ -97,31 +97,31 @@ def _otherwise(question: Question) -> Iterator[Problem]:
         return
     if not question.when:
         yield "otherwise", "has no meaning without `when`"
-    if (why := unfit(question, question.otherwise)) is not None:
+    if (why := why_invalid(question, question.otherwise)) is not None:
         yield "otherwise", why
 
 
 # ---- across questions ------------------------------------------------------------------------
 
 
-def _when(question: Question, policy: Policy, draft: Draft) -> Iterator[str]:
+def _when(question: Question, policy: Policy, source: PolicySource) -> Iterator[str]:
     for id, value in question.when.items():
-        yield from _answerable(id, value, policy, draft)
+        yield from _answerable(id, value, policy, source)
         if id in policy and policy[id].about not in (question.about, "prompt"):
             about = policy[id].about
             yield f"{id!r} is about a {about}, and this is about a {question.about}"
 
 
-def _answerable(id: str, value: Any, policy: Policy, draft: Draft) -> Iterator[str]:
+def _answerable(id: str, value: Any, policy: Policy, source: PolicySource) -> Iterator[str]:
     """Why the question of this id cannot be answered so."""
-    if id in draft.broken:
+    if id in source.broken:
         return
     if id not in policy:
-        yield f"the question {id!r} {unknown(id, policy)}"
+        yield f"the question {id!r} {describe_unknown(id, policy)}"
         return
     question = policy[id]
     answer = (value,) if question.kind == "some-of" else value
-    if (why := unfit(question, answer)) is not None:
+    if (why := why_invalid(question, answer)) is not None:
         yield f"{id!r} cannot be answered so: {why}"
 
 
@@ -143,24 +143,27 @@ def _cycles(policy: Policy) -> Iterator[str]:
         yield from walk(id, ())
 
 
-def _never(rule: Never, policy: Policy, draft: Draft) -> Iterator[Problem]:
+def _never(rule: Never, policy: Policy, source: PolicySource) -> Iterator[Problem]:
     for value in rule.answers:
-        yield from (("answers", w) for w in _answerable(rule.question, value, policy, draft))
+        yield from (("answers", w) for w in _answerable(rule.question, value, policy, source))
     if not rule.answers:
         yield "answers", "are empty"
     for id, value in rule.where.items():
-        yield from (("where", why) for why in _answerable(id, value, policy, draft))
+        yield from (("where", why) for why in _answerable(id, value, policy, source))
     if not rule.because.strip():
         yield "because", "is empty"
 
 
-def _follows(rule: Follows, policy: Policy, draft: Draft) -> Iterator[Problem]:
+def _follows(rule: Follows, policy: Policy, source: PolicySource) -> Iterator[Problem]:
     preference, question = policy.get(rule.preference), policy.get(rule.question)
-    if preference is None and rule.preference not in draft.broken:
-        yield "preference", f"the question {rule.preference!r} {unknown(rule.preference, policy)}"
+    if preference is None and rule.preference not in source.broken:
+        yield (
+            "preference",
+            f"the question {rule.preference!r} {describe_unknown(rule.preference, policy)}",
+        )
     elif preference is not None and preference.kind != "preference":
         yield "preference", f"{rule.preference!r} is a {preference.kind} question"
-    yield from (("better", w) for w in _answerable(rule.question, rule.better, policy, draft))
+    yield from (("better", w) for w in _answerable(rule.question, rule.better, policy, source))
     if question is not None and question.about != "response":
         yield "question", f"{rule.question!r} is about a {question.about}, not a response"
     if not rule.because.strip():
@@ -180,7 +183,8 @@ def _category(name: str, category: Category, policy: Policy) -> Iterator[Problem
     elif category.nearest is not None and category.nearest not in policy.categories:
         yield (
             "nearest",
-            f"the category {category.nearest!r} " + unknown(category.nearest, policy.categories),
+            f"the category {category.nearest!r} "
+            + describe_unknown(category.nearest, policy.categories),
         )
 
 
@@ -190,7 +194,7 @@ def _crosswalk(walk: Crosswalk, policy: Policy) -> Iterator[Problem]:
             yield "to", f"{source!r} stands for nothing: put it under `none`, with the reason"
         for one in ours:
             if one not in policy.categories:
-                yield "to", f"the category {one!r} {unknown(one, policy.categories)}"
+                yield "to", f"the category {one!r} {describe_unknown(one, policy.categories)}"
     for source, reason in walk.none.items():
         if not reason.strip():
             yield "none", f"{source!r} has no reason"

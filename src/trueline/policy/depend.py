@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from trueline.policy.answers import met, told, unfit
+from trueline.policy.answers import format_value, matches, why_invalid
 from trueline.policy.types import Policy
-from trueline.records import labels
 from trueline.records.ids import digest
+from trueline.records.store import labels
 from trueline.records.types import By, Example, Label, Question, Value
 
 Answers = dict[tuple[str, tuple[int, ...]], list[Any]]
@@ -24,16 +24,16 @@ _shapes = {"prompt": 0, "response": 1, "pair": 2}
 # ---- reading ---------------------------------------------------------------------------------
 
 
-def asked(question: Question, answers: Mapping[str, Value | None]) -> bool:
+def applies(question: Question, answers: Mapping[str, Value | None]) -> bool:
     """Whether the question is asked of a labeller who gave these answers (by question id): every
     answer that its `when` names must be there."""
     return all(
-        answers.get(id) is not None and met(answers[id], wanted)
+        answers.get(id) is not None and matches(answers[id], wanted)
         for id, wanted in question.when.items()
     )
 
 
-def resolved(
+def resolve_answer(
     example: Example,
     question: Question,
     about: tuple[int, ...],
@@ -57,13 +57,13 @@ def resolved(
     for id, wanted in question.when.items():
         parent = known.get(id) or Question(id=id, about=question.about, kind="yes-no", ask="")
         for place in dict.fromkeys((about, ())):
-            answer = resolved(example, parent, place, by, known)
-            if answer is not None and not met(answer, wanted):
+            answer = resolve_answer(example, parent, place, by, known)
+            if answer is not None and not matches(answer, wanted):
                 return question.otherwise
     return None
 
 
-def unsaid(example: Example, policy: Policy) -> Example:
+def drop_implied_answers(example: Example, policy: Policy) -> Example:
     """The example without those imported answers that merely repeat what follows from another of
     the same labeller, as tables do that have severity 0 beside every safe answer: such answers are
     computed when read, and stored by nobody."""
@@ -74,7 +74,7 @@ def unsaid(example: Example, policy: Policy) -> Example:
             return False
         rest = (x for x in example.labels if x.question != label.question and x.turn == label.turn)
         alone = Example(id="", labels=tuple(rest))
-        follows = resolved(alone, question, label.about, label.by, policy)
+        follows = resolve_answer(alone, question, label.about, label.by, policy)
         follows = tuple(follows) if isinstance(follows, list) else follows
         return type(follows) is type(label.value) and follows == label.value is not None
 
@@ -137,7 +137,7 @@ def _misfit(example: Example, label: Label, question: Question) -> str | None:
     apart = example.recipe == labels.RECIPE  # its responses are elsewhere
     if about and not apart and not 0 <= about[0] <= about[-1] < len(example.responses):
         return f"there are {len(example.responses)} responses"
-    return unfit(question, label.value)
+    return why_invalid(question, label.value)
 
 
 def _parents(id: str, about: tuple[int, ...], answers: Answers) -> Sequence[Any]:
@@ -155,9 +155,10 @@ def _unasked(
         return []
     parents = ((id, v, _parents(id, label.about, answers)) for id, v in question.when.items())
     return [
-        f"it is asked only where {id} is {told(wanted)}, and {id} is {told(given[-1])}"
+        f"it is asked only where {id} is {format_value(wanted)}, "
+        f"and {id} is {format_value(given[-1])}"
         for id, wanted, given in parents
-        if given and not any(met(value, wanted) for value in given)
+        if given and not any(matches(value, wanted) for value in given)
     ]
 
 
@@ -169,9 +170,9 @@ def _forbidden(
         rule.because
         for rule in policy.never
         if rule.question == label.question
-        and any(met(label.value, answer) for answer in rule.answers)
+        and any(matches(label.value, answer) for answer in rule.answers)
         and all(
-            {met(given, wanted) for given in _parents(id, label.about, answers)} == {True}
+            {matches(given, wanted) for given in _parents(id, label.about, answers)} == {True}
             for id, wanted in rule.where.items()
         )
     ]
@@ -186,12 +187,12 @@ def _reversed(
         if rule.preference != label.question or len(label.about) != 2:
             continue
         good = [
-            {met(given, rule.better) for given in answers.get((rule.question, (at,)), ())}
+            {matches(given, rule.better) for given in answers.get((rule.question, (at,)), ())}
             for at in label.about
         ]
         for alone, place in (([{True}, {False}], "first"), ([{False}, {True}], "second")):
             if good == alone and label.value != place:
-                better = f"{rule.question} is {told(rule.better)}"
+                better = f"{rule.question} is {format_value(rule.better)}"
                 found.append(f"{rule.because}: {better} of the {place} alone")
     return found
 
@@ -202,4 +203,4 @@ def _told(label: Label, why: str) -> str:
     numbers = " and ".join(str(at) for at in label.about)
     place = f"{things.get(len(label.about), 'about')} {numbers}".strip()
     by = f"{label.by.kind} {label.by.name}"
-    return f"{place}, {label.question} = {told(label.value)} by {by}: {why}"
+    return f"{place}, {label.question} = {format_value(label.value)} by {by}: {why}"

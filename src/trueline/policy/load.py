@@ -8,11 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from trueline.files.errors import InputError
+from trueline.files.lines import text_of
 from trueline.policy.check import problems
-from trueline.policy.draft import CATEGORIES, Draft
+from trueline.policy.source import CATEGORIES, PolicySource
 from trueline.policy.types import Category, Policy
-from trueline.records.errors import InputError
-from trueline.records.lines import text_of
 from trueline.records.types import Question
 
 OWN = ("default.toml", "categories.toml", "crosswalks.toml")
@@ -26,13 +26,13 @@ def load(path: Path | None = None) -> Policy:
     """
     if path is None:
         return _own()
-    policy, wrong = examined(path)
+    policy, wrong = examine_policy(path)
     if wrong:
         raise InputError("\n".join(f"{path}: {problem}" for problem in wrong))
     return policy
 
 
-def examined(path: Path) -> tuple[Policy, list[str]]:
+def examine_policy(path: Path) -> tuple[Policy, list[str]]:
     """The policy of a file and all that is wrong with it: what is, is left out of the policy.
 
     InputError where the file cannot be read as TOML.
@@ -41,36 +41,38 @@ def examined(path: Path) -> tuple[Policy, list[str]]:
         raw = tomllib.loads(text_of(path))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from error
-    return made(Draft(raw, None if raw.get("extends") == "none" else _own_draft()))
+    return build_policy(PolicySource(raw, None if raw.get("extends") == "none" else _own_source()))
 
 
 @cache
 def _own() -> Policy:
-    policy, wrong = made(_own_draft())
+    policy, wrong = build_policy(_own_source())
     if wrong:
         raise ValueError("; ".join(wrong))
     return policy
 
 
 @cache
-def _own_draft() -> Draft:
+def _own_source() -> PolicySource:
     folder = resources.files("trueline").joinpath("policy")
     raw: dict[str, Any] = {"extends": "none"}
     for name in OWN:
         raw |= tomllib.loads(folder.joinpath(name).read_text(encoding="utf-8"))
-    return Draft(raw, None)
+    return PolicySource(raw, None)
 
 
-def made(draft: Draft) -> tuple[Policy, list[str]]:
-    """The policy of a draft, and all that is wrong in the draft and in the policy."""
-    questions = {id: _question(fields, draft.categories) for id, fields in draft.questions.items()}
-    policy = Policy(questions, draft.never, draft.follows, draft.categories, draft.crosswalks)
-    return policy, [*draft.wrong, *problems(policy, draft)]
+def build_policy(source: PolicySource) -> tuple[Policy, list[str]]:
+    """The policy that a source gives, and all that is wrong in both."""
+    questions = {
+        id: _question(fields, source.categories) for id, fields in source.questions.items()
+    }
+    policy = Policy(questions, source.never, source.follows, source.categories, source.crosswalks)
+    return policy, [*source.wrong, *problems(policy, source)]
 
 
 def _question(fields: dict[str, Any], categories: dict[str, Category]) -> Question:
     if fields.get("options") == CATEGORIES:
-        meanings = {name: category.told() for name, category in categories.items()}
+        meanings = {name: category.describe() for name, category in categories.items()}
         anchors = meanings | fields.get("anchors", {})
         fields = fields | {"options": tuple(categories), "anchors": anchors}
     return Question(**fields)

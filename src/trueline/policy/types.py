@@ -8,7 +8,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from trueline.records import pku
+from trueline.policy import pku
 from trueline.records.ids import digest
 from trueline.records.preference import PREFERRED
 from trueline.records.types import Question
@@ -31,7 +31,7 @@ class Category(Struct, frozen=True, forbid_unknown_fields=True):
     nearest: str | None = None
     difference: str | None = None
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """All of it in one paragraph, as the anchor of an option."""
         parts = [self.definition]
         if self.includes:

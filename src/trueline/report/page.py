@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import trueline
+from trueline.agreement.cards import FOLDER, UNKNOWN, told
 from trueline.evaluate.results import Comparison, Difference, Ran
-from trueline.labellers.cards import FOLDER, UNKNOWN, told
-from trueline.records.atomic import fresh
-from trueline.records.errors import InputError
-from trueline.report import account, curves, examples, forest, instruments, plane, text
+from trueline.files.atomic import fresh
+from trueline.files.errors import InputError
+from trueline.report import text
 from trueline.report.pairs import Pair, Party, pairs, parties, titles, verdict
+from trueline.report.sections import account, examples, instruments
+from trueline.report.svg import curves, forest, plane
 
 if TYPE_CHECKING:
     import jinja2

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from trueline.evaluate.benchmark import GROUPS
+from trueline.evaluate.benchmarks.benchmark import GROUPS
 from trueline.evaluate.results import Comparison, Difference, Results
 
 Verdict = Literal["better", "worse", "no clear change", "withheld", "not tested"]

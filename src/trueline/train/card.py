@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from trueline.records.atomic import fresh
-from trueline.records.errors import InputError
+from trueline.files.atomic import fresh
+from trueline.files.errors import InputError
+from trueline.train.data.preview import Preview
 from trueline.train.memory import Memory, shown
-from trueline.train.preview import Preview
 
 CARD = "card.json"
 

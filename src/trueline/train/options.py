@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from trueline.records.errors import InputError
+from trueline.files.errors import InputError
 
 # Not part of a run's identity: they place it or show it, and change no weight.
 DISPLAY = frozenset({"data", "out", "reveal", "json", "report_to", "log_steps", "checkpoint_steps"})

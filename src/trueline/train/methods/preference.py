@@ -12,8 +12,9 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from trueline.records.types import Example
-from trueline.train import base, export, session
+from trueline.train import loading, run
 from trueline.train.card import Card
+from trueline.train.data import turns
 from trueline.train.options import TrainOptions
 
 
@@ -25,14 +26,14 @@ class Options(TrainOptions, frozen=True, kw_only=True):
 
 def train(options: Options, examples: Iterable[Example] | None = None) -> Card:
     """A model folder at `options.out` that prefers as the Examples' labels do."""
-    return session.train(METHOD, options, examples)
+    return run.train(METHOD, options, examples)
 
 
 def trainer(model: Any, tokenizer: Any, data: Any, options: Any, arguments: dict[str, Any]) -> Any:
     """TRL's DPO on the pairs."""
     from trl import DPOConfig
 
-    from trueline.train.trainer import Pairs
+    from trueline.train.trl.trainers import Pairs
 
     config = DPOConfig(
         **arguments, beta=options.beta, max_length=None, precompute_ref_log_probs=True
@@ -42,13 +43,13 @@ def trainer(model: Any, tokenizer: Any, data: Any, options: Any, arguments: dict
         args=config,
         train_dataset=data(config),
         processing_class=tokenizer,
-        peft_config=base.lora(options),
+        peft_config=loading.lora(options),
     )
 
 
-METHOD = session.Method(
+METHOD = run.Method(
     name="preference",
     rates=(5e-5, 5e-6),
-    turns=lambda example, options: export.preference(example),
+    turns=lambda example, options: turns.preference(example),
     trainer=trainer,
 )

@@ -12,11 +12,12 @@ from typing import Annotated
 from msgspec import Meta
 
 from trueline.records.types import Example
-from trueline.train import export, session
+from trueline.train import run
 from trueline.train.card import Card
+from trueline.train.data import turns
+from trueline.train.data.templates import reverse_template
 from trueline.train.methods import sft
 from trueline.train.options import TrainOptions
-from trueline.train.templates import reverse_template
 
 
 class Options(TrainOptions, frozen=True, kw_only=True):
@@ -32,13 +33,13 @@ class Options(TrainOptions, frozen=True, kw_only=True):
 
 def train(options: Options, examples: Iterable[Example] | None = None) -> Card:
     """A model folder at `options.out` that, asked with a text, gives an instruction for it."""
-    return session.train(METHOD, options, examples)
+    return run.train(METHOD, options, examples)
 
 
-METHOD = session.Method(
+METHOD = run.Method(
     name="reverse",
     rates=(2e-4, 2e-5),
-    turns=lambda example, options: export.reverse(example, options.response),
+    turns=lambda example, options: turns.reverse(example, options.response),
     trainer=sft.trainer,
     template=reverse_template,
 )

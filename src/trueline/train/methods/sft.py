@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from trueline.records.types import Example
-from trueline.train import base, export, session
+from trueline.train import loading, run
 from trueline.train.card import Card
+from trueline.train.data import turns
 from trueline.train.options import TrainOptions
 
 
@@ -33,14 +34,14 @@ class Options(TrainOptions, frozen=True, kw_only=True):
 
 def train(options: Options, examples: Iterable[Example] | None = None) -> Card:
     """A model folder at `options.out` that answers as the Examples do."""
-    return session.train(METHOD, options, examples)
+    return run.train(METHOD, options, examples)
 
 
 def trainer(model: Any, tokenizer: Any, data: Any, options: Any, arguments: dict[str, Any]) -> Any:
     """TRL's SFT on the rows; packed, documents do not see one another."""
     from trl import SFTConfig
 
-    from trueline.train.trainer import Completions
+    from trueline.train.trl.trainers import Completions
 
     packing = getattr(options, "packing", False)
     config = SFTConfig(
@@ -51,13 +52,13 @@ def trainer(model: Any, tokenizer: Any, data: Any, options: Any, arguments: dict
         args=config,
         train_dataset=data(config),
         processing_class=tokenizer,
-        peft_config=base.lora(options),
+        peft_config=loading.lora(options),
     )
 
 
-METHOD = session.Method(
+METHOD = run.Method(
     name="sft",
     rates=(2e-4, 2e-5),
-    turns=lambda example, options: export.sft(example, options.response),
+    turns=lambda example, options: turns.sft(example, options.response),
     trainer=trainer,
 )

@@ -1,0 +1,324 @@
+"""The answers that several labellers gave to the same questions, gathered from Examples.
+
+A unit is one thing that a question was put about: a prompt, a response or a pair of one Example,
+or one turn of it.  Only answers are kept, not texts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from trueline.files.errors import InputError
+from trueline.policy import pku
+from trueline.policy.answers import choices
+from trueline.policy.depend import resolve_answer
+from trueline.policy.types import Policy
+from trueline.records import ids
+from trueline.records.types import By, Example, Label, Question, QuestionKind, Value
+
+Place = tuple[tuple[int, ...], int | None]
+"""What a label is about, and the turn."""
+
+Grouping = Callable[[Example, tuple[int, ...]], tuple[str, ...]]
+"""The groups to which what a question is about belongs."""
+
+NONE = "(none)"
+_turned = {"first": "second", "second": "first"}
+_types: dict[str, tuple[type, ...]] = {
+    "yes-no": (bool,),
+    "scale": (int,),
+    "number": (int, float),
+    "some-of": (tuple,),
+}
+
+
+@dataclass
+class Ratings:
+    """The answers to one question.
+
+    `clusters` and `groups` go by unit.  `given` has by labeller and unit the answer, None where
+    the labeller was asked and has none; a unit that is not there was not asked.  Of an answer
+    that follows from others (a safe response has severity 0), the unit is in `implied`.  `stated`
+    has the probabilities, `reasons` why there was no answer, `wordings` the hashes of the
+    questions that were asked under this id.
+    """
+
+    question: str
+    kind: QuestionKind
+    values: tuple[Any, ...] = ()
+    parents: tuple[str, ...] = ()
+    clusters: list[int] = field(default_factory=list)
+    groups: list[tuple[str, ...]] = field(default_factory=list)
+    given: dict[By, dict[int, Value | None]] = field(default_factory=lambda: defaultdict(dict))
+    implied: dict[By, set[int]] = field(default_factory=lambda: defaultdict(set))
+    stated: dict[By, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    reasons: dict[By, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    wordings: dict[By, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def unit(self, cluster: int, groups: tuple[str, ...]) -> int:
+        """The number of a new unit."""
+        self.clusters.append(cluster)
+        self.groups.append(groups)
+        return len(self.clusters) - 1
+
+    def add(self, unit: int, label: Label) -> None:
+        """What a labeller said of a unit; a later answer takes the place of an earlier one, and
+        any answer that of none."""
+        by = label.by
+        self.wordings[by].add(label.question_hash)
+        if label.value is None:
+            if self.given[by].setdefault(unit, None) is None:
+                self.reasons[by][(label.unscored or "").split(":")[0]] += 1
+            return
+        self._fits(label)
+        self.given[by][unit] = label.value
+        if label.probability is not None:
+            self.stated[by][unit] = label.probability
+
+    def _fits(self, label: Label) -> None:
+        if not isinstance(label.value, _types.get(self.kind, (str,))) or (
+            isinstance(label.value, bool) != (self.kind == "yes-no")
+        ):
+            raise InputError(
+                f"Example {label.example}: {label.by.kind} {label.by.name} answers "
+                f"{label.question!r} with {str(label.value)[:40]!r}, which is no answer to a "
+                f"{self.kind} question: compare labellers that were asked one kind of question "
+                "(--policy says which it is); what a cell of a table means is said when it is "
+                f"converted, as by --map value:{label.question}:CELL=VALUE"
+            )
+
+
+@dataclass
+class Gathered:
+    """All answers by question, whose they are, and where the Examples came from.  `seen` counts
+    the labels on every question, wanted or not."""
+
+    policy: Policy
+    grouping: Grouping | None = None
+    only: Collection[str] = ()
+    questions: dict[str, Ratings] = field(default_factory=dict)
+    examples: int = 0
+    raters: Counter[By] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    datasets: Counter[str] = field(default_factory=Counter)
+    licences: Counter[str] = field(default_factory=Counter)
+    _clusters: dict[str, int] = field(default_factory=dict)
+
+    def take(self, example: Example) -> None:
+        """Add the labels of one Example."""
+        source = example.source
+        self.examples += 1
+        self.datasets[source.dataset if source else "unknown"] += 1
+        self.licences[(source and source.license) or "unknown"] += 1
+        own: dict[tuple[By, int | None], list[Label]] = defaultdict(list)
+        labels: dict[str, dict[Place, list[Label]]] = defaultdict(lambda: defaultdict(list))
+        for label in map(ordered, example.labels):
+            self.raters[label.by] += 1
+            self.seen[label.question] += 1
+            own[label.by, label.turn].append(label)
+            labels[label.question][label.about, label.turn].append(label)
+        if not own:
+            return
+        cluster = self._cluster(example)
+        for name in list(labels):
+            if not self.only or name in self.only:
+                self._one(example, name, cluster, labels, own)
+        for name, question in self.policy.items():
+            if name not in labels and question.when and (not self.only or name in self.only):
+                self._one(example, name, cluster, labels, own)
+
+    def _one(
+        self,
+        example: Example,
+        name: str,
+        cluster: int,
+        labels: Mapping[str, Mapping[Place, list[Label]]],
+        own: Mapping[tuple[By, int | None], list[Label]],
+    ) -> None:
+        question = known(name, example, self.policy)
+        asked = [name, *ancestors(question, self.policy)] if question else [name]
+        places = dict.fromkeys(p for id in asked for p in labels.get(id, ()))
+        if not places:
+            return
+        ratings = self._ratings(name, question, labels)
+        for about, turn in places:
+            unit = ratings.unit(cluster, self.grouping(example, about) if self.grouping else ())
+            stored = labels.get(name, {}).get((about, turn), ())
+            for label in stored:
+                ratings.add(unit, label)
+            if question is not None and question.when:
+                answered = {label.by for label in stored}
+                for (by, at), said in own.items():
+                    if at == turn and by not in answered:
+                        self._implied(ratings, unit, question, about, by, said)
+
+    def _implied(
+        self,
+        ratings: Ratings,
+        unit: int,
+        question: Question,
+        about: tuple[int, ...],
+        by: By,
+        said: list[Label],
+    ) -> None:
+        """The answer that follows from this labeller's others, where one does."""
+        alone = Example(id="", labels=tuple(said))
+        value = resolve_answer(alone, question, about, by, self.policy)
+        if value is not None:
+            ratings.given[by][unit] = tuple(value) if isinstance(value, list) else value
+            ratings.implied[by].add(unit)
+
+    def _ratings(
+        self,
+        name: str,
+        question: Question | None,
+        labels: Mapping[str, Mapping[Place, list[Label]]],
+    ) -> Ratings:
+        if name not in self.questions:
+            if question is None:
+                every = (x for several in labels[name].values() for x in several)
+                kind = next((kind_of(x) for x in every if x.value is not None), None)
+                if kind is None:  # only failures so far: any kind will do for them
+                    kind = "one-of"
+                self.questions[name] = Ratings(name, kind)
+            else:
+                found = choices(question), tuple(question.when)
+                self.questions[name] = Ratings(name, question.kind, *found)
+        return self.questions[name]
+
+    def _cluster(self, example: Example) -> int:
+        key = example.tag("cluster") or ids.digest(example.prompt)
+        return self._clusters.setdefault(key, len(self._clusters))
+
+
+def gather(
+    examples: Iterable[Example],
+    policy: Policy,
+    grouping: Grouping | None = None,
+    only: Collection[str] = (),
+) -> Gathered:
+    """The answers in the labels of the Examples to the questions `only`, or to all.
+
+    A labeller who never answered a question that depends on others is not held to have answered
+    it by them alone.
+    """
+    found = Gathered(policy, grouping, only)
+    for example in examples:
+        found.take(example)
+    for ratings in found.questions.values():
+        for by in set(ratings.given) - set(ratings.wordings):
+            del ratings.given[by]
+            ratings.implied.pop(by, None)
+    found.questions = {name: r for name, r in found.questions.items() if r.given}
+    found.raters = Counter({by: found.raters[by] for by in sorted(found.raters, key=_place)})
+    return found
+
+
+def _place(by: By) -> tuple[bool, str, str]:
+    """People first, then by name: the order in which the data have them means nothing."""
+    return by.kind not in ("person", "imported"), by.name, by.instrument or ""
+
+
+def ordered(label: Label) -> Label:
+    """The label, about its pair in ascending order."""
+    if len(label.about) == 2 and label.about[0] > label.about[1]:
+        value = _turned.get(str(label.value), label.value)
+        return msgspec.structs.replace(label, about=label.about[::-1], value=value)
+    return label
+
+
+def known(name: str, example: Example, policy: Policy) -> Question | None:
+    """The question of this id: the policy's, or the Example's own."""
+    return policy.get(name) or next((q for q in example.questions if q.id == name), None)
+
+
+def ancestors(question: Question, policy: Policy) -> Iterator[str]:
+    """The questions about the same thing on which it depends, and those on which they do."""
+    for name in question.when:
+        parent = policy.get(name)
+        if parent is not None and parent.about == question.about:
+            yield name
+            yield from ancestors(parent, policy)
+
+
+def kind_of(label: Label) -> QuestionKind:
+    """The kind of question that the label answers, by its value."""
+    value = label.value
+    if len(label.about) == 2 and value in ("first", "second", "tie"):
+        return "preference"
+    kinds: dict[type, QuestionKind] = {bool: "yes-no", int: "scale", float: "number", str: "one-of"}
+    return kinds.get(type(value), "some-of")
+
+
+def grouping(name: str) -> Grouping:
+    """The grouping of this name: language, source, category or tag:KEY.
+
+    A category is the tag `category:`, or else those harm categories that any labeller named.
+    """
+    kind, _, key = name.partition(":")
+    if name == "category":
+        return _categories
+    if name == "language":
+        kind, key = "tag", "lang"
+    if kind == "tag" and key:
+        return lambda example, about: (example.tag(key) or NONE,)
+    if name == "source":
+        return lambda example, about: (example.source.dataset if example.source else NONE,)
+    raise InputError(f"--by {name}: write language, source, category or tag:KEY")
+
+
+def _categories(example: Example, about: tuple[int, ...]) -> tuple[str, ...]:
+    if (tagged := example.tag("category")) is not None:
+        return (tagged,)
+    named = {
+        category: None
+        for label in example.labels
+        if label.question == pku.HARM_CATEGORIES.id and isinstance(label.value, tuple)
+        if not about or set(label.about) & set(about)
+        for category in label.value
+    }
+    return tuple(map(str, named)) or (NONE,)
+
+
+# ---- who ----------------------------------------------------------------------------------------
+
+
+def names(raters: Iterable[By]) -> dict[By, str]:
+    """What to call each: by name, with as much beside it as tells them apart."""
+    every = list(raters)
+    found: dict[By, str] = {}
+    for by in every:
+        parts = [by.name, f"{by.kind} {by.name}", f"{by.kind} {by.name} {str(by.instrument)[:8]}"]
+        alike = [b for b in every if b.name == by.name]
+        kinds = [b for b in alike if b.kind == by.kind]
+        found[by] = parts[0] if len(alike) == 1 else parts[1] if len(kinds) == 1 else parts[2]
+    return found
+
+
+def listed(raters: Iterable[By]) -> dict[By, str]:
+    """What to call each in a list of all: with the kind."""
+    return {
+        by: name if name.startswith(f"{by.kind} {by.name}") else f"{by.kind} {name}"
+        for by, name in names(raters).items()
+    }
+
+
+def chosen(raters: Collection[By], wanted: str) -> list[By]:
+    """Those whom a name, a kind, both, or the first eight digits or more of an instrument's hash
+    names.  InputError where it is nobody."""
+    called = names(raters)
+    found = [
+        by
+        for by in raters
+        if wanted in (by.name, by.kind, f"{by.kind} {by.name}", called[by])
+        or (len(wanted) >= 8 and (by.instrument or "").startswith(wanted))
+    ]
+    if not found:
+        every = ", ".join(sorted(listed(raters).values())) or "nobody"
+        raise InputError(f"no labeller is called {wanted!r}: there are labels by {every}")
+    return found

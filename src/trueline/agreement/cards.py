@@ -1,0 +1,252 @@
+"""Agreement cards: how far an instrument agreed with others where that was measured.
+
+A card belongs to one instrument hash: whatever could change an answer makes another instrument,
+which has no card until it is measured too.  Cards are JSON files, in a folder of the user's or,
+for instruments that come with trueline, in the package; they hold numbers and no text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from trueline.agreement.agreement import Agreement, Calibration, Confusion, Estimate, OnQuestion
+from trueline.agreement.answers import Gathered, listed, names
+from trueline.files.atomic import explained, fresh
+from trueline.files.errors import InputError
+from trueline.records.ids import text_digest
+from trueline.records.types import By
+from trueline.runs.run import now, versions
+
+FOLDER = Path(".trueline/cards")
+"""Where cards are written and looked up unless a folder is named."""
+
+SHIPPED = "agreement/cards_shipped"
+UNKNOWN = "no agreement card for this instrument: its error is not known"
+VERSION = 1
+_plain = re.compile(r"[0-9a-f]{16,64}")
+
+
+class Data(Struct, frozen=True):
+    """On what it was measured: the name and digest of the file or folder, the sources and the
+    licences of its Examples."""
+
+    name: str
+    digest: str
+    datasets: tuple[str, ...]
+    licences: tuple[str, ...]
+
+
+class Part(Struct, frozen=True):
+    """One group of the items: a language, say."""
+
+    items: int
+    alpha: Estimate
+    agreed: float | None
+
+
+class Measured(Struct, frozen=True):
+    """The agreement of an instrument with others, on one question and one data set; see
+    `agreement.Agreement`.  `against` is written "kind name"; `wordings` says who was asked in
+    which words, where they differ."""
+
+    question: str
+    kind: str
+    metric: str
+    against: tuple[str, ...]
+    data: Data
+    items: int
+    asked: int
+    scored: int
+    alpha: Estimate | None
+    agreed: float | None
+    kappa: float | None
+    least: float | None
+    most: float | None
+    confusion: Confusion | None
+    calibration: Calibration | None
+    groups: dict[str, Part]
+    wordings: dict[str, list[str]]
+    versions: dict[str, str]
+    time: str
+
+
+class Card(Struct, frozen=True):
+    """All that was measured of one instrument."""
+
+    trueline: int
+    instrument: str
+    kind: str
+    name: str
+    measured: tuple[Measured, ...] = ()
+
+
+# ---- making -------------------------------------------------------------------------------------
+
+
+def made(found: Gathered, reports: Sequence[OnQuestion], data: Data) -> list[Card]:
+    """The cards of those instruments that were compared with others, by the widest comparison of
+    each.  People have none."""
+    called = {name: by for by, name in names(found.raters).items()}
+    full = listed(found.raters)
+    cards: dict[str, Card] = {}
+    for report in reports:
+        best: dict[str, Agreement] = {}
+        for one in report.agreements:
+            if not one.joint and len(one.first) == 1:
+                earlier = best.get(one.first[0])
+                if earlier is None or len(one.second) > len(earlier.second):
+                    best[one.first[0]] = one
+        for name, one in best.items():
+            by = called[name]
+            if by.instrument is not None:
+                against = tuple(full[called[n]] for n in one.second)
+                card = cards.get(by.instrument) or _empty(by)
+                entry = _measured(report, one, against, data)
+                cards[by.instrument] = joined([card], entry)
+    return list(cards.values())
+
+
+def _empty(by: By) -> Card:
+    return Card(VERSION, by.instrument or "", by.kind, by.name)
+
+
+def _measured(report: OnQuestion, one: Agreement, against: tuple[str, ...], data: Data) -> Measured:
+    groups = {
+        name: Part(part.items, part.alpha, part.agreed)
+        for name, part in one.groups.items()
+        if part.alpha is not None  # of few items there is none
+    }
+    return Measured(
+        question=report.question,
+        kind=report.kind,
+        metric=report.metric,
+        against=against,
+        data=data,
+        items=one.items,
+        asked=one.asked,
+        scored=one.scored,
+        alpha=one.alpha,
+        agreed=one.agreed,
+        kappa=one.kappa,
+        least=one.least,
+        most=one.most,
+        confusion=one.confusion,
+        calibration=one.calibration.get(one.first[0]),
+        groups=groups,
+        wordings=report.wordings,
+        versions=versions(),
+        time=now(),
+    )
+
+
+def joined(cards: Sequence[Card], *further: Measured) -> Card:
+    """One card of several of one instrument; what was measured again takes the place of what was
+    measured before."""
+    every = [one for card in cards for one in card.measured]
+    latest = {(m.question, m.against, m.data.digest): m for m in (*every, *further)}
+    return msgspec.structs.replace(cards[0], measured=tuple(latest.values()))
+
+
+def data_of(found: Gathered, path: Path, labels: Iterable[Path] = ()) -> Data:
+    """What the card says of the data; its digest covers the labels that were joined to it."""
+    told = hashlib.blake2b(digest_size=16)
+    for one in (path, *labels):
+        with explained(one):
+            told.update((one / "manifest.json" if one.is_dir() else one).read_bytes())
+    return Data(path.name, told.hexdigest(), tuple(found.datasets), tuple(found.licences))
+
+
+# ---- keeping ------------------------------------------------------------------------------------
+
+
+def write(card: Card, folder: Path = FOLDER) -> Path:
+    """Store a card, with what the folder holds of this instrument already; its path."""
+    path = folder / _file(card.instrument)
+    if path.is_file():
+        card = joined([_read(path.read_bytes(), path), card])
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with fresh(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    return path
+
+
+def lookup(instrument: str | None, folders: Sequence[Path] = (FOLDER,)) -> Card | None:
+    """The card of this instrument, joined from those that the folders and the package have; None
+    where nobody measured it.  InputError for a file that is no card."""
+    if instrument is None:
+        return None
+    name = _file(instrument)
+    found = [_read(p.read_bytes(), p) for p in (f / name for f in folders) if p.is_file()]
+    shipped = resources.files("trueline").joinpath(SHIPPED).joinpath(name)
+    if shipped.is_file():
+        found.insert(0, _read(shipped.read_bytes(), Path(name)))
+    found = [card for card in found if card.instrument == instrument]
+    return joined(found) if found else None
+
+
+def _file(instrument: str) -> str:
+    """Foreign labels may carry anything for a hash: no path is made of it as it is."""
+    safe = _plain.fullmatch(instrument) is not None
+    return f"{instrument if safe else text_digest(instrument)}.json"
+
+
+def _read(raw: bytes, path: Path) -> Card:
+    try:
+        card = msgspec.json.decode(raw, type=Card)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise InputError(
+            f"{path} is no agreement card ({error}): remove it, or make it again with "
+            "`trueline agree --card`"
+        ) from None
+    if card.trueline > VERSION:
+        raise InputError(f"{path} was written by a newer trueline: update, or measure again")
+    return card
+
+
+# ---- reading ------------------------------------------------------------------------------------
+
+
+def lines(card: Card | None, questions: Iterable[str] | None = None) -> list[str]:
+    """The card for a person, of these questions or of all; what is not known is said."""
+    if card is None:
+        return [UNKNOWN]
+    wanted = {m.question for m in card.measured} if questions is None else set(questions)
+    every = [m for m in card.measured if m.question in wanted]
+    if not every:
+        return [f"{UNKNOWN} on these questions"]
+    head = f"agreement card of {card.kind} {card.name} ({card.instrument[:8]}):"
+    return [head, *(f"  {line}" for one in every for line in _lines(one))]
+
+
+def _lines(one: Measured) -> Iterator[str]:
+    figure = f"α {told(one.alpha)}" if one.alpha else "no figure: too few answers"
+    raw = f", agreed {one.agreed:.1%}" if one.agreed is not None else ""
+    yield f"{one.question}, against {' and '.join(one.against)}: {figure}{raw}"
+    covered = f"answered {one.scored:,} of {one.asked:,}" if one.scored < one.asked else ""
+    parts = [f"{one.items:,} items of {one.data.name}", covered, f"measured {one.time[:10]}"]
+    if one.calibration is not None:
+        parts.append(f"stated probabilities are off by {one.calibration.error:.2f}")
+    yield f"  {', '.join(filter(None, parts))}"
+    if one.wordings:
+        yield "  asked in other words than the others"
+    if one.groups:
+        worst = sorted(one.groups.items(), key=lambda g: g[1].alpha.value or 0.0)[:3]
+        yield "  lowest: " + ", ".join(f"{n} α {told(p.alpha)} ({p.items})" for n, p in worst)
+
+
+def told(estimate: Estimate) -> str:
+    """An estimate with its limits, to the digits worth reading."""
+    if estimate.value is None:
+        return f"undefined ({estimate.note})"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f} (no interval: {estimate.note})"
+    note = f"; {estimate.note}" if estimate.note else ""
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}{note})"

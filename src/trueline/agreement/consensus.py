@@ -1,0 +1,143 @@
+"""One answer from several: by majority, within what the policy allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from trueline.agreement.answers import Place, ancestors, known, names, ordered
+from trueline.policy.answers import format_value
+from trueline.policy.depend import applies, contradictions, resolve_answer
+from trueline.policy.types import Policy
+from trueline.records import ids
+from trueline.records.store.labels import apart
+from trueline.records.types import By, Example, Label, Question, Value, with_labels
+
+RECIPE = "majority@1"
+
+
+class Consensus:
+    """Derives labels by majority of the `voters`, on the questions `only`, or on all.
+
+    A value wins that more than half of those who answered gave, of two at least; of some-of
+    questions each option by itself.  Where none does, or what wins contradicts the answers before
+    it, the label is `Unscored` and says so.  A question that depends on others is asked only
+    where the consensus on those asks it.
+    """
+
+    def __init__(self, voters: Sequence[By], policy: Policy, only: Iterable[str] = ()) -> None:
+        called = names(voters)
+        who = ", ".join(called[by] for by in voters)
+        rule = ids.digest([RECIPE, sorted(voters, key=ids.digest)])
+        self.by = By("derived", f"majority of {len(voters)}: {who}", rule)
+        self.voters, self.policy, self.only = list(voters), policy, set(only)
+        self.counts: dict[str, Counter[str]] = {}
+
+    def __call__(self, example: Example) -> Example:
+        """The consensus on one Example, apart from it."""
+        cast = [ordered(label) for label in example.labels if label.by in self.voters]
+        turns = dict.fromkeys(label.turn for label in cast)
+        found: list[Label] = []
+        for turn in turns:
+            found += self._turn(example, turn, [label for label in cast if label.turn == turn])
+        return apart(example, found)
+
+    def _turn(self, example: Example, turn: int | None, cast: list[Label]) -> list[Label]:
+        plain = Example(
+            id=example.id,
+            prompt=example.prompt,
+            responses=example.responses,
+            questions=example.questions,
+        )
+        ballots = {
+            by: with_labels(plain, *(label for label in cast if label.by == by))
+            for by in self.voters
+        }
+        settled = plain
+        for question in self._questions(example, cast):
+            for about in self._places(question, cast):
+                if not self._asked(settled, question, about):
+                    continue
+                votes = [
+                    resolve_answer(ballot, question, about, by, self.policy)
+                    for by, ballot in ballots.items()
+                ]
+                label = self._label(settled, question, (about, turn), votes)
+                settled = with_labels(settled, label)
+        return list(settled.labels)
+
+    def _asked(self, settled: Example, question: Question, about: tuple[int, ...]) -> bool:
+        """Whether the consensus so far leaves the question to be asked."""
+        given: dict[str, Value | None] = {}
+        for name in question.when:
+            parent = self.policy.get(name)
+            if parent is not None:
+                place = about if parent.about == question.about else ()
+                given[name] = resolve_answer(settled, parent, place, self.by, self.policy)
+        return applies(question, given)
+
+    def _questions(self, example: Example, cast: Iterable[Label]) -> list[Question]:
+        """Those that were answered, parents first, and those that they depend on."""
+        found: dict[str, Question] = {}
+        for name in dict.fromkeys(label.question for label in cast):
+            question = known(name, example, self.policy)
+            if question is not None and (not self.only or name in self.only):
+                for id in (*reversed(list(ancestors(question, self.policy))), name):
+                    found[id] = self.policy.get(id) or question
+        order = {name: place for place, name in enumerate(self.policy)}
+        return sorted(found.values(), key=lambda q: (bool(q.when), order.get(q.id, len(order))))
+
+    def _places(self, question: Question, cast: Iterable[Label]) -> list[tuple[int, ...]]:
+        asked = {question.id, *ancestors(question, self.policy)}
+        return sorted({label.about for label in cast if label.question in asked})
+
+    def _label(
+        self, settled: Example, question: Question, place: Place, votes: Sequence[Value | None]
+    ) -> Label:
+        cast = [vote for vote in votes if vote is not None]
+        value, why = majority(question, cast)
+        about, turn = place
+        note = (
+            f"of {len(cast)} answers"
+            if len(cast) == len(self.voters)
+            else (f"of {len(cast)} answers; {len(self.voters) - len(cast)} gave none")
+        )
+
+        def label(value: Value | None, why: str | None) -> Label:
+            return ids.label(
+                settled, question, about, self.by, value=value, unscored=why, turn=turn, note=note
+            )
+
+        made = label(value, why)
+        wrong = contradictions(with_labels(settled, made), self.policy) if why is None else []
+        if wrong:
+            why = f"the majorities contradict each other: {'; '.join(wrong)}"
+            made = label(None, why)
+        outcome = "agreed" if why is None else why.split(":")[0]
+        self.counts.setdefault(question.id, Counter())[outcome] += 1
+        return made
+
+
+def majority(question: Question, votes: Sequence[Value]) -> tuple[Value | None, str | None]:
+    """The value that more than half give, or why there is none."""
+    if len(votes) < 2:
+        return None, "fewer than two answers"
+    if question.kind == "some-of":
+        return _options(question, votes)
+    (value, most), *_ = Counter(votes).most_common(1)
+    if 2 * most > len(votes):
+        return value, None
+    split = ", ".join(
+        f"{format_value(vote)} {count}" for vote, count in Counter(votes).most_common()
+    )
+    return None, f"no majority: {split}"
+
+
+def _options(question: Question, votes: Sequence[Value]) -> tuple[Value | None, str | None]:
+    counts = Counter(option for vote in votes if isinstance(vote, tuple | list) for option in vote)
+    if tied := [option for option in question.options if 2 * counts[option] == len(votes)]:
+        return None, f"no majority: as many name {tied[0]} as do not"
+    named = tuple(o for o in question.options if 2 * counts[o] > len(votes))
+    if not named and 2 * sum(not vote for vote in votes) <= len(votes):
+        return None, "no majority: no option is named by more than half, nor none at all"
+    return named, None

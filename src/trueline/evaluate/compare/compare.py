@@ -1,0 +1,177 @@
+"""Two evaluated models on the same items: what changed, how sure that is, and what cannot be said.
+
+Only what was asked of both in the same way, and scored by the same instrument, is compared.
+"""
+
+from __future__ import annotations
+
+from math import isnan
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from trueline.evaluate import results
+from trueline.evaluate.compare.comparability import apart, metric_apart, missing, other_items
+from trueline.evaluate.compare.headline import counts, disagree, headline
+from trueline.evaluate.compare.paired import paired
+from trueline.evaluate.results import Comparison, Difference, Metric, Ran, Results
+from trueline.evaluate.scores import Key, Scores, gather
+from trueline.files.errors import InputError
+from trueline.policy.load import load
+from trueline.policy.types import Policy
+from trueline.statistics.multiple import benjamini_hochberg
+
+
+class Side(Struct, frozen=True):
+    """One model's results with the scores of every item."""
+
+    folder: Path
+    results: Results
+    scores: dict[Key, Scores]
+
+    @property
+    def benchmarks(self) -> dict[str, Ran]:
+        return {ran.name: ran for ran in self.results.benchmarks}
+
+    def metrics(self, benchmark: str) -> dict[str, Metric]:
+        """The metrics of a benchmark by their keys."""
+        every = (one.metric for one in self.results.measured)
+        return {metric.key: metric for metric in every if metric.benchmark == benchmark}
+
+    def items(self, benchmark: str) -> set[str]:
+        """The ids of a benchmark's items, where anything was measured on them."""
+        return {id for key in self.metrics(benchmark) for id in self.scores[benchmark, key].items}
+
+
+def read(folder: Path) -> Side:
+    """A results folder with its scores; InputError where it cannot be read."""
+    found = results.read(folder)
+    metrics = [one.metric for one in found.measured]
+    return Side(folder, found, gather(folder, metrics, policy_of(found)))
+
+
+def policy_of(found: Results) -> Policy:
+    """The policy under which it was scored.  Where that is gone no answer follows from others, and
+    what was not asked is unscored: it shows."""
+    own = found.config.get("policy")
+    if own is None:
+        return load()
+    try:
+        return load(Path(own)) if isinstance(own, str) and Path(own).is_file() else Policy({})
+    except InputError:
+        return Policy({})
+
+
+def compare(base: Path | Side, treated: Path | Side, level: float = 0.05) -> Comparison:
+    """The treated model's results against the base's, paired on their items.
+
+    A difference is significant where its q is at most `level`; q is adjusted (Benjamini–Hochberg)
+    over all metrics of this comparison that are not withheld, for a withheld one claims nothing.
+    Raises InputError where a folder cannot be read, and for a level outside (0, 1).
+    """
+    if not 0 < level < 1:
+        raise InputError(f"a level of significance lies between 0 and 1, as 0.05, not {level}")
+    first = base if isinstance(base, Side) else read(base)
+    second = treated if isinstance(treated, Side) else read(treated)
+    found, not_compared = _differences(first, second, level)
+    found = _adjusted(found)
+    sides = first.results, second.results
+    same = first.folder.resolve() == second.folder.resolve()
+    count = counts(found, level)
+    return Comparison(
+        base=first.results,
+        treated=second.results,
+        base_folder=str(first.folder),
+        treated_folder=str(second.folder),
+        differences=found,
+        not_compared=not_compared,
+        counted=count.counted,
+        better=count.better,
+        worse=count.worse,
+        improved=count.improved,
+        impaired=count.impaired,
+        disagree=disagree(found, level),
+        headline=headline(sides, found, len(not_compared), level, same),
+        level=level,
+    )
+
+
+def _differences(
+    base: Side, treated: Side, level: float
+) -> tuple[list[Difference], dict[str, str]]:
+    """The differences of all metrics that can be compared, and why others cannot, by benchmark or
+    `BENCHMARK: METRIC`."""
+    found, not_compared = [], {}
+    runs = base.benchmarks, treated.benchmarks
+    for name in runs[0] | runs[1]:
+        lacking = [side for side in (0, 1) if name not in runs[side]]
+        if lacking:
+            not_compared[name] = missing(lacking[0], (base, treated)[lacking[0]].results, name)
+            continue
+        if why := _unlike(name, base, treated):
+            not_compared[name] = "; ".join(why)
+            continue
+        some, others = _measured(name, base, treated, level)
+        found += some
+        not_compared |= others
+    return found, not_compared
+
+
+def _unlike(name: str, base: Side, treated: Side) -> list[str]:
+    """Why a benchmark that both were run on is not compared."""
+    first, second = base.benchmarks[name], treated.benchmarks[name]
+    why = apart(first, second, (base.results.config, treated.results.config))
+    items = base.items(name), treated.items(name)
+    common = len(items[0] & items[1]) if items[0] and items[1] else None
+    if first.chosen != second.chosen or common == 0:
+        why.append(other_items(first, second, common))
+    if not base.metrics(name) and not treated.metrics(name):
+        why.append("nothing measured it: name who judges it with --judge and --rescore both")
+    return why
+
+
+def _measured(
+    name: str, base: Side, treated: Side, level: float
+) -> tuple[list[Difference], dict[str, str]]:
+    """One benchmark's differences by metric, and why other metrics are not compared."""
+    found, not_compared = [], {}
+    ran, other = base.benchmarks[name], treated.benchmarks[name]
+    metrics = base.metrics(name), treated.metrics(name)
+    for key in metrics[0] | metrics[1]:
+        lacking = [side for side in (0, 1) if key not in metrics[side]]
+        if lacking:
+            results = (base, treated)[lacking[0]].results
+            left_out = f"{name}: {(metrics[0] | metrics[1])[key].question}"
+            not_compared[f"{name}: {key}"] = missing(lacking[0], results, left_out, name)
+            continue
+        scores = base.scores[name, key], treated.scores[name, key]
+        if why := metric_apart(metrics[0][key], metrics[1][key], scores):
+            not_compared[f"{name}: {key}"] = "; ".join(why)
+            continue
+        found.append(
+            paired(
+                metrics[0][key],
+                scores,
+                ran.items,
+                group=ran.group,
+                primary=key == ran.primary == other.primary,
+                level=level,
+            )
+        )
+    if found and ran.primary != other.primary:
+        not_compared[f"{name}: headline"] = (
+            f"{ran.primary} stands for it in the base and {other.primary} in the treated results: "
+            "evaluate both models with the same benchmark file and the same --judge"
+        )
+    return found, not_compared
+
+
+def _adjusted(found: list[Difference]) -> list[Difference]:
+    """The differences with their q; a withheld one has none."""
+    tested = [one.withheld is None and not isnan(one.p) for one in found]
+    q = iter(benjamini_hochberg([d.p for d, t in zip(found, tested, strict=True) if t]).tolist())
+    return [
+        msgspec.structs.replace(d, q=next(q)) if t else d
+        for d, t in zip(found, tested, strict=True)
+    ]

@@ -1,0 +1,172 @@
+"""`trueline evaluate`: a model's answers to benchmarks, scored, in a new folder of results.
+
+Items of all benchmarks walk through one stream; the ledger, the budget, rejects and resuming are
+those of every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import msgspec
+from msgspec import Struct
+
+from trueline.evaluate import results
+from trueline.evaluate.asking import How, kinds
+from trueline.evaluate.benchmarks.items import TAG
+from trueline.evaluate.instruments import Instrument, opened
+from trueline.evaluate.options import Options
+from trueline.evaluate.plan import Plan, plan
+from trueline.evaluate.results import Metric, Ran, Results
+from trueline.evaluate.scores import gather, measured
+from trueline.files.errors import InputError
+from trueline.models.contract import Model
+from trueline.models.open import without_key
+from trueline.policy.load import load as load_policy
+from trueline.policy.types import Policy
+from trueline.records.ids import digest
+from trueline.records.types import Example, with_labels
+from trueline.runs.context import check, setup
+from trueline.runs.run import RunRecord
+from trueline.runs.stream import Item, Stage, Step
+from trueline.runs.sync import wait
+
+
+class Outcome(Struct, frozen=True):
+    """An evaluation: its run and its results."""
+
+    run: RunRecord
+    results: Results
+
+    @property
+    def sound(self) -> bool:
+        """Complete, each metric scored often enough for a headline, no benchmark left out, and no
+        row of their data that is no item."""
+        whole = self.run.complete and all(one.headline for one in self.results.measured)
+        fit = not any(one.unfit for one in self.results.benchmarks)
+        return whole and fit and not any(":" not in name for name in self.results.left_out)
+
+
+def evaluate(options: Options) -> Outcome | None:
+    """Ask a model the items of benchmarks and score its answers into a new folder; None where the
+    dry run only counted.
+
+    Raises InputError for options, benchmarks or data that are not what they should be, before
+    anything is asked.
+    """
+    check(options)
+    policy = load_policy(options.policy)
+    if options.repeats > 1 and not options.temperature:
+        raise InputError("--repeats draws the same answer each time at --temperature 0")
+    if (options.rescore is None) == (not options.model):
+        raise InputError("name either a model or, with --rescore, a folder of results")
+    found = plan(options, policy)
+    weighed = [p.ran.name for p in found.benchmarks if p.ran.kind == "choice" and not p.how.written]
+    if weighed and options.model.lower().startswith(("http://", "https://")):
+        raise InputError(
+            "an endpoint gives no likelihoods, by which choices are made: say --choice written, "
+            f"which is another measure, or leave out {', '.join(weighed)}"
+        )
+    if options.dry_run:
+        print(found.bounds(options.judge))
+        return None
+    return wait(_evaluate(options, policy, found))
+
+
+async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
+    instruments: dict[str, list[Instrument]] = {}
+    left_out = dict(todo.left_out)
+    async with setup("evaluate", options) as ready, AsyncExitStack() as stack:
+        for one in todo.benchmarks:
+            instruments[one.ran.name], missing = await opened(
+                one.benchmark, one.how, options.judge, policy, ready.model, stack
+            )
+            left_out |= missing
+        stages = [Stage("score", scoring(instruments), window=ready.window)]
+        if todo.earlier is None:
+            model = ready.model(options.model)
+            how = {one.ran.name: one.how for one in todo.benchmarks}
+            stages.insert(0, Stage("ask", asking(model, how), window=ready.window))
+            name, identity = without_key(options.model), model.identity
+        else:
+            name, identity = todo.earlier.model, todo.earlier.identity
+        metrics = [one.metric for some in instruments.values() for one in some]
+        ran = [_standing(one.ran, instruments[one.ran.name]) for one in todo.benchmarks]
+
+        def finish(run: RunRecord) -> None:
+            results.write(
+                _results(options, name, identity, ran, metrics, left_out, run), options.out
+            )
+
+        run = await ready.run(
+            todo.stream(),
+            stages,
+            total=todo.total,
+            finish=finish,
+            policy=policy,
+            chosen=digest([[r.name, r.data, r.chosen, r.asked] for r in ran]),
+            instruments=digest([[m.key, m.instrument] for m in metrics]),
+            answers=identity,
+        )
+    if not run.complete:
+        finish(run)
+    return Outcome(run, results.read(options.out))
+
+
+def asking(model: Model, how: dict[str, How]) -> Step:
+    """A step that adds the model's answers, as each item's benchmark asks for them."""
+    known = kinds()
+
+    async def step(example: Example) -> Item:
+        one = how[example.tag(TAG) or ""]
+        answered: Example = await known[one.ask.kind].ask(model, example, one)
+        return answered
+
+    return step
+
+
+def scoring(instruments: dict[str, list[Instrument]]) -> Step:
+    """A step that adds the labels of every instrument of the item's benchmark."""
+
+    async def step(example: Example) -> Item:
+        asked: dict[int, Instrument] = {}
+        for one in instruments[example.tag(TAG) or ""]:
+            asked.setdefault(id(one.labeller), one)
+        for one in asked.values():
+            example = with_labels(example, *await one.labeller.label(example, one.questions))
+        return example
+
+    return step
+
+
+def _standing(ran: Ran, instruments: Sequence[Instrument]) -> Ran:
+    """With the metric that stands for the benchmark: the first that is measured."""
+    return msgspec.structs.replace(ran, primary=instruments[0].metric.key if instruments else "")
+
+
+def _results(
+    options: Options,
+    name: str,
+    identity: str,
+    ran: list[Ran],
+    metrics: Sequence[Metric],
+    left_out: dict[str, str],
+    run: RunRecord,
+) -> Results:
+    scores = gather(options.out, metrics, load_policy(options.policy))
+    items = {one.name: one.items for one in ran}
+    return Results(
+        trueline=results.VERSION,
+        model=name,
+        identity=identity,
+        config=run.config,
+        versions=run.versions,
+        benchmarks=ran,
+        measured=[measured(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],
+        left_out=left_out,
+        spend=run.spend,
+        complete=run.complete,
+        started=run.started,
+        finished=run.finished,
+    )

@@ -1,0 +1,325 @@
+"""A sequence classifier that runs in this process: the scores that its head gives a conversation.
+
+What is read is a prompt and a response, either of which may be empty.  A tokenizer with a chat
+template reads them as one conversation, others as a pair of texts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from trueline.files.errors import InputError
+from trueline.models.contract import Fatal, ModelError
+from trueline.models.local import weights
+from trueline.models.local.engine import TOKENS, WINDOW, quiet
+from trueline.models.local.templates import Template
+from trueline.records.ids import digest
+from trueline.records.types import Message
+
+GATHER_S = 0.004  # calls that come so close together share a batch
+
+# These count positions from behind the number of their padding token.
+_OFFSET = {"camembert", "data2vec-text", "longformer", "mpnet", "roberta", "roberta-prelayernorm"}
+_OFFSET |= {"xlm-roberta", "xlm-roberta-xl", "xmod"}
+
+Turns = tuple[Message, ...]
+Kind = Literal["softmax", "sigmoid", "raw"]
+
+
+class Scores(NamedTuple):
+    """One logit for each of the head's labels; `cut` says what was left out to fit the window."""
+
+    logits: tuple[float, ...]
+    cut: str | None = None
+
+
+@dataclass(eq=False)
+class _Row:
+    prompt: Turns
+    response: Turns
+    chat: bool
+    future: asyncio.Future[Scores]
+    tokens: dict[str, list[int]] = field(default_factory=dict)
+    cut: str | None = None
+
+    @property
+    def length(self) -> int:
+        return len(self.tokens["input_ids"])
+
+    def answer(self, outcome: Scores | Exception) -> None:
+        if self.future.done():
+            return
+        if isinstance(outcome, Exception):
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
+
+
+@dataclass(eq=False)
+class _Line:
+    """The rows that wait on one event loop, and the task that serves them."""
+
+    loop: asyncio.AbstractEventLoop
+    rows: list[_Row] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+
+class Head:
+    """Concurrent calls are read in batches of at most `rows` rows; the event loop stays free.
+
+    `labels` are the head's own, in the order of its logits; `kind` is what those mean by the
+    model's configuration: "softmax" (one label holds), "sigmoid" (each by itself) or "raw".
+    `identity` is a digest of weights, tokenizer, configuration and number format: float32 on a
+    CPU, elsewhere the one in which the weights are stored.
+    """
+
+    def __init__(self, found: weights.Weights, *, rows: int = 64, device: str = "") -> None:
+        self.name, self._folder, self._rows = found.name, found.base, rows
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._dtype: Any = torch.float32 if self._device == "cpu" else "auto"
+        config = _config(found)
+        self.labels = tuple(str(config.id2label[i]) for i in sorted(config.id2label))
+        self.kind = _kind(config.problem_type, len(self.labels))
+        self._tokenizer = _tokenizer(found)
+        self._template = Template(self._tokenizer, opens=False)
+        self._pad: int | None = config.get_text_config().pad_token_id
+        self._window = _window(config, self._tokenizer)
+        self.identity = digest([weights.content([found.base]), str(self._dtype)])
+        self._model: Any = None
+        self._lock = threading.Lock()  # neither tokenizer nor model is for two threads at once
+        self._line: _Line | None = None
+
+    async def scores(self, prompt: Turns, response: Turns = (), *, chat: bool = True) -> Scores:
+        """What the head makes of the two; without `chat`, as texts even where it has a template.
+
+        What does not fit the window is cut: the prompt loses its beginning, down to a quarter of
+        the window, and then the response its end.  Raises ModelError where these texts are at
+        fault, Fatal where the model is.
+        """
+        loop = asyncio.get_running_loop()
+        line = self._line
+        if line is None or line.loop is not loop:
+            line = self._line = _Line(loop)
+        chat = chat and bool(self._tokenizer.chat_template)
+        row = _Row(prompt, response, chat, loop.create_future())
+        line.rows.append(row)
+        if line.task is None or line.task.done():
+            line.task = loop.create_task(self._serve(line))
+        return await row.future
+
+    async def _serve(self, line: _Line) -> None:
+        while line.rows:
+            await asyncio.sleep(GATHER_S)
+            rows = [row for row in line.rows if not row.future.done()]
+            line.rows = []
+            try:
+                read = await asyncio.to_thread(self._read, rows)
+                for row, outcome in read:
+                    if outcome is not None:
+                        row.answer(outcome)
+                for batch in self._batches([row for row, outcome in read if outcome is None]):
+                    scored = await asyncio.to_thread(self._forward, batch)
+                    for row, scores in zip(batch, scored, strict=True):
+                        row.answer(scores)
+            except Exception as error:  # else these callers would wait for ever
+                why = error if isinstance(error, Fatal) else self._fatal(error)
+                for row in rows:
+                    row.answer(why)
+
+    # ---- reading -----------------------------------------------------------------------------
+
+    def _read(self, rows: Sequence[_Row]) -> list[tuple[_Row, ModelError | None]]:
+        """The rows with their tokens, or with why they cannot be read."""
+        found: list[tuple[_Row, ModelError | None]] = []
+        with self._lock:
+            for row in rows:
+                try:
+                    self._fit(row)
+                    found.append((row, None))
+                except ModelError as error:
+                    found.append((row, error))
+        return found
+
+    def _fit(self, row: _Row) -> None:
+        row.tokens = self._encode(row, row.prompt, row.response)
+        if not row.length:
+            raise ModelError(f"{self.name}: there is no text to read")
+        if row.length <= self._window:
+            return
+
+        def fits(front: int, back: int, window: int = self._window) -> bool:
+            cut = self._encode(row, _behind(row.prompt, front), _before(row.response, back))
+            return len(cut["input_ids"]) <= window
+
+        prompt, response = _size(row.prompt), _size(row.response)
+        quarter = _least(prompt, lambda n: fits(n, response, self._window // 4))
+        front = _least(quarter if response else prompt, lambda n: fits(n, 0))
+        back = _least(response, lambda n: fits(front, n))
+        if not fits(front, back):
+            raise ModelError(f"{self.name}: no text fits into its {self._window} tokens")
+        row.tokens = self._encode(row, _behind(row.prompt, front), _before(row.response, back))
+        said = [f"the first {front} of the prompt's {prompt} characters"] if front else []
+        said += [f"the last {back} of the response's {response} characters"] if back else []
+        row.cut = f"not read, to fit {self._window} tokens: {' and '.join(said)}"
+
+    def _encode(self, row: _Row, prompt: Turns, response: Turns) -> dict[str, list[int]]:
+        if row.chat:
+            text = self._template.render(prompt + response).text
+            return dict(self._tokenizer(text, add_special_tokens=False, verbose=False))
+        texts = [self._text(turns) for turns in (prompt, response) if turns]
+        return dict(self._tokenizer(*texts, verbose=False)) if texts else {"input_ids": []}
+
+    def _text(self, turns: Turns) -> str:
+        """One turn bare, several each with its role; what spells a special token is made inert."""
+        texts = [str(turn["content"]) for turn in self._template.turns(turns)]
+        if len(turns) == 1:
+            return texts[0]
+        roles = (message.role for message in turns)
+        return "\n\n".join(f"[{role}] {text}" for role, text in zip(roles, texts, strict=True))
+
+    # ---- scoring -----------------------------------------------------------------------------
+
+    def _batches(self, rows: list[_Row]) -> Iterator[list[_Row]]:
+        """Rows of like length together, the longest first; without a padding token, of one length:
+        such a head reads its score off the last place."""
+        batch: list[_Row] = []
+        for row in sorted(rows, key=lambda row: row.length, reverse=True):
+            full = len(batch) == self._rows or (len(batch) + 1) * row.length > TOKENS[self._device]
+            if batch and (full or (self._pad is None and row.length != batch[0].length)):
+                yield batch
+                batch = []
+            batch.append(row)
+        if batch:
+            yield batch
+
+    def _forward(self, rows: Sequence[_Row]) -> list[Scores | Exception]:
+        try:
+            with self._lock, torch.inference_mode():
+                if self._model is None:
+                    self._model = self._load()
+                logits_BL = self._model(**self._padded(rows)).logits.float()
+                found = [tuple(logits) for logits in logits_BL.tolist()]
+        except torch.OutOfMemoryError:
+            if len(rows) == 1:
+                return [ModelError(f"{self.name}: no memory for {rows[0].length} tokens")]
+            torch.cuda.empty_cache()
+            half = len(rows) // 2
+            return self._forward(rows[:half]) + self._forward(rows[half:])
+        bad = ModelError(f"{self.name}: a score is not a number")
+        return [
+            Scores(logits, row.cut) if all(map(math.isfinite, logits)) else bad
+            for row, logits in zip(rows, found, strict=True)
+        ]
+
+    def _padded(self, rows: Sequence[_Row]) -> dict[str, torch.Tensor]:
+        """Each of the tokenizer's outputs, (B, T), padded on the right, so that positions count
+        from the first token in every row."""
+        width = max(row.length for row in rows)
+        found = {}
+        for name in rows[0].tokens:
+            fill = (self._pad or 0) if name == "input_ids" else 0
+            filled = [row.tokens[name] + [fill] * (width - row.length) for row in rows]
+            found[name] = torch.tensor(filled, device=self._device)
+        return found
+
+    def _load(self) -> Any:
+        with quiet():
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                self._folder,
+                dtype=self._dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+        if missing := sorted(info["missing_keys"]):
+            raise Fatal(
+                f"{self.name}: its weights lack {missing[0]!r} ({len(missing)} in all), which "
+                "would be random numbers: it was not saved whole"
+            )
+        return model.to(self._device).eval()
+
+    def _fatal(self, error: Exception) -> Fatal:
+        return Fatal(f"{self.name}: {type(error).__name__}: {error}")
+
+
+def _config(found: weights.Weights) -> Any:
+    if found.adapter is not None:
+        raise InputError(f"{found.adapter}: an adapter; merge it into its base and save the whole")
+    try:
+        config = AutoConfig.from_pretrained(found.base, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{found.base}: its config.json cannot be used: {error}") from error
+    named = list(config.architectures or [])
+    if not any(name.endswith("ForSequenceClassification") for name in named):
+        raise InputError(
+            f"{found.base}: holds no sequence classifier: its config.json names the architecture "
+            f"{', '.join(named) or 'nowhere'}, where one that ends in ForSequenceClassification is "
+            "expected; a model that writes its verdict is a guard or a judge"
+        )
+    return config
+
+
+def _kind(problem: str | None, labels: int) -> Kind:
+    """As transformers reads it: without a problem type, a single label is a regression's."""
+    if problem == "multi_label_classification":
+        return "sigmoid"
+    return "raw" if problem == "regression" or (problem is None and labels == 1) else "softmax"
+
+
+def _tokenizer(found: weights.Weights) -> Any:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(found.base, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"{found.base}: its tokenizer cannot be loaded: {error}") from error
+    if found.template is not None:
+        tokenizer.chat_template = found.template
+    return tokenizer
+
+
+def _window(config: Any, tokenizer: Any) -> int:
+    """The most tokens that the model can read."""
+    stated = int(getattr(config.get_text_config(), "max_position_embeddings", None) or WINDOW)
+    if config.model_type in _OFFSET:
+        stated -= int(config.pad_token_id) + 1
+    return min(stated, int(tokenizer.model_max_length))
+
+
+# ---- cutting ---------------------------------------------------------------------------------
+
+
+def _least(most: int, fits: Callable[[int], bool]) -> int:
+    """The smallest number up to `most` that fits; `most` where none does."""
+    return bisect_left(range(most), True, key=fits)
+
+
+def _size(turns: Turns) -> int:
+    return sum(len(turn.content) for turn in turns)
+
+
+def _behind(turns: Turns, count: int) -> Turns:
+    """The turns without their first characters; emptied turns stay, for templates that count."""
+    kept = []
+    for turn in turns:
+        kept.append(msgspec.structs.replace(turn, content=turn.content[count:]))
+        count = max(0, count - len(turn.content))
+    return tuple(kept)
+
+
+def _before(turns: Turns, count: int) -> Turns:
+    """The turns without their last characters."""
+    kept = []
+    for turn in turns[::-1]:
+        end = max(0, len(turn.content) - count)
+        kept.append(msgspec.structs.replace(turn, content=turn.content[:end]))
+        count = max(0, count - len(turn.content))
+    return tuple(kept[::-1])

@@ -1,0 +1,122 @@
+"""The majority's answers hold to the policy, and where there is none that is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.agreement.rated import POLICY, A, B, C, label, made
+
+from trueline.agreement.agree import Options, agree
+from trueline.agreement.consensus import Consensus, majority
+from trueline.records.store import dataset, jsonl
+from trueline.records.store.labels import joined
+from trueline.records.types import By, Example, Label, Value, with_labels
+
+D = By("person", "Dan")
+
+
+def settled(example: Example, *labels: Label, voters: tuple[By, ...] = (A, B, C)) -> Example:
+    return Consensus(voters, POLICY)(with_labels(example, *labels))
+
+
+def values(example: Example) -> dict[str, Value | None]:
+    return {label.question: label.value for label in example.labels}
+
+
+@pytest.mark.parametrize(
+    ("question", "votes", "value", "why"),
+    [
+        ("safe", [True, True, False], True, None),
+        ("safe", [True, False], None, "no majority: true 1, false 1"),
+        ("safe", [True], None, "fewer than two answers"),
+        ("refusal", ["comply", "partial", "refuse"], None, "no majority"),
+        ("severity", [1, 3, 3], 3, None),
+        ("harm_categories", [("Drugs",), ("Drugs", "Violence"), ()], ("Drugs",), None),
+        ("harm_categories", [("Drugs",), ("Violence",)], None, "as many name"),
+        ("harm_categories", [(), (), ("Drugs",)], (), None),
+        ("harm_categories", [(), ("Violence",), ("Drugs",)], None, "no option is named by more"),
+    ],
+)
+def test_majority(question: str, votes: list[Value], value: Value | None, why: str | None) -> None:
+    found, reason = majority(POLICY[question], votes)
+    assert found == value
+    assert (reason is None) == (why is None)
+    assert why is None or why in str(reason)
+
+
+def test_derived_labels_say_by_whom_and_of_how_many() -> None:
+    example = made(0)
+    found = settled(example, label(example, "safe", A, True), label(example, "safe", B, True))
+    [one] = found.labels
+    assert (one.by.kind, one.by.name) == ("derived", "majority of 3: Ada, Ben, judge")
+    assert (one.value, one.note) == (True, "of 2 answers; 1 gave none")
+    assert one.by.instrument == Consensus((C, B, A), POLICY).by.instrument
+    assert one.by.instrument != Consensus((A, B), POLICY).by.instrument
+    assert (found.id, found.responses) == (example.id, ())
+
+
+def test_a_dependent_question_is_settled_only_where_the_majority_asks_it() -> None:
+    example = made(0)
+    unsafe = [
+        label(example, "safe", by, value) for by, value in [(A, False), (B, False), (C, True)]
+    ]
+    severe = [label(example, "severity", by, value) for by, value in [(A, 2), (B, 2)]]
+    assert values(settled(example, *unsafe, *severe)) == {"safe": False, "severity": 2}
+    safe = [label(example, "safe", by, value) for by, value in [(A, False), (B, True), (C, True)]]
+    assert values(settled(example, *safe, severe[0])) == {"safe": True}
+    open_ = [label(example, "safe", by, value) for by, value in [(A, False), (B, True)]]
+    assert values(settled(example, *open_, severe[0])) == {"safe": None}
+
+
+def test_majorities_that_contradict_each_other_are_no_answer() -> None:
+    """Nobody contradicts the policy: two find the first safe, two the second unsafe, and another
+    two the second safer."""
+    example = made(0, responses=2)
+    said = [(A, True, False, "first"), (B, True, True, "second"), (C, False, False, "second")]
+    votes = []
+    for by, first, second, safer in said:
+        votes += [
+            label(example, "safe", by, first, (0,)),
+            label(example, "safe", by, second, (1,)),
+            label(example, "safer", by, safer, (0, 1)),
+        ]
+    found = settled(example, *votes)
+    assert [one.value for one in found.labels] == [True, False, None]
+    assert "contradict each other" in str(found.labels[2].unscored)
+
+
+def test_a_pair_is_settled_in_one_order() -> None:
+    example = made(0, responses=2)
+    votes = [
+        label(example, "more_helpful", A, "first", (0, 1)),
+        label(example, "more_helpful", B, "second", (1, 0)),
+    ]
+    [one] = settled(example, *votes).labels
+    assert (one.about, one.value) == ((0, 1), "first")
+
+
+def test_the_folder_is_joined_to_its_data_like_any_other(tmp_path: Path) -> None:
+    source, out = tmp_path / "data.jsonl", tmp_path / "majority"
+    examples = []
+    for n in range(30):
+        example = made(n)
+        said = [(A, True), (B, n % 3 > 0), (C, n % 2 > 0), (D, True)]
+        examples.append(
+            with_labels(example, *(label(example, "safe", by, value) for by, value in said))
+        )
+    jsonl.write(source, examples)
+    outcome = agree(Options(data=source, consensus=out), quiet=True)
+    assert outcome.consensus is not None and outcome.consensus.run.complete and outcome.sound
+    assert outcome.consensus.counts == {"safe": {"agreed": 25, "no majority": 5}}
+    [*_, last] = list(joined(jsonl.read(source), [out]))
+    assert [one.by.kind for one in last.labels][-1] == "derived"
+    assert dataset.manifest(out).state == "complete"
+    again = agree(Options(data=source, labels=(out,), consensus=tmp_path / "again"), quiet=True)
+    assert again.consensus is not None and again.consensus.by == outcome.consensus.by
+    of_people = agree(
+        Options(data=source, first=("Ada",), second=("Ben", "Dan"), consensus=tmp_path / "people"),
+        quiet=True,
+    )
+    assert of_people.consensus is not None
+    assert of_people.consensus.by.name == "majority of 3: Ada, Ben, Dan"

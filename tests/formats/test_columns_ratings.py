@@ -1,0 +1,95 @@
+"""Ratings in the columns of a table come in as labels, or the row says why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trueline import formats
+from trueline.files.errors import InputError
+from trueline.files.rows import Row
+from trueline.records.types import By, Example, Reject
+
+BASE = {"prompt": ["q"], "response": ["a"]}
+
+
+def read(mapping: dict[str, list[str]], **fields: Any) -> Example | Reject:
+    row = Row(Path("x.csv"), 3, {"q": "how?", "a": "so", **fields})
+    return formats.named("columns", BASE | mapping).read(row, 0)
+
+
+def test_ratings_become_labels_by_their_raters() -> None:
+    mapping = {
+        "label:refusal@one": ["r1"],
+        "label:refusal@two": ["r2"],
+        "value:refusal:full": ["comply"],
+        "value:refusal:none": ["refuse"],
+    }
+    found = read(mapping, r1="full", r2=" none ")
+    assert isinstance(found, Example)
+    assert [(x.by, x.question, x.about, x.value) for x in found.labels] == [
+        (By("imported", "one"), "refusal", (0,), "comply"),
+        (By("imported", "two"), "refusal", (0,), "refuse"),
+    ]
+    assert len({label.question_hash for label in found.labels}) == 1
+    blank = read(mapping, r1="full", r2="")
+    assert isinstance(blank, Example) and len(blank.labels) == 1
+    wrong = read(mapping, r1="full", r2="maybe")
+    assert isinstance(wrong, Reject) and wrong.row == 3
+    # counts and screens show what stands before the colon: no cell, which may hold any text
+    assert wrong.reason.startswith("a cell of 'r2' is none of full, none: 'maybe', add --map")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("true", True),
+        (False, False),
+        ("3", 3),
+        (2, 2),
+        ("0.5", 0.5),
+        ("x", "x"),
+        (["a", "b"], ("a", "b")),
+    ],
+)
+def test_a_cell_is_the_value_that_it_looks_like(cell: Any, value: Any) -> None:
+    found = read({"label:q@me": ["r"]}, r=cell)
+    assert isinstance(found, Example)
+    [label] = found.labels
+    assert label.value == value and type(label.value) is type(value)
+
+
+def test_a_pair_is_preferred_and_a_prompt_is_rated() -> None:
+    pair = formats.named("columns", {"response": ["a", "b"], "label:safer@me": ["r"]})
+    found = pair.read(Row(Path("x.csv"), 1, {"a": "one", "b": "two", "r": "second"}), 0)
+    assert isinstance(found, Example)
+    assert [(x.about, x.value) for x in found.labels] == [((0, 1), "second")]
+    wrong = pair.read(Row(Path("x.csv"), 1, {"a": "one", "b": "two", "r": "true"}), 0)
+    assert isinstance(wrong, Reject) and "there are 2" in wrong.reason
+    prompt = formats.named("columns", {"prompt": ["q"], "label:elicits_harm@me": ["r"]})
+    found = prompt.read(Row(Path("x.csv"), 1, {"q": "how?", "r": "false"}), 0)
+    assert isinstance(found, Example) and found.labels[0].about == ()
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"label:refusal": ["r"]}, "label:QUESTION@RATER=COLUMN"),
+        ({"label:@me": ["r"]}, "label:QUESTION@RATER=COLUMN"),
+        ({"value:refusal": ["comply"]}, "value:QUESTION:CELL=VALUE"),
+        ({"value:refusal:x": ["comply"]}, "has no --map label:refusal@RATER"),
+        ({"label:": ["r"]}, "unknown part 'label:'"),
+    ],
+)
+def test_mappings_of_ratings_that_make_no_sense(
+    mapping: dict[str, list[str]], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        formats.named("columns", BASE | mapping)
+
+
+def test_a_column_of_ratings_that_is_not_there_is_told() -> None:
+    with pytest.raises(InputError, match="no column 'r'"):
+        read({"label:refusal@me": ["r"]})

@@ -1,0 +1,111 @@
+"""TRL's prompt-only and unpaired data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trueline import formats
+from trueline.files.rows import Row
+from trueline.formats.kinds.trl_unpaired import DESIRABLE
+from trueline.records import ids
+from trueline.records.preference import preference_label
+from trueline.records.types import By, Example, Message, Reject, Response, with_labels
+
+UNPAIRED = formats.named("trl-unpaired")
+person = By("person", "p")
+user = {"role": "user", "content": "how?"}
+
+
+def read(name: str, **fields: Any) -> Example | Reject:
+    return formats.named(name).read(Row(Path("x.csv"), 3, fields), 0)
+
+
+def asked(*texts: str) -> Example:
+    answers = [Response((Message("assistant", text),)) for text in texts]
+    return ids.example([Message("user", "how?")], answers)
+
+
+def row(text: str, label: bool) -> dict[str, Any]:
+    said = [{"role": "assistant", "content": text}]
+    return {"prompt": [user], "completion": said, "label": label}
+
+
+@pytest.mark.parametrize("prompt", ["how?", [user], '[{"role": "user", "content": "how?"}]'])
+def test_a_prompt_is_a_text_or_messages(prompt: Any) -> None:
+    found = read("trl-prompt-only", prompt=prompt)
+    assert isinstance(found, Example)
+    assert (found.prompt, found.responses) == ((Message("user", "how?"),), ())
+    format = formats.named("trl-prompt-only")
+    assert format.rows(found) == [{"prompt": [user]}]
+    assert format.loses(asked("a")) == ["responses"]
+    nothing = format.rows(ids.example())
+    assert isinstance(nothing, Reject)
+    assert nothing.reason == "there is no prompt"
+
+
+@pytest.mark.parametrize(("label", "value"), [(True, True), ("False", False), ("true", True)])
+def test_a_label_is_an_answer(label: Any, value: bool) -> None:
+    found = read("trl-unpaired", prompt="how?", completion="so", label=label)
+    assert isinstance(found, Example)
+    (said,) = found.labels
+    assert (said.question, said.about, said.value) == ("desirable", (0,), value)
+    assert (said.by, said.question_hash) == (By("imported", "trl-unpaired"), ids.digest(DESIRABLE))
+    assert UNPAIRED.rows(found) == [row("so", value)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"label": None}, "label is neither true nor false but null"),
+        ({"label": 1}, "label is neither true nor false but 1"),
+        ({"label": "good"}, "label is neither true nor false but a str"),
+        ({"completion": " "}, "completion is blank"),
+        ({"completion": [{"role": "assistant", "content": ""}]}, "completion is blank"),
+        ({"prompt": ""}, "prompt is blank"),
+    ],
+)
+def test_bad_rows(changes: dict[str, Any], reason: str) -> None:
+    found = read("trl-unpaired", **({"prompt": "p", "completion": "c", "label": True} | changes))
+    assert isinstance(found, Reject)
+    assert (found.reason, found.row) == (reason, 3)
+
+
+def test_a_pair_becomes_two_rows() -> None:
+    pair = asked("bad", "good", "unseen")
+    pair = with_labels(pair, preference_label(pair, 1, 0, person))
+    assert UNPAIRED.rows(pair) == [row("good", True), row("bad", False)]
+    assert UNPAIRED.loses(pair) == ["label preferred", "responses without a label"]
+
+
+def test_labelled_responses_become_a_row_each() -> None:
+    example = asked("a", "b", "c")
+    said = [ids.label(example, DESIRABLE, (at,), person, value=at == 2) for at in (0, 2)]
+    labelled = with_labels(example, *said, preference_label(example, 0, 1, person))
+    assert UNPAIRED.rows(labelled) == [row("a", False), row("c", True)]
+    assert UNPAIRED.loses(labelled) == [
+        "label preferred",
+        "who answered",
+        "responses without a label",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ((), "no preference is labelled, and no response is labelled desirable or not"),
+        ((True, False), "the labels on 'desirable' differ"),
+    ],
+)
+def test_what_has_no_rows(values: tuple[bool, ...], reason: str) -> None:
+    example = asked("a", "b")
+    who = (By("person", "p"), By("person", "q"))
+    said = [
+        ids.label(example, DESIRABLE, (0,), by, value=value)
+        for by, value in zip(who, values, strict=False)
+    ]
+    found = UNPAIRED.rows(with_labels(example, *said))
+    assert isinstance(found, Reject)
+    assert found.reason == reason
