@@ -132,7 +132,8 @@ def _shape(house: House) -> list[Figure]:
 
 
 def _way_of_options(house: House) -> list[Figure]:
-    recipes = [m.path for m in house.modules if m.path.endswith("recipes/safer_instruct.py")]
+    paths = [module.path for module in house.modules]
+    recipes = [p for p in paths if "recipes" in p and p.endswith("/safer_instruct.py")]
     found = []
     for name, fields in (("stops of `options`", False), ("… or of one of its fields", True)):
         way = [stop for path in recipes for stop in stops(house, path, fields=fields)]

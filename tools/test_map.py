@@ -8,9 +8,10 @@ are literal.  A test is matched by the notes, by module and name, by name alone,
 to the most similar one that is new.  Exits with 1 if a test has no counterpart and the notes give
 no reason, or if the notes name what is not there.
 
-A line of the notes is `OLD -> NEW`, `OLD -> deleted: REASON` or `OLD -> fewer: REASON` (it asserts
-less, and why that loses nothing), in a Markdown list or table or not.  OLD and NEW are
-`tests/x/test_y.py::test_z`, or a whole module, `tests/x/test_y.py`.
+A line of the notes is `OLD -> NEW (REASON)`, `OLD -> deleted: REASON` or `OLD -> fewer: REASON` (it
+asserts less, and why that loses nothing), in a Markdown list or table or not.  OLD and NEW are
+`tests/x/test_y.py::test_z`, a whole module, `tests/x/test_y.py`, or for NEW just `::test_z`; of one
+that is deleted, `OLD[CASE]` is a case.
 """
 
 from __future__ import annotations
@@ -62,14 +63,17 @@ class Match(NamedTuple):
 class Notes:
     """What people say of tests, by id of a test or module and kind: moved, deleted or fewer."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, old: dict[str, Test], new: dict[str, Test]) -> None:
         self.said: dict[tuple[str, str], str] = {}
-        for old, new in NOTE.findall(text):
-            kind, _, reason = new.partition(":")
+        for test, said in NOTE.findall(text):
+            test, case, _ = test.partition("[")
+            test, (kind, _, reason) = find(test, old), said.partition(":")
             if kind in ("deleted", "fewer"):
-                self.said[old, kind] = reason.strip()
-            elif new.startswith("tests/"):
-                self.said[old, "moved"] = new
+                self.said[test, "fewer" if case else kind] = reason.strip()
+            elif said.startswith(("tests/", "::")):
+                target, _, reason = said.partition(" ")
+                self.said[test, "moved"] = find(target.partition("[")[0].strip("`"), new)
+                self.said[test, "fewer"] = reason.strip("() ")
 
     def get(self, test: Test, kind: str) -> str:
         """What a note says of the test or, if none does, of its module; else nothing."""
@@ -77,6 +81,12 @@ class Notes:
         if kind == "moved" and of_module:
             of_module = test.id.replace(test.module, of_module)
         return self.said.get((test.id, kind), of_module)
+
+
+def find(id: str, tests: dict[str, Test]) -> str:
+    """The id of the test that is meant: this, or the only one of its name if its module moved."""
+    namesakes = [test for test in tests if test.partition("::")[2] == id.partition("::")[2]]
+    return namesakes[0] if id not in tests and len(namesakes) == 1 else id
 
 
 def collect(checkout: Path) -> dict[str, Test]:
@@ -94,10 +104,8 @@ def collect(checkout: Path) -> dict[str, Test]:
 
 
 def _asserts(node: ast.AST) -> bool:
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="pytest"), attr="raises" | "warns")):
-            return True
-    return isinstance(node, ast.Assert)
+    text = ast.unparse(node) if isinstance(node, ast.Call) else ""
+    return isinstance(node, ast.Assert) or text.startswith(("pytest.raises(", "pytest.warns("))
 
 
 def _cases(test: Function, module: ast.Module) -> int:
@@ -109,7 +117,7 @@ def _cases(test: Function, module: ast.Module) -> int:
         match decorator:
             case ast.Call(func=ast.Attribute(attr="parametrize"), args=[_, values, *_]):
                 values = constants.get(ast.unparse(values), values)
-                cases *= len(getattr(values, "elts", getattr(values, "keys", [0])))
+                cases *= len(getattr(values, "elts", [0]))
     return cases
 
 
@@ -143,9 +151,7 @@ def compare(old: dict[str, Test], new: dict[str, Test], notes: Notes) -> list[Ma
 
 def _nearest(test: Test, others: list[Test], at_least: float) -> Test | None:
     def alike(other: Test) -> float:
-        matcher = SequenceMatcher(None, test.body, other.body, autojunk=False)
-        # an upper bound first: most are unlike
-        return matcher.ratio() if matcher.quick_ratio() >= at_least else -1.0
+        return SequenceMatcher(None, test.body, other.body, autojunk=False).ratio()
 
     best = max(others, key=alike, default=None)
     return best if best is not None and alike(best) >= at_least else None
@@ -188,9 +194,9 @@ def main() -> int:
     parser.add_argument("new", type=Path)
     parser.add_argument("--notes", type=Path, action="append", default=[])
     args = parser.parse_args()
-    notes = Notes("\n".join(path.read_text(encoding="utf-8") for path in args.notes))
-    new = collect(args.new)
-    matches = compare(collect(args.old), new, notes)
+    old, new = collect(args.old), collect(args.new)
+    notes = Notes("\n".join(path.read_text("utf-8") for path in args.notes), old, new)
+    matches = compare(old, new, notes)
     wrong = problems(matches, new, notes)
     print(*table(matches, new, notes), sep="\n")
     print(*wrong, sep="\n", file=sys.stderr)

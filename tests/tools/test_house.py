@@ -30,11 +30,11 @@ FILES = {
                 return "judge"
             return by in CODE
     """,
-    "formats/chat.py": "FORMAT = 1",
-    "formats/number.py": "FORMAT = 2",
+    "formats/kinds/chat.py": "FORMAT = 1",
+    "formats/kinds/number.py": "FORMAT = 2",
     "formats/open.py": """
         from typing import Literal
-        from trueline.formats import chat, number
+        from trueline.formats.kinds import chat, number
         Kind = Literal["number", "text"]
 
         def every():
@@ -80,7 +80,7 @@ FILES = {
         def logits(config):
             return config.vocab_size
     """,
-    "recipes/safer_instruct.py": """
+    "recipes/kinds/safer_instruct.py": """
         from functools import partial
         from trueline.recipes import steps
         from trueline.recipes.steps import Step

@@ -74,7 +74,7 @@ def run(monkeypatch, trees: tuple[Path, Path], notes: str, tmp_path: Path) -> in
 
 def test_a_test_is_found_in_its_module_under_its_name_elsewhere_or_by_its_body(trees):
     old, new = map(test_map.collect, trees)
-    matches = test_map.compare(old, new, test_map.Notes(""))
+    matches = test_map.compare(old, new, test_map.Notes("", old, new))
     found = [(m.how, m.new and m.new.id, m.fell) for m in matches]
     assert found == [
         ("moved", "tests/room/test_b.py::test_stays", False),
@@ -112,9 +112,13 @@ def test_a_note_moves_a_test_or_a_module_and_names_only_what_is_there(
 | tests/test_a.py::test_old_name | tests/test_a.py::test_is_new |
 - tests/test_a.py::test_is_deleted -> tests/test_a.py::test_nowhere
 - tests/test_z.py -> tests/test_a.py
+- tests/before/test_a.py::test_loses[1] -> deleted: another case says it
+- tests/test_a.py::test_stays -> ::test_stays[a case] (in its room)
 """
     assert run(monkeypatch, trees, notes, tmp_path) == 1
     out, err = capsys.readouterr()
     assert "| `tests/test_a.py::test_is_new` | 1 | noted |" in out
     assert "no such new test: tests/test_a.py::test_nowhere" in err
     assert "no such old test: tests/test_z.py" in err
+    assert "2 × 3 → 1 × 2: another case says it" in out
+    assert "| `tests/room/test_b.py::test_stays` | 3 | noted |" in out

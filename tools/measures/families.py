@@ -20,10 +20,12 @@ class Family(NamedTuple):
 
 
 FAMILIES = {
-    "recipe": Family(("build/recipes", "recipes"), defines=("build", "RECIPE")),
+    "recipe": Family(("build/recipes", "recipes/kinds"), defines=("build", "RECIPE")),
     # "refusal" is no name to look for: it is a question's as well
-    "labeller kind": Family(("labellers",), names=("judge", "classifier", "guard", "grader")),
-    "format": Family(("records/formats", "formats", "formats/kinds"), defines=("FORMAT",)),
+    "labeller kind": Family(
+        ("labellers", "labellers/kinds"), names=("judge", "classifier", "guard", "grader")
+    ),
+    "format": Family(("records/formats", "formats/kinds"), defines=("FORMAT",)),
     "benchmark": Family(("evaluate/suite", "evaluate/benchmarks/suite")),
     "check": Family(("evaluate/checks", "labellers/checks"), defines=("check", "CHECK")),
     "training method": Family(("train/methods",), defines=("METHOD",)),
