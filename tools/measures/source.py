@@ -47,7 +47,7 @@ class House:
 
 def own_imports(tree: ast.AST, package: str = PACKAGE) -> list[ast.Import | ast.ImportFrom]:
     """The statements under a node that import the package, or from within it."""
-    imports = []
+    imports: list[ast.Import | ast.ImportFrom] = []
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(level=level, module=module):
