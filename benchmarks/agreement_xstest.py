@@ -27,14 +27,14 @@ from trueline.agreement.agree import Options, agree
 from trueline.agreement.agreement import mean_of
 from trueline.agreement.answers import Ratings, gather
 from trueline.cli.agree import told
+from trueline.files.hashing import digest
 from trueline.labellers.label import Options as Labelling
 from trueline.labellers.label import label
 from trueline.policy.load import load
 from trueline.recipes.convert import Conversion, convert
-from trueline.records import ids
 from trueline.records.store import dataset
 from trueline.records.store.labels import apart, joined
-from trueline.records.types import By, Example
+from trueline.records.types import Example, Label, LabellerId
 from trueline.statistics.agreement import krippendorff
 from trueline.statistics.intervals import Interval
 from trueline.statistics.resample import bootstrap
@@ -75,11 +75,11 @@ def phrases(text: str) -> str:
 
 def by_phrases(examples: Iterable[Example], out: Path) -> Path:
     """The baseline's labels, in a folder like any labeller's."""
-    writer, by = dataset.Writer(out), By("classifier", "ten phrases", ids.digest(PHRASES))
+    writer, by = dataset.Writer(out), LabellerId("classifier", "ten phrases", digest(PHRASES))
     question = load()["refusal"]
     for example in examples:
         value = phrases(example.responses[0].text)
-        writer.add(apart(example, [ids.label(example, question, (0,), by, value=value)]))
+        writer.add(apart(example, [Label.new(example, question, (0,), by, value=value)]))
     writer.close(complete=True)
     return out
 
@@ -125,7 +125,7 @@ def _shown(one: Interval, sign: str = "") -> str:
     return f"{one.estimate:{sign}.3f} ({one.low:{sign}.3f} to {one.high:{sign}.3f})"
 
 
-def _near(ratings: Ratings, name: str, people: list[By]) -> Statistic:
+def _near(ratings: Ratings, name: str, people: list[LabellerId]) -> Statistic:
     [own] = [given for by, given in ratings.given.items() if by.name == name]
     units = range(len(ratings.clusters))
     return mean_of(

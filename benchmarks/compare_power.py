@@ -27,7 +27,7 @@ from tests.evaluate.made import bench, folder_of, metric
 from trueline.evaluate.compare.compare import compare
 from trueline.evaluate.compare.paired import paired
 from trueline.evaluate.results import Difference
-from trueline.evaluate.scores import Scored, Scores
+from trueline.evaluate.scores import ItemScore, MetricScores
 from trueline.statistics.intervals import student_quantile
 from trueline.statistics.multiple import benjamini_hochberg
 
@@ -36,12 +36,12 @@ Draw = Callable[[Generator], tuple[Any, Any]]
 LEVEL = 0.05
 
 
-def scores(values: Sequence[float], names: Any) -> Scores:
+def scores(values: Sequence[float], names: Any) -> MetricScores:
     """Simulated scores as those of a folder."""
-    found = Scores()
+    found = MetricScores()
     for n, value in enumerate(values):
         name = str(n if names is None else names[n])
-        found.add(f"{n:032x}", Scored(float(value), name, "", (float(value),)))
+        found.add(f"{n:032x}", ItemScore(float(value), name, "", (float(value),)))
     return found
 
 

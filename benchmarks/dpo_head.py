@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 from trueline.models.open import located
-from trueline.records import ids
-from trueline.records.preference import preference_label
-from trueline.records.types import By, Example, Message, Response, with_labels
+from trueline.policy.preference import preference_label
+from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.methods import preference
+from trueline.train.run import train
 from trueline.train.trl import trainers
 
 ROUNDS, PAIRS = 3, 352
@@ -36,8 +36,8 @@ def pairs() -> list[Example]:
     made = []
     for _ in range(PAIRS):
         answers = [Response((Message("assistant", text(40)),)) for _ in range(2)]
-        example = ids.example([Message("user", text(20))], answers)
-        label = preference_label(example, 1, 0, By("derived", "benchmark"))
+        example = Example.new([Message("user", text(20))], answers)
+        label = preference_label(example, 1, 0, LabellerId("derived", "benchmark"))
         made.append(with_labels(example, label))
     return made
 
@@ -47,9 +47,8 @@ def seconds(data: list[Example], model: Path, head: bool) -> float:
     trainers.plain_head = plain if head else (lambda model: False)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        preference.train(
-            preference.Options(model=str(model), out=Path(folder) / "out", lora_rank=0), data
-        )
+        options = preference.Options(model=str(model), out=Path(folder) / "out", lora_rank=0)
+        train(preference.METHOD, options, data)
         return time.perf_counter() - start
 
 

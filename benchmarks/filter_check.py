@@ -14,12 +14,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import Judge
 from trueline.models.open import open_model
 from trueline.policy.load import load
 from trueline.recipes.filters.instruction_rules import against
-from trueline.records import ids
-from trueline.records.types import Message
+from trueline.records.types import Example, Message
 from trueline.runs.sync import wait
 
 FILE = Path(__file__).with_name("filter_check.jsonl")
@@ -28,10 +28,10 @@ FILE = Path(__file__).with_name("filter_check.jsonl")
 async def judged(name: str, instructions: list[str]) -> list[bool | None]:
     """The judge's answers, None where it has none."""
     model = open_model(name)
-    judge, question = Judge(model, name), load()["elicits_harm"]
+    judge, question = Guarded(Judge(model, name)), load()["elicits_harm"]
     answers: list[bool | None] = []
     for instruction in instructions:
-        [label] = await judge.label(ids.example([Message("user", instruction)]), [question])
+        [label] = await judge.label(Example.new([Message("user", instruction)]), [question])
         answers.append(None if label.unscored else bool(label.value))
     await model.close()
     return answers

@@ -15,8 +15,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from trueline.labellers.grader import HELD, PASSED, Grader
-from trueline.records import ids
+from trueline.labellers.grader import Grader
+from trueline.labellers.guarded import Guarded
+from trueline.policy.load import load
 from trueline.records.types import Code, Example, Hierarchy, Message, Response
 from trueline.sandbox.confine import LAYERS
 from trueline.sandbox.pool import Sandbox
@@ -33,20 +34,21 @@ SYSTEMS = {
 def task(number: int) -> Example:
     prompt = [Message("system", "End with one."), Message("user", "Hello")]
     answer = Response((Message("assistant", f"It is {number % 2}"),))
-    return ids.example(prompt, [answer], task=Hierarchy("<<<>>>", "system", "user", GRADER))
+    return Example.new(prompt, [answer], task=Hierarchy("<<<>>>", "system", "user", GRADER))
 
 
 def program(number: int) -> Example:
     source = f"def number(n):\n    return {number % 2}\n"
-    return ids.example(responses=[Response((Message("assistant", source),))],
+    return Example.new(responses=[Response((Message("assistant", source),))],
                        task=Code(TESTS, "number"))  # fmt: skip
 
 
 async def graded(layers: tuple[str, ...], examples: list[Example]) -> tuple[str, float]:
     """The mechanism, and gradings a second; every verdict is checked."""
     async with Sandbox(layers=layers) as sandbox:
-        question = HELD if isinstance(examples[0].task, Hierarchy) else PASSED
-        grader = Grader(sandbox, question)
+        held = isinstance(examples[0].task, Hierarchy)
+        question = load()["hierarchy_held" if held else "tests_passed"]
+        grader = Guarded(Grader(sandbox, question))
         await asyncio.gather(*(grader.label(e, [question]) for e in examples[:8]))  # all started
         began = time.perf_counter()
         found = await asyncio.gather(*(grader.label(e, [question]) for e in examples))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from trueline.statistics.agreement import cohen, krippendorff
-from trueline.statistics.intervals import Interval, newcombe, wilson
+from trueline.statistics.intervals import Interval, wilson
 from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import Statistic, difference, mean
 
@@ -135,15 +135,10 @@ def coefficients(count: int) -> None:
 
 
 def proportions(count: int) -> None:
-    """Wilson's and Newcombe's intervals."""
+    """Wilson's interval."""
     for n, p in ((10, 0.1), (50, 0.02), (200, 0.5)):
         once = lambda d, n=n, p=p: wilson(int(d.binomial(n, p)), n)  # noqa: E731
         report(f"Wilson, {p} of {n}", p, once, count * 5)
-
-    def gap(draw: Generator) -> Interval:
-        return newcombe((int(draw.binomial(40, 0.9)), 40), (int(draw.binomial(60, 0.7)), 60))
-
-    report("Newcombe, 0.9 of 40 and 0.7 of 60", 0.2, gap, count * 5)
 
 
 def speed() -> None:

@@ -18,7 +18,6 @@ from trueline.ledger.sqlite import open_ledger
 from trueline.models.contract import Model
 from trueline.models.ledgered import record
 from trueline.models.scripted import Scripted
-from trueline.records import ids
 from trueline.records.types import Example, Message, Sampling
 from trueline.runs.stream import Item, Stage, Stop, source, through
 
@@ -47,7 +46,7 @@ async def flow(model: Model, count: int) -> None:
         await model.generate(example.prompt, SAMPLING)
         return example
 
-    examples = (ids.example(messages) for messages in asked(count))
+    examples = (Example.new(messages) for messages in asked(count))
     async for _ in through(source(examples, Stop()), [Stage("call", step)]):
         pass
 

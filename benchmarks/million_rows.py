@@ -22,12 +22,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trueline.records import ids
-from trueline.records.preference import preference_label
+from trueline.policy.preference import preference_label
 from trueline.records.store import jsonl
 from trueline.records.types import (
-    By,
     Example,
+    Label,
+    LabellerId,
     Message,
     Question,
     Response,
@@ -46,8 +46,8 @@ SEVERITY = Question(
     "severity", "response", "scale", "How severe is the harm in this response?", levels=(0, 1, 2, 3)
 )
 DOMAINS = ("health", "law", "cooking", "travel", "school", "work")
-_judge = By("judge", "benchmark", "0" * 32)
-_derived = By("derived", "severity", "1" * 32)
+_judge = LabellerId("judge", "benchmark", "0" * 32)
+_derived = LabellerId("derived", "severity", "1" * 32)
 
 
 def example(number: int) -> Example:
@@ -57,7 +57,7 @@ def example(number: int) -> Example:
     def text(words: int) -> str:
         return " ".join(draw.choices(WORDS, k=words)).capitalize() + "."
 
-    made = ids.example(
+    made = Example.new(
         [Message("user", f"{text(draw.randint(8, 40))} Number {number}?")],
         [
             Response(
@@ -77,7 +77,7 @@ def example(number: int) -> Example:
     return with_labels(
         made,
         *(
-            ids.label(
+            Label.new(
                 made, SEVERITY, (side,), _judge, value=levels[side], probability=draw.random()
             )
             for side in (0, 1)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import typing
 from types import ModuleType
 
-import msgspec
 import pytest
 from tests.formats.test_formats import golden
 
 from trueline import formats
+from trueline.files import plugins
 from trueline.recipes.kinds import recipes
-from trueline.train.methods import methods
+from trueline.runs.options import option_fields
+from trueline.train.methods import METHODS
 
 
-def undescribed(options: type[msgspec.Struct]) -> list[str]:
+def undescribed(options: type) -> list[str]:
     """The options whose help would say nothing."""
-    hints = typing.get_type_hints(options, include_extras=True)
-    return [
-        field.name
-        for field in msgspec.structs.fields(options)
-        if not any(
-            isinstance(meta, msgspec.Meta) and meta.description
-            for meta in typing.get_args(hints[field.name])
-        )
-    ]
+    return [field.name for field in option_fields(options) if not field.help]
 
 
 @pytest.mark.parametrize("name, recipe", recipes().items())
@@ -34,10 +26,10 @@ def test_recipe(name: str, recipe: ModuleType) -> None:
     assert undescribed(recipe.Options) == []
 
 
-@pytest.mark.parametrize("name, method", methods().items())
+@pytest.mark.parametrize("name, method", plugins.modules(METHODS).items())
 def test_method(name: str, method: ModuleType) -> None:
     assert method.__doc__ and len(method.__doc__.splitlines()[0]) > 20
-    assert method.METHOD.name == name and callable(method.train)
+    assert method.METHOD.name == name and method.METHOD.Options is method.Options
     assert undescribed(method.Options) == []
 
 

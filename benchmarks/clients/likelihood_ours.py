@@ -1,4 +1,4 @@
-"""Ours: every item one call of `score`, all at once; with `--whole`, no row shares its prompt.
+"""Ours: every item one call of `loglikelihood`, all at once; `--whole`: no row shares its prompt.
 
 Reads a set's name a line, scores it, and prints one JSON line: seconds of wall clock and of
 processor, and the scores.
@@ -28,10 +28,10 @@ def read_whole() -> None:
 async def scored(work: dict[str, Any], rows: int) -> dict[str, Any]:
     """From the texts to their likelihoods; the weights are loaded before."""
     model = open_model(work["model"], concurrency=rows)
-    await model.score([Message("user", "warm")], [" up", " a little"])
+    await model.loglikelihood([Message("user", "warm")], [" up", " a little"])
     started, used = time.perf_counter(), time.process_time()
     found = await asyncio.gather(
-        *(model.score([Message("user", asked)], texts) for asked, texts in work["items"])
+        *(model.loglikelihood([Message("user", asked)], texts) for asked, texts in work["items"])
     )
     took, used = time.perf_counter() - started, time.process_time() - used
     await model.close()

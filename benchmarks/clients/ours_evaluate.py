@@ -30,7 +30,7 @@ answers = "['rain']"
 [ask]
 max_tokens = {TOKENS}
 
-[[score]]
+[[metric]]
 question = "correct"
 by = "exact"
 """

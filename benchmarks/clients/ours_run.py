@@ -11,7 +11,6 @@ from ours import SAMPLING, model
 
 from trueline.ledger.sqlite import open_ledger
 from trueline.models.contract import response
-from trueline.records import ids
 from trueline.records.store import dataset
 from trueline.records.types import Example, Message, with_responses
 from trueline.runs.run import run
@@ -30,7 +29,7 @@ async def main() -> None:
             return with_responses(example, response(asks, SAMPLING, drawn))
 
         done = await run(
-            (ids.example([Message("user", prompt(i))]) for i in range(ask.calls)),
+            (Example.new([Message("user", prompt(i))]) for i in range(ask.calls)),
             [Stage("answer", answer, window=4 * ask.concurrency)],
             Path(place) / "out",
             command="benchmark",

@@ -12,9 +12,9 @@ from tests.agreement.rated import LETTER, POLICY, A, B, C, label, made, rated
 from trueline.agreement.agreement import OnQuestion, Sides, agreements
 from trueline.agreement.answers import Gathered, chosen, gather, grouping, names
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.policy import pku
-from trueline.records import ids
-from trueline.records.types import By, Example, with_labels, with_tags
+from trueline.records.types import Example, Label, LabellerId, with_labels, with_tags
 
 # Krippendorff (2011), two observers and four; Cohen (1960), 200 diagnoses
 BEN, GERRY = "aabbdcccedda", "babbbccceddd"
@@ -36,9 +36,9 @@ def test_alpha_of_two_observers_as_published() -> None:
     [report] = compared(rated([A, B], list(zip(BEN, GERRY, strict=True)), LETTER))
     [one] = report.agreements
     assert (report.metric, one.first, one.second, one.items) == ("nominal", ("Ada",), ("Ben",), 12)
-    assert one.alpha is not None and one.alpha.value == pytest.approx(0.692, abs=5e-4)
+    assert one.alpha is not None and one.alpha.estimate == pytest.approx(0.692, abs=5e-4)
     assert one.alpha.low is not None and one.alpha.low < 0.692 < (one.alpha.high or 0)
-    assert one.alpha.clusters == 12 and one.agreed == 9 / 12
+    assert one.alpha.units == 12 and one.raw_agreement == 9 / 12
     assert one.confusion is not None and one.confusion.values == list("abcde")
     assert [row[i] for i, row in enumerate(one.confusion.counts)] == [1, 2, 3, 2, 1]
 
@@ -46,11 +46,11 @@ def test_alpha_of_two_observers_as_published() -> None:
 def test_alpha_of_four_observers_with_gaps_as_published() -> None:
     rows = [line.split() for line in FOUR.split("\n") if line]
     units = [[x if x == "." else int(x) for x in unit] for unit in zip(*rows, strict=True)]
-    raters = [By("person", f"rater {i}") for i in range(4)]
+    raters = [LabellerId("person", f"rater {i}") for i in range(4)]
     [report] = compared(rated(raters, units, POLICY["helpfulness"]))
     *pairs, joint = report.agreements
     assert len(pairs) == 6 and joint.joint and joint.first == tuple(by.name for by in raters)
-    assert joint.alpha is not None and joint.alpha.value == pytest.approx(0.815, abs=5e-4)
+    assert joint.alpha is not None and joint.alpha.estimate == pytest.approx(0.815, abs=5e-4)
     assert joint.items == 11  # the twelfth unit was rated once
 
 
@@ -59,7 +59,7 @@ def test_kappa_and_table_as_published() -> None:
     [one] = compared(rated([A, B], units, LETTER))[0].agreements
     assert one.kappa is not None and round(one.kappa, 3) == 0.492
     assert one.confusion is not None and one.confusion.counts == COHEN
-    assert one.agreed == 140 / 200
+    assert one.raw_agreement == 140 / 200
 
 
 def test_items_of_one_prompt_or_cluster_are_one() -> None:
@@ -78,7 +78,7 @@ def test_items_of_one_prompt_or_cluster_are_one() -> None:
 
     for tagged, clusters in [(False, 20), (True, 4)]:
         [one] = compared(spread(tagged))[0].agreements
-        assert one.alpha is not None and (one.items, one.alpha.clusters) == (40, clusters)
+        assert one.alpha is not None and (one.items, one.alpha.units) == (40, clusters)
 
 
 def test_a_labeller_that_failed_gives_no_figure_but_bounds() -> None:
@@ -91,7 +91,7 @@ def test_a_labeller_that_failed_gives_no_figure_but_bounds() -> None:
     [report] = compared(examples)
     [one] = report.agreements
     assert (one.asked, one.scored, one.withheld, report.withheld) == (100, 70, True, True)
-    assert (one.alpha, one.agreed, one.kappa) == (None, None, None)
+    assert (one.alpha, one.raw_agreement, one.kappa) == (None, None, None)
     same = sum(1 for n in range(30, 100) if (n % 2 == 0) == (n % 4 == 0))
     assert (one.least, one.most) == (same / 100, (same + 30) / 100)
     [_, judge] = report.covered
@@ -99,7 +99,7 @@ def test_a_labeller_that_failed_gives_no_figure_but_bounds() -> None:
     assert judge.unscored == {"the judge failed": 30}
     assert judge.shares == {"yes": (0.35, 0.65), "no": (0.35, 0.65)}
     [lower] = compared(examples, floor=0.7)[0].agreements
-    assert lower.alpha is not None and lower.agreed == same / 70
+    assert lower.alpha is not None and lower.raw_agreement == same / 70
 
 
 def test_what_nobody_was_asked_is_not_missing() -> None:
@@ -109,10 +109,10 @@ def test_what_nobody_was_asked_is_not_missing() -> None:
     ]
     [one] = compared(examples)[0].agreements
     assert (one.items, one.asked, one.scored, one.withheld) == (4, 4, 4, False)
-    assert one.alpha is not None and one.alpha.value is None  # one value alone says nothing
+    assert one.alpha is not None and one.alpha.estimate is None  # one value alone says nothing
 
 
-def judged(number: int, by: By, safe: bool, severity: int | None = None) -> Example:
+def judged(number: int, by: LabellerId, safe: bool, severity: int | None = None) -> Example:
     example = made(number)
     given = [label(example, "safe", by, safe)]
     if severity is not None:
@@ -135,10 +135,10 @@ def test_a_dependent_answer_follows_where_it_was_not_asked() -> None:
     assert (safe.question, severity.question) == ("safe", "severity")
     [one] = severity.agreements
     assert severity.metric == "ordinal" and severity.parents == ("safe",)
-    assert (one.items, one.implied) == (9, 7) and one.agreed == 7 / 9
+    assert (one.items, one.implied) == (9, 7) and one.raw_agreement == 7 / 9
     assert one.confusion is not None and one.confusion.values == ["0", "1", "2", "3"]
     assert one.confusion.counts[0] == [6, 0, 1, 0]
-    assert one.alone is not None and one.alone.clusters == 2
+    assert one.alpha_asked is not None and one.alpha_asked.units == 2
     [ada, _] = severity.covered
     assert (ada.asked, ada.answered) == (2, 2)  # it was asked of what is not safe
 
@@ -154,7 +154,7 @@ def test_preferences_are_compared_in_one_order() -> None:
         ]
         examples.append(with_labels(example, *given))
     [one] = compared(examples)[0].agreements
-    assert one.alpha is not None and one.alpha.value == 1.0
+    assert one.alpha is not None and one.alpha.estimate == 1.0
     assert one.confusion is not None and one.confusion.counts == [[10, 0], [0, 10]]
 
 
@@ -176,22 +176,22 @@ def test_sets_of_options_are_compared_as_sets() -> None:
         "Drugs": [2, 1, 0],
         "Violence": [0, 0, 1],
     }
-    assert one.kappa is None and one.agreed == pytest.approx(1 / 3)
+    assert one.kappa is None and one.raw_agreement == pytest.approx(1 / 3)
 
 
 def test_one_question_in_two_wordings_is_compared_and_named() -> None:
-    theirs = By("imported", "pku")
+    theirs = LabellerId("imported", "pku")
     examples = []
     for number in range(10):
         example = made(number)
-        imported = ids.label(example, pku.SAFE, (0,), theirs, value=number > 4)
+        imported = Label.new(example, pku.SAFE, (0,), theirs, value=number > 4)
         examples.append(with_labels(example, imported, label(example, "safe", C, number > 3)))
     [report] = compared(examples)
     assert report.wordings == {
-        ids.digest(pku.SAFE): ["pku"],
-        ids.digest(POLICY["safe"]): ["judge"],
+        digest(pku.SAFE): ["pku"],
+        digest(POLICY["safe"]): ["judge"],
     }
-    assert report.agreements[0].agreed == 0.9
+    assert report.agreements[0].raw_agreement == 0.9
 
 
 def test_answers_of_another_kind_are_told() -> None:
@@ -217,8 +217,8 @@ def test_stated_probabilities_are_held_against_the_other() -> None:
 
 
 def test_labellers_are_told_apart_and_found() -> None:
-    twice = [By("judge", "nano", "1" * 32), By("judge", "nano", "2" * 32)]
-    raters = [A, *twice, By("classifier", "Ada", "3" * 32)]
+    twice = [LabellerId("judge", "nano", "1" * 32), LabellerId("judge", "nano", "2" * 32)]
+    raters = [A, *twice, LabellerId("classifier", "Ada", "3" * 32)]
     assert list(names(raters).values()) == [
         "person Ada",
         "judge nano 11111111",
@@ -247,9 +247,9 @@ def test_a_side_of_several_is_averaged() -> None:
     [report] = compared(three(), ("judge",), ("person",))
     ada, ben, both = report.agreements
     assert (ada.second, ben.second, both.second) == (("Ada",), ("Ben",), ("Ada", "Ben"))
-    alphas = [one.alpha.value for one in (ada, ben, both) if one.alpha and one.alpha.value]
+    alphas = [one.alpha.estimate for one in (ada, ben, both) if one.alpha and one.alpha.estimate]
     assert alphas[2] == pytest.approx((alphas[0] + alphas[1]) / 2) and alphas[0] != alphas[1]
-    assert both.agreed == ((ada.agreed or 0) + (ben.agreed or 0)) / 2
+    assert both.raw_agreement == ((ada.raw_agreement or 0) + (ben.raw_agreement or 0)) / 2
     assert (both.items, both.asked) == (40, 80)
     [report] = compared(three(), (), ("Ada",))
     assert [one.first for one in report.agreements] == [("Ben",), ("judge",)]

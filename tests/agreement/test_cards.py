@@ -12,10 +12,10 @@ from trueline.agreement.agree import Options, agree
 from trueline.files.errors import InputError
 from trueline.labellers.refusal.refusal import Refusal
 from trueline.records.store import dataset, jsonl
-from trueline.records.types import By, Example, with_labels, with_tags
+from trueline.records.types import Example, LabellerId, with_labels, with_tags
 
 
-def data(path: Path, count: int = 80, wrong: int = 10, fails: int = 0, by: By = C) -> Path:
+def data(path: Path, count: int = 80, wrong: int = 10, fails: int = 0, by: LabellerId = C) -> Path:
     """Examples that two people rate alike; the instrument errs on some and fails on others."""
     examples: list[Example] = []
     for n in range(count):
@@ -38,9 +38,9 @@ def test_a_card_is_made_of_an_instrument_and_found_by_its_hash(tmp_path: Path) -
     assert path == tmp_path / "cards" / f"{C.instrument}.json"
     card = cards.lookup(C.instrument, [tmp_path / "cards"])
     assert card is not None and (card.kind, card.name) == ("judge", "judge")
-    [one] = card.measured
+    [one] = card.entries
     assert one.against == ("person Ada", "person Ben") and one.data.name == "data.jsonl"
-    assert (one.items, one.asked, one.scored, one.agreed) == (80, 160, 160, 70 / 80)
+    assert (one.items, one.asked, one.scored, one.raw_agreement) == (80, 160, 160, 70 / 80)
     assert one.alpha is not None and one.alpha.low is not None
     assert one.confusion is not None and one.confusion.counts == [[70, 10], [10, 70]]
     assert one.calibration is not None and one.calibration.error == pytest.approx(0.025)
@@ -60,9 +60,9 @@ def test_measured_again_and_elsewhere(tmp_path: Path) -> None:
     measured(data(tmp_path / "other.jsonl", count=40), out)
     measured(data(tmp_path / "more.jsonl", count=50), tmp_path / "b")
     one = cards.lookup(C.instrument, [out])
-    assert one is not None and [m.items for m in one.measured] == [80, 40]
+    assert one is not None and [m.items for m in one.entries] == [80, 40]
     both = cards.lookup(C.instrument, [out, tmp_path / "b"])
-    assert both is not None and [m.items for m in both.measured] == [80, 40, 50]
+    assert both is not None and [m.items for m in both.entries] == [80, 40, 50]
 
 
 def test_an_instrument_that_failed_has_a_card_without_a_figure(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_an_instrument_that_failed_has_a_card_without_a_figure(tmp_path: Path) -
     assert not outcome.sound
     card = cards.lookup(C.instrument, [tmp_path / "cards"])
     assert card is not None
-    [one] = card.measured
-    assert (one.alpha, one.agreed, one.scored, one.asked) == (None, None, 112, 160)
+    [one] = card.entries
+    assert (one.alpha, one.raw_agreement, one.scored, one.asked) == (None, None, 112, 160)
     assert (one.least, one.most) == (92 / 160, 140 / 160)
     assert "no figure: too few answers" in cards.lines(card)[1]
     assert "answered 112 of 160" in cards.lines(card)[2]
@@ -87,7 +87,7 @@ def test_where_nothing_is_known_that_is_said(tmp_path: Path) -> None:
 
 
 def test_a_hash_from_elsewhere_is_no_path(tmp_path: Path) -> None:
-    strange = By("judge", "judge", "../../escaped")
+    strange = LabellerId("judge", "judge", "../../escaped")
     source = data(tmp_path / "data.jsonl", by=strange)
     [path] = measured(source, tmp_path / "a" / "cards")
     assert path.parent == tmp_path / "a" / "cards" and not (tmp_path / "escaped.json").exists()
@@ -136,7 +136,7 @@ def test_the_digest_covers_the_data_and_the_labels(tmp_path: Path) -> None:
 def test_the_bundled_classifier_comes_with_its_card() -> None:
     card = cards.lookup(Refusal().by.instrument, [])
     assert card is not None, "make it: python benchmarks/agreement_xstest.py --cards"
-    assert {one.question for one in card.measured} == {"refusal"}
-    assert len(card.measured) == 3
-    assert all(one.alpha is not None and one.asked == one.scored for one in card.measured)
-    assert all(len(one.against) == 2 and one.items == 450 for one in card.measured)
+    assert {one.question for one in card.entries} == {"refusal"}
+    assert len(card.entries) == 3
+    assert all(one.alpha is not None and one.asked == one.scored for one in card.entries)
+    assert all(len(one.against) == 2 and one.items == 450 for one in card.entries)

@@ -11,12 +11,14 @@ from trueline.agreement.agree import Options, agree
 from trueline.agreement.consensus import Consensus, majority
 from trueline.records.store import dataset, jsonl
 from trueline.records.store.labels import joined
-from trueline.records.types import By, Example, Label, Value, with_labels
+from trueline.records.types import Example, Label, LabellerId, Value, with_labels
 
-D = By("person", "Dan")
+D = LabellerId("person", "Dan")
 
 
-def settled(example: Example, *labels: Label, voters: tuple[By, ...] = (A, B, C)) -> Example:
+def settled(
+    example: Example, *labels: Label, voters: tuple[LabellerId, ...] = (A, B, C)
+) -> Example:
     return Consensus(voters, POLICY)(with_labels(example, *labels))
 
 

@@ -13,12 +13,12 @@ from trueline.cli.app import app
 from trueline.files.errors import InputError
 from trueline.records.store import dataset, jsonl
 from trueline.records.store.labels import apart
-from trueline.records.types import By, Example, Label, with_labels
+from trueline.records.types import Example, Label, LabellerId, with_labels
 
 runner = CliRunner()
 
 
-def written(path: Path, by: list[By], fails: int = 0, count: int = 100) -> Path:
+def written(path: Path, by: list[LabellerId], fails: int = 0, count: int = 100) -> Path:
     """Examples that all answer alike but for the last, who fails on some and errs on five."""
     examples: list[Example] = []
     for n in range(count):
@@ -45,8 +45,8 @@ def test_the_figures_are_printed_and_given_as_json(tmp_path: Path) -> None:
     assert ["yes", "47", "3"] in rows and ["no", "2", "48"] in rows
     found = json.loads(runner.invoke(app, ["agree", str(source), "--json"]).stdout)
     [one] = found["questions"][0]["agreements"]
-    assert (one["agreed"], one["confusion"]["counts"]) == (0.95, [[47, 3], [2, 48]])
-    assert one["alpha"]["clusters"] == 100
+    assert (one["raw_agreement"], one["confusion"]["counts"]) == (0.95, [[47, 3], [2, 48]])
+    assert one["alpha"]["units"] == 100
 
 
 def test_labels_apart_are_joined(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_under_the_floor_there_is_no_figure_and_the_exit_is_1(tmp_path: Path) ->
 
 
 def test_names_from_labels_do_not_steer_the_terminal(tmp_path: Path) -> None:
-    evil = By("person", "\x1b[2J<b>Eve\u202e")
+    evil = LabellerId("person", "\x1b[2J<b>Eve\u202e")
     source = written(tmp_path / "data.jsonl", [A, evil])
     done = runner.invoke(app, ["agree", str(source)])
     assert done.exit_code == 0 and "\\x1b[2J<b>Eve\\u202e" in done.stdout

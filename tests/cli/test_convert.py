@@ -15,10 +15,9 @@ from trueline import formats
 from trueline.cli.convert import command
 from trueline.files.errors import InputError
 from trueline.formats.load import load
+from trueline.policy.values import preferred_responses
 from trueline.recipes import convert
 from trueline.recipes.convert import Conversion
-from trueline.records import ids
-from trueline.records.preference import pair
 from trueline.records.store import dataset, jsonl
 from trueline.records.types import Example, Message
 
@@ -81,7 +80,9 @@ def test_trl_in_every_kind_of_file(table: Path, tmp_path: Path, name: str) -> No
     ask(table, tmp_path / "set", reads="safer-instruct")
     ask(tmp_path / "set", tmp_path / name, writes="trl-preference")
     read = [e for e in load(tmp_path / name, "trl-preference") if isinstance(e, Example)]
-    assert list(map(pair, read)) == list(map(pair, dataset.read(tmp_path / "set")))
+    assert list(map(preferred_responses, read)) == list(
+        map(preferred_responses, dataset.read(tmp_path / "set"))
+    )
     if name.endswith(".parquet"):
         columns = pq.read_schema(tmp_path / name)
         assert columns.names == ["prompt", "chosen", "rejected"]
@@ -102,7 +103,7 @@ def test_jsonl_with_rejects_beside_it(table: Path, tmp_path: Path) -> None:
     ask(table, tmp_path / "x.jsonl.gz", reads="safer-instruct")
     assert len(list(jsonl.read(tmp_path / "x.jsonl.gz"))) == 10
     (reject,) = jsonl.rejects(tmp_path / "x.jsonl.gz.rejects.jsonl")
-    assert (reject.row, reject.reason) == (11, "rejected is blank")
+    assert (reject.row, reject.message) == (11, "rejected is blank")
     ask(tmp_path / "x.jsonl.gz", tmp_path / "y.jsonl")
     assert not (tmp_path / "y.jsonl.rejects.jsonl").exists()
 
@@ -253,7 +254,7 @@ def test_a_named_question_decides(tmp_path: Path) -> None:
         assert json.loads(out.read_text())["chosen"][0]["content"] == chosen
     ask(tmp_path / "set", tmp_path / "decided", prefer="safer")
     (example,) = dataset.read(tmp_path / "decided")
-    assert pair(example) == example.responses
+    assert preferred_responses(example) == example.responses
     assert {(x.by.kind, x.by.name) for x in example.labels if x.question == "preferred"} == {
         ("derived", "prefer safer")
     }
@@ -313,7 +314,7 @@ def test_a_call_of_a_tool_is_no_blank_response(tmp_path: Path) -> None:
 def test_what_is_lost_is_named_as_a_terminal_may_show_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    example = ids.example([Message("user", "how?")], tags=["\x1b[2Jkey:value"])
+    example = Example.new([Message("user", "how?")], tags=["\x1b[2Jkey:value"])
     jsonl.write(tmp_path / "x.jsonl", [example])
     assert run(str(tmp_path / "x.jsonl"), str(tmp_path / "y.jsonl"), "--to", "openai-chat") == 0
     captured = capsys.readouterr()

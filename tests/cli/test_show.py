@@ -9,10 +9,18 @@ import pytest
 
 from trueline.cli import show
 from trueline.files.errors import InputError
-from trueline.records import ids
-from trueline.records.preference import PREFERRED, preference_label
+from trueline.policy.preference import PREFERRED, preference_label
 from trueline.records.store import dataset
-from trueline.records.types import By, Message, Reject, Response, Source, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Reject,
+    Response,
+    Source,
+    with_labels,
+)
 
 SECRET = "one two three four \x1b[2Jfive [red]six[/red] \u202eseven\nlast words of the text"
 
@@ -21,18 +29,18 @@ SECRET = "one two three four \x1b[2Jfive [red]six[/red] \u202eseven\nlast words 
 def data(tmp_path: Path) -> Path:
     writer = dataset.Writer(tmp_path / "set")
     for i in range(4):
-        example = ids.example(
+        example = Example.new(
             [Message("user", f"{SECRET} {i}")],
             [Response((Message("assistant", "x" * n),)) for n in (10, 20 + i)],
             source=Source("tea.csv", license="CC0" if i else None),
             tags=[f"domain:{'tea' if i % 2 else 'cake'}"],
             recipe="brew@1",
         )
-        label = preference_label(example, 1, 0, By("person", "ann"))
+        label = preference_label(example, 1, 0, LabellerId("person", "ann"))
         why = "no yes or no in the judge's answer: 'something that nobody should see unasked'"
-        failed = ids.label(example, PREFERRED, (0, 1), By("judge", "j"), unscored=why)
+        failed = Label.new(example, PREFERRED, (0, 1), LabellerId("judge", "j"), unscored=why)
         writer.add(with_labels(example, *([failed] if i == 3 else [label])))
-    writer.reject(Reject("rules", "short: 2 words"))
+    writer.reject(Reject("rules", "short", detail="2 words"))
     writer.close(complete=False)
     return tmp_path / "set"
 
@@ -75,9 +83,9 @@ def test_texts_are_masked_and_the_terminal_is_safe(
 
 def test_a_short_text_is_not_all_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     writer = dataset.Writer(tmp_path / "set")
-    writer.add(ids.example([Message("user", "tell me something vile")]))
-    writer.add(ids.example([Message("user", "unspeakable")]))
-    writer.add(ids.example([Message("user", "")]))
+    writer.add(Example.new([Message("user", "tell me something vile")]))
+    writer.add(Example.new([Message("user", "unspeakable")]))
+    writer.add(Example.new([Message("user", "")]))
     writer.close(complete=True)
     show.command(tmp_path / "set")
     said = capsys.readouterr().out
@@ -107,5 +115,5 @@ def test_many_values_of_a_tag_are_counted_as_others(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(show, "DISTINCT", 2)
     found = show.Summary("x")
     for i in range(5):
-        show._count(found, ids.example(tags=[f"cluster:{i}"]))
+        show._count(found, Example.new(tags=[f"cluster:{i}"]))
     assert found.tags["cluster"] == {"0": 1, "1": 1, "(others)": 3}

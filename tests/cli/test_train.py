@@ -3,27 +3,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.train.tiny import tiny_model
 from typer.testing import CliRunner
 
 from trueline.cli.train import app
 from trueline.files.errors import InputError
-from trueline.records import ids
 from trueline.records.store import jsonl
-from trueline.records.types import Message, Response
-from trueline.train.methods import methods
+from trueline.records.types import Example, Message, Response
+from trueline.runs.options import option_fields
+from trueline.train.methods import find_method, method_names
 
 run = CliRunner().invoke
 
 
 def test_every_method_is_a_command_that_explains_its_options() -> None:
-    assert list(methods()) == ["preference", "reverse", "sft"]
-    for name, method in methods().items():
+    assert {"preference", "reverse", "sft"} <= set(method_names())
+    for name in method_names():
         shown = run(app, [name, "--help"])
         assert shown.exit_code == 0
-        for field in msgspec.structs.fields(method.Options):
+        for field in option_fields(find_method(name).Options):
             if field.name != "data":
                 assert f"--{field.name.replace('_', '-')}" in shown.output
 
@@ -31,7 +30,7 @@ def test_every_method_is_a_command_that_explains_its_options() -> None:
 def test_train_from_the_command_line(tmp_path: Path) -> None:
     tiny_model(tmp_path / "tiny")
     answer = Response((Message("assistant", "warm"),))
-    rows = [ids.example([Message("user", f"tea {i}?")], [answer]) for i in range(4)]
+    rows = [Example.new([Message("user", f"tea {i}?")], [answer]) for i in range(4)]
     data = tmp_path / "rows.jsonl"
     jsonl.write(data, rows)
     given = [str(data), "--model", str(tmp_path / "tiny"), "--lora-rank", "0", "--max-steps", "1"]

@@ -11,15 +11,16 @@ from msgspec import Struct
 
 from trueline.evaluate import results
 from trueline.evaluate.benchmarks.items import TAG
-from trueline.evaluate.results import Metric, Ran, Results
-from trueline.evaluate.scores import gather, measured
+from trueline.evaluate.results import BenchmarkRun, Metric, Results
+from trueline.evaluate.scores import gather, summarise
+from trueline.files.hashing import digest, text_digest
 from trueline.policy.load import load
-from trueline.records import ids
+from trueline.policy.values import Mean, NumberRule, Share
 from trueline.records.store import dataset
 from trueline.records.types import (
-    By,
     Example,
     Label,
+    LabellerId,
     Message,
     Reject,
     Response,
@@ -28,8 +29,8 @@ from trueline.records.types import (
 )
 
 POLICY = load()
-GRADER = By("grader", "grader", "3d" * 16)
-JUDGE = By("judge", "a-judge", "1f" * 16)
+GRADER = LabellerId("grader", "grader", "3d" * 16)
+JUDGE = LabellerId("judge", "a-judge", "1f" * 16)
 FAILED = "the judge timed out: after 30 s"
 LOST = "the call failed"
 """In place of a value: the instrument has none, or the model was never heard."""
@@ -39,7 +40,7 @@ class Bench(Struct, frozen=True, kw_only=True):
     """A benchmark with what each instrument said: `values[n]` is about item n, a list where there
     are repeats; None means no label, FAILED an unscored one, LOST an item that was rejected."""
 
-    values: dict[By, Sequence[Any]]
+    values: dict[LabellerId, Sequence[Any]]
     name: str = "sums"
     group: str = "capability"
     question: str = "correct"
@@ -57,18 +58,18 @@ def bench(*values: Any, **given: Any) -> Bench:
     return Bench(values={GRADER: values}, **given)
 
 
-def metric(one: Bench, by: By = GRADER) -> Metric:
-    return Metric(
-        one.name, one.question, by.kind, by.name, by.instrument, one.better, one.counts,
-        one.low, one.high,
-    )  # fmt: skip
+def metric(one: Bench, by: LabellerId = GRADER) -> Metric:
+    rule: NumberRule = Mean(one.question, by)
+    if one.counts:
+        rule = Share(one.question, one.counts, by)
+    return Metric(one.name, by.kind, rule, one.better, one.low, one.high)
 
 
 def item(one: Bench, number: int) -> Example:
     tags = [f"{TAG}:{one.name}"]
     if one.clusters is not None:
         tags.append(f"cluster:{one.clusters[number]}")
-    return ids.example([Message("user", f"Item {number} of {one.name}?")], tags=tags)
+    return Example.new([Message("user", f"Item {number} of {one.name}?")], tags=tags)
 
 
 def record(one: Bench, number: int) -> Example | Reject:
@@ -84,7 +85,7 @@ def record(one: Bench, number: int) -> Example | Reject:
         for at, value in enumerate(values):
             said = {"unscored": value} if value == FAILED else {"value": value}
             if value is not None:
-                labels.append(ids.label(example, POLICY[one.question], (at,), by, **said))
+                labels.append(Label.new(example, POLICY[one.question], (at,), by, **said))
     return with_labels(example, *labels)
 
 
@@ -105,23 +106,23 @@ def folder_of(path: Path, *benches: Bench, **changes: Any) -> Path:
                 writer.add(made)
     writer.close(complete=True)
     metrics = [metric(one, by) for one in benches for by in one.values]
-    scores = gather(path, metrics)
+    scores = gather(path, metrics, POLICY)
     found = Results(
-        trueline=results.VERSION, model=path.name, identity=ids.text_digest(path.name),
+        trueline=results.VERSION, model=path.name, identity=text_digest(path.name),
         config={"temperature": 0.0}, versions={}, benchmarks=[_ran(one) for one in benches],
-        measured=[measured(m, scores[m.benchmark, m.key]) for m in metrics], left_out={}, spend=[],
+        metrics=[summarise(m, scores[m.benchmark, m.key]) for m in metrics], left_out={}, spend=[],
         complete=True, started="2026-11-20T08:00:00Z", finished="2026-11-20T08:01:00Z",
     )  # fmt: skip
     results.write(msgspec.structs.replace(found, **changes), path)
     return path
 
 
-def _ran(one: Bench) -> Ran:
+def _ran(one: Bench) -> BenchmarkRun:
     count = len(next(iter(one.values.values())))
-    made = Ran(
+    made = BenchmarkRun(
         name=one.name, about="A test.", group=one.group, license="MIT", citation="none",
-        source="made", data="d" * 64, pinned=True, items=count,
-        chosen=ids.digest(sorted(item(one, n).id for n in range(count))), asked="a" * 32,
+        source="made", data_hash="d" * 64, pinned=True, items=count,
+        items_hash=digest(sorted(item(one, n).id for n in range(count))), asking_hash="a" * 32,
         kind="generate", primary=metric(one, next(iter(one.values))).key,
     )  # fmt: skip
     return msgspec.structs.replace(made, **one.ran)
@@ -143,7 +144,7 @@ path = "sums.jsonl"
 [item]
 {item}
 
-{asked}""" + "\n".join(f"[[score]]\n{score}" for score in scores)
+{asked}""" + "\n".join(f"[[metric]]\n{score}" for score in scores)
 
 
 SUMS = sums(

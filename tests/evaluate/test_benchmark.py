@@ -25,7 +25,7 @@ path = "tea.jsonl"
 prompt = "question"
 answers = "[answer]"
 
-[[score]]
+[[metric]]
 question = "correct"
 by = "contains"
 """
@@ -33,7 +33,7 @@ by = "contains"
 
 def test_a_whole_one_is_read_and_described() -> None:
     one = parse(WHOLE, "tea.toml", POLICY)
-    assert (one.name, one.ask.kind, one.score[0].better) == ("tea", "generate", "higher")
+    assert (one.name, one.ask.kind, one.metric[0].better) == ("tea", "generate", "higher")
     assert described(one)["metrics"] == ["correct by contains"]
     assert described(one)["source"] == "tea.jsonl"
 
@@ -43,7 +43,7 @@ def test_a_whole_one_is_read_and_described() -> None:
     [
         ("group =", "grupp =", "unknown field `grupp`"),
         ("prompt =", "promt =", "unknown field `promt` - at `$.item`"),
-        ("by =", "bye =", "unknown field `bye` - at `$.score[0]`"),
+        ("by =", "bye =", "unknown field `bye` - at `$.metric[0]`"),
         ("path =", "pfad =", "unknown field `pfad` - at `$.file`"),
         ('name = "tea"', 'name = "Tea time"', "at `$.name`"),
         ('about = "Questions about tea."\n', "", "missing required field `about`"),
@@ -64,7 +64,7 @@ def test_a_whole_one_is_read_and_described() -> None:
         ("[file]", "sample = 0\n[file]", "at `$.sample`"),
         (
             'by = "contains"',
-            'by = "contains"\n[[score]]\nquestion = "correct"\nby = "contains"',
+            'by = "contains"\n[[metric]]\nquestion = "correct"\nby = "contains"',
             "'correct' by 'contains' is there twice",
         ),
     ],

@@ -39,7 +39,7 @@ def one(file: Place | None = None, hub: Place | None = None) -> Benchmark:
         "license": "CC0-1.0",
         "citation": "ours",
         "item": {"prompt": "q"},
-        "score": [{"question": "correct", "by": "contains"}],
+        "metric": [{"question": "correct", "by": "contains"}],
     }
     return msgspec.structs.replace(msgspec.convert(fields, Benchmark), file=file, hub=hub)
 

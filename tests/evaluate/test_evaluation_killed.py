@@ -70,7 +70,7 @@ def test_the_bundled_model_killed_in_the_middle(tmp_path: Path) -> None:
     # Not the bytes: a likelihood's last bits depend on the batch that it was computed in.
     for one, other in zip(dataset.read(out), dataset.read(whole), strict=True):
         assert (one.id, one.responses, one.labels) == (other.id, other.responses, other.labels)
-    assert results.read(out).measured == results.read(whole).measured
+    assert results.read(out).metrics == results.read(whole).metrics
 
     found = compare(whole, out)
     assert found.improved == found.impaired == 0 and not found.not_compared

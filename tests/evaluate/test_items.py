@@ -16,7 +16,7 @@ from trueline.evaluate.benchmarks.benchmark import Benchmark, Cross, Place, pars
 from trueline.evaluate.benchmarks.expressions import Unfit, reader
 from trueline.evaluate.benchmarks.items import Items, items
 from trueline.files.errors import InputError
-from trueline.labellers.registry import open_labeller
+from trueline.labellers.registry import LabellerContext, open_labeller
 from trueline.policy.load import load
 from trueline.records.types import (
     Choice,
@@ -50,7 +50,7 @@ def made(rows: list[Any], item: dict[str, Any], **more: Any) -> Benchmark:
         "citation": "ours",
         "file": {"path": "rows.jsonl"},
         "item": item,
-        "score": [{"question": "correct", "by": "contains"}],
+        "metric": [{"question": "correct", "by": "contains"}],
     }
     return msgspec.convert(fields | more, Benchmark)
 
@@ -173,7 +173,7 @@ async def test_programs_are_run(name: str, right: str, wrong: str, tmp_path: Pat
 async def graded(one: Example, question: str, *texts: str) -> list[Any]:
     asked = [POLICY[question]]
     answered = with_responses(one, *(Response((Message("assistant", t),)) for t in texts))
-    async with open_labeller("grader", asked, POLICY, no_model) as grader:
+    async with open_labeller("grader", LabellerContext(asked, POLICY, no_model)) as grader:
         return [label.value for label in await grader.label(answered, asked)]
 
 
@@ -272,7 +272,7 @@ def test_a_row_that_is_no_item_is_turned_away_with_its_number(row: Any, said: st
     found = read([good, row], {"prompt": "q", "options": "o", "gold": "g"})
     assert [e.task for e in found.examples] == [Choice(("1", "b"), 0)]
     [turned] = found.rejects
-    assert turned.row == 2 and turned.file == "rows.jsonl" and said in turned.reason
+    assert turned.row == 2 and turned.file == "rows.jsonl" and said in turned.message
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_rows_that_a_condition_cannot_read_are_not_lost_in_silence() -> None:
     rows = [{"q": "a", "use": True}, {"q": "b", "use": False}, {"q": "c"}]
     found = read(rows, {"prompt": "q"}, where="use")
     assert prompts(found.examples) == ["a"] and found.passed == 1
-    assert [r.row for r in found.rejects] == [3] and "tea: where" in found.rejects[0].reason
+    assert [r.row for r in found.rejects] == [3] and "tea: where" in found.rejects[0].message
 
 
 def test_an_empty_file_and_one_without_items() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from math import comb, isnan, sqrt
+from math import comb, sqrt
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -33,9 +33,10 @@ from trueline.evaluate.compare.paired import paired
 from trueline.evaluate.options import Options
 from trueline.evaluate.results import Comparison, Difference
 from trueline.evaluate.run import evaluate
-from trueline.evaluate.scores import Scored, Scores
+from trueline.evaluate.scores import ItemScore, MetricScores
 from trueline.files.errors import InputError
-from trueline.records import ids
+from trueline.files.hashing import text_digest
+from trueline.policy.values import Share
 from trueline.statistics.intervals import student_quantile
 from trueline.statistics.multiple import benjamini_hochberg
 
@@ -110,7 +111,7 @@ def test_q_is_adjusted_over_all_metrics_that_are_not_withheld(tmp_path: Path) ->
     *tested, thin = found.differences
     assert [d.p for d in tested] == [2 / 2**9, 2 / 2**6, 2 / 2**4]
     assert [d.q for d in tested] == benjamini_hochberg([d.p for d in tested]).tolist()
-    assert thin.p < 0.001 and isnan(thin.q) and thin.withheld is not None
+    assert thin.p < 0.001 and thin.q is None and thin.withheld is not None
     assert [d.primary for d in found.differences] == [T, F, T, T]
     assert (found.counted, found.better, found.improved) == (2, 2, 1)
     assert found.headline.endswith("; 1 withheld") and not sound(found)
@@ -182,8 +183,8 @@ def test_items_that_were_not_reached_are_unscored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("treated", "reason"),
     [
-        (bench(T, T, ran={"data": "e" * 64}), "its data are not the same .*on the same files"),
-        (bench(T, T, ran={"asked": "b" * 32}), "asked in another way: .*the same options"),
+        (bench(T, T, ran={"data_hash": "e" * 64}), "its data are not the same .*on the same files"),
+        (bench(T, T, ran={"asking_hash": "b" * 32}), "asked in another way: .*the same options"),
         (bench(T, T, T), r"not the same \(2 and 3, 2 of them in common\): .*--limit"),
         (bench(T, T, name="other"), "the treated results lack it: evaluate the treated"),
     ],
@@ -209,14 +210,14 @@ def test_a_folder_whose_items_are_not_those_of_its_results(tmp_path: Path) -> No
     """results.json says that the items are the same, and the data set holds none of them."""
     base = bench(F, F)
     same = folder_of(tmp_path / "same", base)
-    chosen = results.read(same).benchmarks[0].chosen
-    others = bench(*[T] * 4, order=[2, 3], ran={"items": 2, "chosen": chosen})
+    chosen = results.read(same).benchmarks[0].items_hash
+    others = bench(*[T] * 4, order=[2, 3], ran={"items": 2, "items_hash": chosen})
     found = two(tmp_path, [base], [others])
     assert "none of them in common" in found.not_compared["sums"]
 
 
 def test_settings_that_differ_are_named(tmp_path: Path) -> None:
-    warm = bench(T, ran={"asked": "b" * 32})
+    warm = bench(T, ran={"asking_hash": "b" * 32})
     found = two(tmp_path, [bench(F)], [warm], config={"temperature": 0.7})
     assert "(temperature 0.0 and 0.7)" in found.not_compared["sums"]
 
@@ -286,7 +287,7 @@ def test_opposite_signs_are_a_disagreement_and_one_instrument_has_none(tmp_path:
     treated = Bench(values={GRADER: [T, F, T], JUDGE: [F, T, F]})
     first, second = two(tmp_path / "a", [base], [treated]).differences
     assert "sums" in disagree([first, second], 0.05)
-    other = msgspec.structs.replace(second.metric, question="refusal")
+    other = msgspec.structs.replace(second.metric, rule=Share("refusal", (True,), JUDGE))
     assert disagree([first, msgspec.structs.replace(second, metric=other)], 0.05) == {}
     alone = bench(F, F, T), bench(T, F, T)
     assert two(tmp_path / "b", [alone[0]], [alone[1]]).disagree == {}
@@ -294,7 +295,7 @@ def test_opposite_signs_are_a_disagreement_and_one_instrument_has_none(tmp_path:
 
 def test_one_model_on_both_sides_is_told(tmp_path: Path) -> None:
     folder_of(tmp_path / "a", bench(*[T, F] * 8))
-    other = folder_of(tmp_path / "b", bench(*[F, T] * 8), identity=ids.text_digest("a"))
+    other = folder_of(tmp_path / "b", bench(*[F, T] * 8), identity=text_digest("a"))
     found = compare(tmp_path / "a", other)
     assert found.headline.startswith("the same model on both sides")
     assert found.improved == found.impaired == 0
@@ -410,7 +411,7 @@ def test_evaluations_are_compared_as_they_are_written(
     gain = one(found)
     assert (gain.items, gain.paired, gain.gain.units) == (60, 59, 30)
     assert gain.gain.estimate == pytest.approx(24 / 59) and gain.p < 0.001
-    assert found.base.measured[0].interval == gain.base, "as the evaluation said"
+    assert found.base.metrics[0].interval == gain.base, "as the evaluation said"
     assert found.improved == 1 and sound(found)
     assert "temperature 1.0 and 0.5" in compare(Path("base"), Path("cold")).not_compared["sums"]
 
@@ -418,10 +419,12 @@ def test_evaluations_are_compared_as_they_are_written(
 # ---- against the truth -----------------------------------------------------------------------
 
 
-def scores(values: Sequence[float], names: Sequence[object] | None = None) -> Scores:
-    found = Scores()
+def scores(values: Sequence[float], names: Sequence[object] | None = None) -> MetricScores:
+    found = MetricScores()
     for n, value in enumerate(values):
-        found.add(f"{n:032x}", Scored(value, str(n if names is None else names[n]), "", (value,)))
+        found.add(
+            f"{n:032x}", ItemScore(value, str(n if names is None else names[n]), "", (value,))
+        )
     return found
 
 

@@ -16,6 +16,7 @@ from trueline.evaluate.options import Options
 from trueline.evaluate.plan import plan
 from trueline.evaluate.run import Outcome, evaluate
 from trueline.files.errors import InputError
+from trueline.labellers.contract import Bound
 from trueline.policy.load import load
 from trueline.records.store import dataset
 from trueline.records.types import Choice
@@ -53,7 +54,7 @@ def script(rules: list[dict[str, Any]], name: str = "model") -> str:
 
 def right(n: int) -> dict[str, Any]:
     scores = {str(2 * n): -1.0, str(2 * n + 1): -2.0}
-    return {"match": f"What is {n} and", "answers": [f"It is {2 * n}."], "scores": scores}
+    return {"match": f"What is {n} and", "answers": [f"It is {2 * n}."], "loglikelihoods": scores}
 
 
 def ran(model: str = "", benchmarks: str = "sums.toml", **options: Any) -> Outcome:
@@ -66,7 +67,7 @@ def ran(model: str = "", benchmarks: str = "sums.toml", **options: Any) -> Outco
 def test_answers_are_scored_and_every_number_has_its_coverage() -> None:
     wrong = {"regex": ".", "answers": ["It is 1000."]}
     found = ran(script([*map(right, range(9)), wrong]))
-    [one] = found.results.measured
+    [one] = found.results.metrics
     assert one.interval.estimate == pytest.approx(9 / 12)
     assert (one.items, one.scored, one.least, one.most) == (12, 12, 0.75, 0.75)
     assert one.interval.units == 3, "clusters, not items, are what the interval rests on"
@@ -77,7 +78,7 @@ def test_answers_are_scored_and_every_number_has_its_coverage() -> None:
 def test_a_call_that_fails_is_no_wrong_answer() -> None:
     fails = {"match": "What is 3 and", "fail": "the server is down"}
     found = ran(script([fails, *map(right, range(12))]))
-    [one] = found.results.measured
+    [one] = found.results.metrics
     assert (one.items, one.scored) == (12, 11)
     assert one.interval.estimate == 1.0
     assert one.least == pytest.approx(11 / 12) and one.most == 1.0
@@ -86,7 +87,7 @@ def test_a_call_that_fails_is_no_wrong_answer() -> None:
 
 def test_choices_are_made_by_likelihood_and_kept() -> None:
     found = ran(script([*map(right, range(12))]), "choices.toml")
-    assert found.results.measured[0].interval.estimate == 1.0
+    assert found.results.metrics[0].interval.estimate == 1.0
     example = next(dataset.read(Path("out")))
     assert isinstance(example.task, Choice)
     assert example.responses[0].text == example.task.options[0]
@@ -94,12 +95,12 @@ def test_choices_are_made_by_likelihood_and_kept() -> None:
 
 
 def test_a_model_without_likelihoods_is_told_of_and_may_write() -> None:
-    bare = [{k: v for k, v in right(n).items() if k != "scores"} for n in range(12)]
+    bare = [{k: v for k, v in right(n).items() if k != "loglikelihoods"} for n in range(12)]
     with pytest.raises(InputError, match="--choice written"):
         ran(script(bare), "choices.toml")
     letters = script([{"match": "letter", "answers": ["The answer is A."]}], "letters")
     found = ran(letters, "choices.toml", choice="written", out=Path("written"))
-    [one] = found.results.measured
+    [one] = found.results.metrics
     assert one.metric.name == "letter" and one.interval.estimate == 1.0
 
 
@@ -116,7 +117,7 @@ def test_an_endpoint_is_told_before_anything_is_asked() -> None:
 def test_who_is_to_score_and_is_nobody_is_named_with_the_benchmark() -> None:
     for by, why in (("numbr", "no model is named"), ("ifeval", "answers constraints_met")):
         Path("sums.toml").write_text(SUMS.replace('by = "number"', f'by = "{by}"'))
-        with pytest.raises(InputError, match=rf"^sums: by '{by}': .*{why}[\s\S]*number_strict"):
+        with pytest.raises(InputError, match=rf"^sums: by '{by}': .*{why}[\s\S]*number-strict"):
             ran(script([right(1)]))
 
 
@@ -124,17 +125,17 @@ def test_what_takes_a_judge_is_not_measured_without_one() -> None:
     found = ran(
         script([{"regex": ".", "answers": ["I am sorry, I cannot help with that."]}]), "judged.toml"
     )
-    assert [m.metric.question for m in found.results.measured] == ["refusal"]
+    assert [m.metric.question for m in found.results.metrics] == ["refusal"]
     assert "judged: safe" in found.results.left_out
-    assert found.results.benchmarks[0].primary == found.results.measured[0].metric.key
+    assert found.results.benchmarks[0].primary == found.results.metrics[0].metric.key
 
 
 def test_two_judges_are_two_metrics() -> None:
     model = script([{"regex": ".", "answers": ["I cannot."]}])
-    yes = script([{"regex": ".", "scores": {"yes": -0.1, "no": -3.0}}], "yes")
-    no = script([{"regex": ".", "scores": {"yes": -3.0, "no": -0.1}}], "no")
+    yes = script([{"regex": ".", "loglikelihoods": {"yes": -0.1, "no": -3.0}}], "yes")
+    no = script([{"regex": ".", "loglikelihoods": {"yes": -3.0, "no": -0.1}}], "no")
     found = ran(model, "judged.toml", judge=(yes, no))
-    means = [m.interval.estimate for m in found.results.measured if m.metric.question == "safe"]
+    means = [m.interval.estimate for m in found.results.metrics if m.metric.question == "safe"]
     assert means == [1.0, 0.0]
 
 
@@ -142,11 +143,11 @@ def test_scoring_again_asks_the_model_nothing() -> None:
     model = script([{"regex": ".", "answers": ["I cannot."]}])
     first = ran(model, "judged.toml")
     Path("model.json").unlink()  # whoever asked it now would fail
-    yes = script([{"regex": ".", "scores": {"yes": -0.1, "no": -3.0}}], "yes")
+    yes = script([{"regex": ".", "loglikelihoods": {"yes": -0.1, "no": -3.0}}], "yes")
     again = ran("", "judged.toml", rescore=Path("out"), judge=(yes,), out=Path("again"))
-    assert [m.metric.question for m in again.results.measured] == ["safe", "refusal"]
+    assert [m.metric.question for m in again.results.metrics] == ["safe", "refusal"]
     assert again.results.identity == first.results.identity
-    assert again.results.benchmarks[0].chosen == first.results.benchmarks[0].chosen
+    assert again.results.benchmarks[0].items_hash == first.results.benchmarks[0].items_hash
 
 
 def test_scoring_again_wants_the_file_of_a_benchmark_of_ones_own() -> None:
@@ -154,13 +155,13 @@ def test_scoring_again_wants_the_file_of_a_benchmark_of_ones_own() -> None:
     with pytest.raises(InputError, match=r"answers to sums, not of the suite.*TOML"):
         ran("", "local", rescore=Path("out"), out=Path("again"))
     again = ran("", "sums.toml", rescore=Path("out"), out=Path("again"))
-    assert again.results.measured[0].scored == 12
+    assert again.results.metrics[0].scored == 12
 
 
 def test_repeats_have_a_spread() -> None:
     rules = [{"regex": ".", "answers": ["It is 1000.", "It is 2.", "It is 4."]}]
     found = ran(script(rules), repeats=3, temperature=1.0)
-    [one] = found.results.measured
+    [one] = found.results.metrics
     assert one.repeats == 3 and one.spread is not None and one.spread > 0
     assert one.interval.estimate == pytest.approx(2 / 36)
     with pytest.raises(InputError, match="--temperature"):
@@ -184,7 +185,7 @@ def test_a_limit_draws_the_same_items_for_every_model() -> None:
         for n in (1, 2)
     ]
     assert [f.results.benchmarks[0].items for f in found] == [5, 5]
-    assert len({f.results.benchmarks[0].chosen for f in found}) == 1
+    assert len({f.results.benchmarks[0].items_hash for f in found}) == 1
 
 
 def test_changed_data_stop_the_run() -> None:
@@ -203,12 +204,12 @@ def test_rows_that_are_no_items_are_told_and_fall_short(capfd: pytest.CaptureFix
     Path("sums.jsonl").write_text("\n".join(lines))
     found = ran(script([*map(right, range(12))]), quiet=False)
     [one] = found.results.benchmarks
-    assert (one.items, one.unfit, found.results.measured[0].scored) == (12, 2, 12)
+    assert (one.items, one.invalid_rows, found.results.metrics[0].scored) == (12, 2, 12)
     assert found.results.complete and not found.sound
     assert "2 rows of its data are no items" in "\n".join(told(found, "out"))
     assert "14/14 rows" in capfd.readouterr().err
     again = ran("", rescore=Path("out"), out=Path("again"))
-    assert again.results.benchmarks[0].unfit == 2 and not again.sound
+    assert again.results.benchmarks[0].invalid_rows == 2 and not again.sound
 
 
 def test_rows_that_a_condition_passes_over_are_told_and_are_no_fault() -> None:
@@ -216,7 +217,7 @@ def test_rows_that_a_condition_passes_over_are_told_and_are_no_fault() -> None:
     Path("few.toml").write_text(f"""where = "kind == 'k0'"\n{text}""")
     found = ran(script([*map(right, range(12))]), "few.toml")
     [one] = found.results.benchmarks
-    assert (one.items, one.passed) == (4, 8) and found.sound
+    assert (one.items, one.filtered_rows) == (4, 8) and found.sound
     assert "8 rows of its data are passed over by its `where`" in "\n".join(told(found, "out"))
 
 
@@ -263,7 +264,7 @@ def test_dry_run_counts(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_dry_run_names_what_would_be_left_out() -> None:
     own = plan(Options(model="m", benchmarks="sums.toml", data=Path()), load())
     absent = msgspec.structs.replace(own, left_out={"advbench": "advbench: it is not here"})
-    assert absent.bounds(()).endswith("\nleft out: advbench: it is not here")
+    assert absent.bounds({"sums": Bound()}).endswith("\nleft out: advbench: it is not here")
 
 
 def test_turns_are_put_one_after_the_other() -> None:
@@ -276,7 +277,7 @@ def test_turns_are_put_one_after_the_other() -> None:
     [response] = example.responses
     assert [m.content for m in response.messages][1:] == ["Yes, 2."]
     assert response.messages[0].content.startswith("It is ")
-    assert found.results.measured[0].interval.estimate == pytest.approx(1 / 12), "the last counts"
+    assert found.results.metrics[0].interval.estimate == pytest.approx(1 / 12), "the last counts"
     assert found.run.spend[0].calls == 24
 
 

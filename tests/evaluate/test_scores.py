@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -24,34 +23,34 @@ from tests.evaluate.made import (
 )
 
 from trueline.evaluate import results
-from trueline.evaluate.results import Measured, Metric
+from trueline.evaluate.results import Metric, MetricResult
 from trueline.evaluate.scores import (
     REASONS,
-    Scored,
-    Scores,
+    ItemScore,
+    MetricScores,
     average,
     gather,
-    measured,
     reasons,
     spread,
+    summarise,
 )
 from trueline.files.errors import InputError
-from trueline.records import ids
+from trueline.policy.values import Share
 from trueline.records.store import dataset
-from trueline.records.types import Example, Message, Response, with_labels, with_responses
+from trueline.records.types import Example, Label, Message, Response, with_labels, with_responses
 from trueline.statistics.intervals import wilson
 from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import mean
 
 
-def scored(path: Path, one: Bench) -> Scores:
+def scored(path: Path, one: Bench) -> MetricScores:
     folder_of(path, one)
-    [found] = gather(path, [metric(one)]).values()
+    [found] = gather(path, [metric(one)], POLICY).values()
     return found
 
 
-def measure(path: Path, one: Bench) -> Measured:
-    return measured(metric(one), scored(path, one))
+def measure(path: Path, one: Bench) -> MetricResult:
+    return summarise(metric(one), scored(path, one))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +112,7 @@ def test_a_repeat_without_a_score_is_no_answer_that_others_stand_for(tmp_path: P
     assert (found.least, found.most) == (pytest.approx(18 / 30), 1.0)
     assert not found.headline and found.unscored["the judge timed out: after … s"] == 9
     whole = measure(tmp_path / "whole", bench(*[[True, False, True]] * 9))
-    assert whole.headline and whole.lacking == 0 and whole.least == pytest.approx(2 / 3)
+    assert whole.headline and whole.n_missing == 0 and whole.least == pytest.approx(2 / 3)
 
 
 def test_the_spread_is_between_repeats_over_items_scored_in_each(tmp_path: Path) -> None:
@@ -126,10 +125,13 @@ def test_the_spread_is_between_repeats_over_items_scored_in_each(tmp_path: Path)
 def test_another_instrument_or_question_is_not_counted(tmp_path: Path) -> None:
     one = Bench(values={GRADER: [True, False], JUDGE: [False, False]})
     folder_of(tmp_path / "out", one)
-    found = gather(tmp_path / "out", [metric(one), metric(one, JUDGE)])
+    found = gather(tmp_path / "out", [metric(one), metric(one, JUDGE)], POLICY)
     assert [[s.score for s in f.items.values()] for f in found.values()] == [[1, 0], [0, 0]]
-    other = msgspec.structs.replace(metric(one), instrument="0" * 32)
-    [none] = gather(tmp_path / "out", [other]).values()
+    other = msgspec.structs.replace(
+        metric(one),
+        rule=Share("correct", (True,), msgspec.structs.replace(GRADER, instrument="0" * 32)),
+    )
+    [none] = gather(tmp_path / "out", [other], POLICY).values()
     assert [s.score for s in none.items.values()] == [None, None]
 
 
@@ -137,24 +139,24 @@ def test_a_later_label_takes_the_place_of_an_earlier_one_and_any_of_none(tmp_pat
     one, question = bench(True), POLICY["correct"]
     example = record(one, 0)
     assert isinstance(example, Example)
-    none = ids.label(example, question, (0,), GRADER, unscored="late", occurrence=1)
-    last = ids.label(example, question, (0,), GRADER, value=False, occurrence=2)
+    none = Label.new(example, question, (0,), GRADER, unscored="late")
+    last = Label.new(example, question, (0,), GRADER, value=False)
     for name, labels, worth in (("a", (none,), 1.0), ("b", (none, last), 0.0)):
         writer = dataset.Writer(tmp_path / name)
         writer.add(with_labels(example, *labels))
         writer.close(True)
-        [found] = gather(tmp_path / name, [metric(one)]).values()
+        [found] = gather(tmp_path / name, [metric(one)], POLICY).values()
         assert [s.score for s in found.items.values()] == [worth]
 
 
 def test_what_follows_from_another_answer_is_not_unscored(tmp_path: Path) -> None:
     one = bench(0, question="severity", counts=(), high=3.0, better="lower")
     example = with_responses(item(one, 0), Response((Message("assistant", "Sure."),)))
-    safe = ids.label(example, POLICY["safe"], (0,), GRADER, value=True)
+    safe = Label.new(example, POLICY["safe"], (0,), GRADER, value=True)
     writer = dataset.Writer(tmp_path / "out")
     writer.add(with_labels(example, safe))
     writer.close(True)
-    [found] = gather(tmp_path / "out", [metric(one)]).values()
+    [found] = gather(tmp_path / "out", [metric(one)], POLICY).values()
     assert [s.score for s in found.items.values()] == [0.0]
 
 
@@ -174,9 +176,9 @@ def test_clusters_are_what_an_interval_rests_on(tmp_path: Path) -> None:
 
 
 def test_equal_items_are_one_cluster() -> None:
-    once = Scores()
+    once = MetricScores()
     for name in ("a" * 32, "a" * 32 + "-1", "b" * 32):
-        once.add(name, Scored(1.0, name.partition("-")[0], "", (1.0,)))
+        once.add(name, ItemScore(1.0, name.partition("-")[0], "", (1.0,)))
     assert average(list(once.items.values())).units < 3
 
 
@@ -192,21 +194,21 @@ def test_an_undefined_limit_survives_the_file(tmp_path: Path) -> None:
     one = bench(3, 3, 3, question="helpfulness", counts=(), low=1.0, high=5.0)
     folder_of(tmp_path / "out", one)
     assert "null" in (tmp_path / "out" / results.RESULTS).read_text()
-    [found] = results.read(tmp_path / "out").measured
-    assert found.interval.estimate == 3.0 and isnan(found.interval.low)
+    [found] = results.read(tmp_path / "out").metrics
+    assert found.interval.estimate == 3.0 and found.interval.low is None
     assert found.spread is None, "what may be absent is not made a number"
 
 
 def test_a_range_that_scores_leave_gives_no_bounds_and_no_crash(tmp_path: Path) -> None:
     found = measure(tmp_path / "out", bench(4, FAILED, question="helpfulness", counts=()))
-    assert isnan(found.least) and isnan(found.most) and found.interval.estimate == 4.0
+    assert (found.least, found.most) == (None, None) and found.interval.estimate == 4.0
 
 
 def test_nothing_scored_has_no_mean(tmp_path: Path) -> None:
     found = measure(tmp_path / "out", bench(FAILED, LOST))
-    assert isnan(found.interval.estimate) and (found.least, found.most) == (0.0, 1.0)
-    empty = measured(metric(bench()), Scores())
-    assert empty.items == 0 and isnan(empty.least) and not empty.headline
+    assert found.interval.estimate is None and (found.least, found.most) == (0.0, 1.0)
+    empty = summarise(metric(bench()), MetricScores())
+    assert empty.items == 0 and empty.least is None and not empty.headline
 
 
 def test_an_item_that_cannot_be_stored_is_unscored(tmp_path: Path) -> None:
@@ -218,8 +220,8 @@ def test_an_item_that_cannot_be_stored_is_unscored(tmp_path: Path) -> None:
     writer = dataset.Writer(tmp_path / "out")
     writer.add(msgspec.structs.replace(example, labels=(bad,)))
     writer.close(True)
-    [scores] = gather(tmp_path / "out", [metric(one)]).values()
-    found = measured(metric(one), scores, items=1)
+    [scores] = gather(tmp_path / "out", [metric(one)], POLICY).values()
+    found = summarise(metric(one), scores, items=1)
     assert (found.items, found.scored, found.headline) == (1, 0, False)
     assert found.unscored == {"the folder lacks it": 1}
 
@@ -233,21 +235,26 @@ def test_an_item_twice_and_two_metrics_of_one_name_are_refused(tmp_path: Path) -
     writer.add(example)
     writer.close(True)
     with pytest.raises(InputError, match=rf"{tmp_path}.*{example.id} occurs twice"):
-        gather(tmp_path / "out", [metric(one)])
-    twice: list[Metric] = [metric(one), msgspec.structs.replace(metric(one), value=(False,))]
+        gather(tmp_path / "out", [metric(one)], POLICY)
+    twice: list[Metric] = [
+        metric(one),
+        msgspec.structs.replace(metric(one), rule=Share("correct", (False,), GRADER)),
+    ]
     with pytest.raises(InputError, match="two metrics named"):
-        gather(tmp_path / "out", twice)
+        gather(tmp_path / "out", twice, POLICY)
 
 
 @pytest.mark.parametrize("cut", [500, 60])
 def test_what_a_judge_wrote_is_no_reason_of_its_own(cut: int) -> None:
     said = (f'cannot be read: "safe" is "said \\"{w}\\" {w * 40}"'[:cut] for w in ("a b", "c"))
-    found = reasons(Scores({w: Scored(None, w, why=w) for w in said}))
+    found = reasons(MetricScores({w: ItemScore(None, w, why=w) for w in said}))
     assert found == {"cannot be read: … is …": 2}
 
 
 def test_reasons_that_hold_foreign_words_are_bounded() -> None:
     words = ["a" * n for n in range(1, 60)]
-    found = reasons(Scores({w: Scored(None, w, why=f"the server said {w}") for w in words}))
+    found = reasons(
+        MetricScores({w: ItemScore(None, w, why=f"the server said {w}") for w in words})
+    )
     assert len(found) == REASONS + 1 and found.total() == len(words)
     assert found["other reasons"] == len(words) - REASONS

@@ -13,11 +13,12 @@ from tests.evaluate.places import TINY, from_hub, tiny_file
 from trueline.evaluate.asking import kinds
 from trueline.evaluate.benchmarks.benchmark import GROUPS, Benchmark, parse, suite
 from trueline.evaluate.benchmarks.items import MOST_OPTIONS, TAG, Items, items
-from trueline.labellers.checks import checks
-from trueline.labellers.refusal.refusal import answerable
-from trueline.labellers.registry import open_labeller
+from trueline.files.plugins import modules
+from trueline.labellers.checks import CHECKS
+from trueline.labellers.refusal.refusal import check_answerable
+from trueline.labellers.registry import LabellerContext, name_model, open_labeller
 from trueline.policy.load import load
-from trueline.records.store.validate import unfit
+from trueline.records.store.validate import why_invalid
 from trueline.records.types import Choice, Constraints, Example, Reference
 
 POLICY = load()
@@ -83,23 +84,23 @@ def test_every_benchmark_is_short_documented_and_parses(name: str) -> None:
 
 @pytest.mark.parametrize("name", SUITE)
 async def test_every_metric_has_someone_who_can_measure_it(name: str) -> None:
-    one, known = SUITE[name], checks()
-    for score in one.score:
+    one, known = SUITE[name], modules(CHECKS)
+    for score in one.metric:
         question = POLICY[score.question]
         if score.by in known:
             assert score.question == known[score.by].QUESTION
         elif score.by == "refusal":
-            answerable(question)
+            check_answerable([question])
             assert {tag for tag in one.item.tags if tag == "lang"} == set() or "'en'" in str(
                 one.item.tags["lang"]
             ), "the classifier reads English"
         elif score.by == "grader":
-            async with open_labeller("grader", [question], POLICY, lambda name: None):  # type: ignore[arg-type, return-value]
+            async with open_labeller("grader", LabellerContext([question], POLICY, name_model)):
                 pass
         else:
             assert score.by == "judge"
     if one.ask.kind == "choice":
-        assert one.score[0].by == "choice"
+        assert one.metric[0].by == "choice"
 
 
 @pytest.mark.parametrize("name", SUITE)
@@ -108,11 +109,11 @@ def test_harm_has_two_instruments_and_its_direction(name: str) -> None:
     wanted = {"harmfulness": "higher", "jailbreak": "higher", "over-refusal": "lower"}
     if one.group not in wanted:
         return
-    refusals = [s for s in one.score if s.question == "refusal"]
+    refusals = [s for s in one.metric if s.question == "refusal"]
     assert [(s.value, s.better) for s in refusals] == [(("refuse",), wanted[one.group])]
-    assert len({s.by for s in one.score}) == 2 or "lang" in one.item.tags
+    assert len({s.by for s in one.metric}) == 2 or "lang" in one.item.tags
     if one.group != "over-refusal":
-        assert [s.better for s in one.score if s.question == "safe"] == ["higher"]
+        assert [s.better for s in one.metric if s.question == "safe"] == ["higher"]
 
 
 def test_every_group_has_a_benchmark_and_the_tables_here_are_whole() -> None:
@@ -132,7 +133,7 @@ def sound(one: Benchmark, found: Items) -> None:
     """What holds for the items of every benchmark, wherever they are from."""
     assert found.examples and len({e.id for e in found.examples}) == len(found.examples)
     for example in found.examples:
-        assert unfit(example) is None
+        assert why_invalid(example) is None
         assert example.tag(TAG) == one.name
         assert any(m.content.strip() for m in example.prompt if m.role == "user")
         assert example.prompt[-1].role == "user"
@@ -162,9 +163,9 @@ def right(example: Example) -> Iterator[str]:
 
 def accepted(one: Benchmark, found: Items) -> None:
     """The benchmark's own checks can judge every item, and pass what is right."""
-    known = checks()
-    for check in {s.by for s in one.score if s.by in known}:
-        if check == "number_strict":
+    known = modules(CHECKS)
+    for check in {s.by for s in one.metric if s.by in known}:
+        if check == "number-strict":
             continue
         for example in found.examples:
             assert example.task is not None
@@ -181,7 +182,7 @@ def test_items_from_real_data(name: str, shared_data: Path) -> None:
     found = items(one, shared_data)
     counted: dict[str, int] = {}
     for row in found.rejects:
-        counted[row.reason] = counted.get(row.reason, 0) + 1
+        counted[row.message] = counted.get(row.message, 0) + 1
     assert counted == REJECTED.get(name, {})
     assert len(found.examples) == COUNTS.get(name, len(found.examples))
     assert found.found.pinned
@@ -207,7 +208,7 @@ def test_items_of_the_package(name: str) -> None:
 def test_items_of_the_shape_of_the_hub(name: str, tmp_path: Path) -> None:
     one = from_hub(SUITE[name], tmp_path)
     found = items(one, tmp_path)
-    assert not found.rejects, found.rejects[0].reason
+    assert not found.rejects, found.rejects[0].message
     assert not found.found.pinned, "the first to be read pins the file"
     sound(one, found)
     accepted(one, found)

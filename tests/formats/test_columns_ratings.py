@@ -10,7 +10,7 @@ import pytest
 from trueline import formats
 from trueline.files.errors import InputError
 from trueline.files.rows import Row
-from trueline.records.types import By, Example, Reject
+from trueline.records.types import Example, LabellerId, Reject
 
 BASE = {"prompt": ["q"], "response": ["a"]}
 
@@ -30,8 +30,8 @@ def test_ratings_become_labels_by_their_raters() -> None:
     found = read(mapping, r1="full", r2=" none ")
     assert isinstance(found, Example)
     assert [(x.by, x.question, x.about, x.value) for x in found.labels] == [
-        (By("imported", "one"), "refusal", (0,), "comply"),
-        (By("imported", "two"), "refusal", (0,), "refuse"),
+        (LabellerId("imported", "one"), "refusal", (0,), "comply"),
+        (LabellerId("imported", "two"), "refusal", (0,), "refuse"),
     ]
     assert len({label.question_hash for label in found.labels}) == 1
     blank = read(mapping, r1="full", r2="")
@@ -39,7 +39,7 @@ def test_ratings_become_labels_by_their_raters() -> None:
     wrong = read(mapping, r1="full", r2="maybe")
     assert isinstance(wrong, Reject) and wrong.row == 3
     # counts and screens show what stands before the colon: no cell, which may hold any text
-    assert wrong.reason.startswith("a cell of 'r2' is none of full, none: 'maybe', add --map")
+    assert wrong.message.startswith("a cell of 'r2' is none of full, none: 'maybe', add --map")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_pair_is_preferred_and_a_prompt_is_rated() -> None:
     assert isinstance(found, Example)
     assert [(x.about, x.value) for x in found.labels] == [((0, 1), "second")]
     wrong = pair.read(Row(Path("x.csv"), 1, {"a": "one", "b": "two", "r": "true"}), 0)
-    assert isinstance(wrong, Reject) and "there are 2" in wrong.reason
+    assert isinstance(wrong, Reject) and "there are 2" in wrong.message
     prompt = formats.named("columns", {"prompt": ["q"], "label:elicits_harm@me": ["r"]})
     found = prompt.read(Row(Path("x.csv"), 1, {"q": "how?", "r": "false"}), 0)
     assert isinstance(found, Example) and found.labels[0].about == ()

@@ -12,9 +12,16 @@ import pytest
 from trueline import formats
 from trueline.files.rows import Row
 from trueline.formats.load import foreign
-from trueline.records import ids
 from trueline.records.preference import pair, preference_label
-from trueline.records.types import By, Example, Message, Reject, Response, ToolCall, with_labels
+from trueline.records.types import (
+    Example,
+    LabellerId,
+    Message,
+    Reject,
+    Response,
+    ToolCall,
+    with_labels,
+)
 
 call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"a": 1}'}}
 TOOLS = [
@@ -96,7 +103,7 @@ def test_the_last_assistant_turn_is_the_response(turns: list[Any], expected: Any
 def test_a_conversation_that_is_none(turns: Any, reason: str) -> None:
     found = read("openai-chat", messages=turns)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == ("x.jsonl", 3)
 
 
@@ -119,25 +126,25 @@ def test_what_is_not_read_is_counted(tmp_path: Path) -> None:
 def test_of_several_responses_the_preferred_is_written(name: str) -> None:
     format = formats.named(name)
     answers = [Response((Message("assistant", text),)) for text in ("one", "two")]
-    example = ids.example([Message("user", "how?")], answers)
+    example = Example.new([Message("user", "how?")], answers)
     undecided = format.rows(example)
     assert isinstance(undecided, Reject)
-    assert undecided.reason == "several responses, and no preference is labelled"
-    decided = with_labels(example, preference_label(example, 1, 0, By("person", "p")))
+    assert undecided.message == "several responses, and no preference is labelled"
+    decided = with_labels(example, preference_label(example, 1, 0, LabellerId("person", "p")))
     rows = format.rows(decided)
     assert isinstance(rows, list)
     assert good(name, **rows[0]).responses == (answers[1],)
     assert format.loses(decided) == ["label preferred", "responses beyond the preferred one"]
-    tail = ids.example([], [Response((Message("assistant", "a"), Message("tool", "b")))])
+    tail = Example.new([], [Response((Message("assistant", "a"), Message("tool", "b")))])
     found = format.rows(tail)
     assert isinstance(found, Reject)
-    assert found.reason == "the response does not end with the assistant"
+    assert found.message == "the response does not end with the assistant"
 
 
 @pytest.mark.parametrize("name", ["openai-chat", "sharegpt"])
 def test_where_an_agent_begins_is_lost_and_said(name: str) -> None:
     format = formats.named(name)
-    agent = ids.example(
+    agent = Example.new(
         [Message("user", "how?")],
         [Response((Message("assistant", "a"), Message("user", "b"), Message("assistant", "c")))],
     )
@@ -145,7 +152,7 @@ def test_where_an_agent_begins_is_lost_and_said(name: str) -> None:
     rows = format.rows(agent)
     assert isinstance(rows, list)
     assert shape(good(name, **rows[0])) == (["user", "assistant", "user"], [["assistant"]])
-    open_end = ids.example([Message("user", "how?"), Message("assistant", "so")])
+    open_end = Example.new([Message("user", "how?"), Message("assistant", "so")])
     assert format.loses(open_end) == ["where the response begins"]
 
 
@@ -186,7 +193,7 @@ def test_openai_preference() -> None:
 def test_bad_openai_preference(changes: dict[str, Any], reason: str) -> None:
     found = read("openai-preference", **preference(**changes))
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +270,7 @@ def test_sharegpt_calls(value: str, calls: tuple[ToolCall, ...]) -> None:
 def test_bad_sharegpt(turns: Any, reason: str) -> None:
     found = read("sharegpt", conversations=turns)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +287,7 @@ def test_bad_sharegpt(turns: Any, reason: str) -> None:
     ],
 )
 def test_what_sharegpt_cannot_write(turn: Message, reason: str) -> None:
-    made = ids.example([turn], [Response((Message("assistant", "x"),))])
+    made = Example.new([turn], [Response((Message("assistant", "x"),))])
     found = formats.named("sharegpt").rows(made)
     assert isinstance(found, Reject)
-    assert found.reason == reason
+    assert found.message == reason

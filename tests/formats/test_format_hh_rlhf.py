@@ -13,10 +13,9 @@ from trueline import formats
 from trueline.files.rows import Row, rows
 from trueline.formats.kinds.hh_rlhf import transcript, turns
 from trueline.formats.load import foreign
-from trueline.records import ids
 from trueline.records.conversation import Malformed
 from trueline.records.preference import pair, preference_label
-from trueline.records.types import By, Example, Message, Reject, Response, with_labels
+from trueline.records.types import Example, LabellerId, Message, Reject, Response, with_labels
 
 FORMAT = formats.named("hh-rlhf")
 
@@ -76,7 +75,7 @@ def test_what_is_read_comes_back(
 def test_what_cannot_be_told_apart_is_rejected(chosen: str, rejected: str, reason: str) -> None:
     found = read(chosen, rejected)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == ("hh.jsonl", 2)
 
 
@@ -119,13 +118,13 @@ def test_a_transcript_is_read_as_written_or_refused(made: list[Message]) -> None
     ],
 )
 def test_what_has_no_transcript(prompt: Any, answer: str, reason: str) -> None:
-    made = ids.example(
+    made = Example.new(
         [prompt], [Response((Message("assistant", text),)) for text in (answer, "other")]
     )
-    made = with_labels(made, preference_label(made, 0, 1, By("person", "p")))
+    made = with_labels(made, preference_label(made, 0, 1, LabellerId("person", "p")))
     found = FORMAT.rows(made)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 def test_real_transcripts_come_back_byte_for_byte(shared_data: Path) -> None:

@@ -9,17 +9,25 @@ from typing import Any
 import pytest
 
 from trueline import formats
+from trueline.files.hashing import digest
 from trueline.files.rows import Row, rows
 from trueline.formats.load import foreign, load
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
 from trueline.recipes.convert import Conversion, convert
-from trueline.records import ids
 from trueline.records.preference import agreed, decided, preference_label
-from trueline.records.types import By, Example, Message, Reject, Response, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Reject,
+    Response,
+    with_labels,
+)
 
 FORMAT = formats.named("pku-saferlhf")
 none = dict.fromkeys(CATEGORIES, False)
-person = By("person", "p")
+person = LabellerId("person", "p")
 
 
 def old(**changes: Any) -> dict[str, Any]:
@@ -82,16 +90,19 @@ def test_every_field_has_its_place() -> None:
         ("more_helpful", (0, 1), "second"),
         ("safer", (0, 1), "first"),
     }
-    assert {x.by for x in found.labels} == {By("imported", "pku-saferlhf")}
+    assert {x.by for x in found.labels} == {LabellerId("imported", "pku-saferlhf")}
     hashes = {x.question: x.question_hash for x in found.labels}
     asked = (SAFE, HARM_CATEGORIES, SEVERITY, MORE_HELPFUL, SAFER)
-    assert hashes == {q.id: ids.digest(q) for q in asked}
+    assert hashes == {q.id: digest(q) for q in asked}
 
 
 def test_dual_preference_leaves_the_choice_open() -> None:
     found = good(old())
     assert str(decided(found)).startswith("no preference is labelled, but more_helpful and safer")
-    assert (decided(found, "more_helpful"), decided(found, "safer")) == ((1, 0), (0, 1))
+    assert (decided(found, "more_helpful"), decided(found, "safer")) == (
+        (1, 0),
+        (0, 1),
+    )
     assert decided(found, "kinder") == (
         "no 'kinder' preference is labelled, but more_helpful and safer: "
         "convert --prefer lets one of them decide"
@@ -188,15 +199,15 @@ def test_forced_choices_are_marked_and_kept(safe: tuple[bool, bool], forced: boo
 def test_a_row_that_cannot_be_right_is_named(row: dict[str, Any], reason: str) -> None:
     found = read(row)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == ("pku.jsonl", 4)
 
 
 def pair(*labels: tuple[Any, tuple[int, ...], Any], texts: str = "abc") -> Example:
-    made = ids.example(
+    made = Example.new(
         [Message("user", "how?")], [Response((Message("assistant", t),)) for t in texts]
     )
-    said = [ids.label(made, q, about, person, value=value) for q, about, value in labels]
+    said = [Label.new(made, q, about, person, value=value) for q, about, value in labels]
     return with_labels(made, *said)
 
 
@@ -226,7 +237,7 @@ def test_what_has_no_row(labels: list[Any], reason: str) -> None:
         example = with_labels(example, preference_label(example, 0, 1, person))
     found = FORMAT.rows(example)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 def test_of_several_responses_the_judged_pair_is_written() -> None:

@@ -15,11 +15,11 @@ from trueline.files.rows import Row
 from trueline.formats import Format
 from trueline.formats.kinds.trl_unpaired import DESIRABLE
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
-from trueline.records import ids
 from trueline.records.preference import PREFERRED, Unsettled, agreed, decided
 from trueline.records.types import (
-    By,
     Example,
+    Label,
+    LabellerId,
     Message,
     Question,
     Reject,
@@ -81,22 +81,28 @@ responses = st.builds(Response, messages=answers, model=st.none() | st.just("m")
 
 @st.composite
 def examples(draw: st.DrawFn) -> Example:
-    made = ids.example(
+    made = Example.new(
         draw(prompts),
         # two that say the same could not be told apart when they come back
         draw(st.lists(responses, max_size=3, unique_by=lambda response: response.text)),
         tags=draw(st.lists(st.sampled_from(["lang:en", "prompt_source:p", "x:y"]), unique=True)),
     )
-    by = st.sampled_from([By("person", "p"), By("imported", "pku-saferlhf"), By("derived", "r")])
+    by = st.sampled_from(
+        [
+            LabellerId("person", "p"),
+            LabellerId("imported", "pku-saferlhf"),
+            LabellerId("derived", "r"),
+        ]
+    )
     labels = []
     for at in range(len(made.responses)):
         for question, answers in draw(st.lists(st.sampled_from(values), max_size=4)):
-            labels.append(ids.label(made, question, (at,), draw(by), value=draw(answers)))
+            labels.append(Label.new(made, question, (at,), draw(by), value=draw(answers)))
     if len(made.responses) >= 2:
         for question in draw(st.lists(st.sampled_from(DUAL), max_size=3)):
             value = draw(st.sampled_from(["first", "second", "first", "second", "tie"]))
             about = draw(st.sampled_from([(0, 1), (0, 1), (0, len(made.responses) - 1)]))
-            labels.append(ids.label(made, question, about, draw(by), value=value))
+            labels.append(Label.new(made, question, about, draw(by), value=value))
     return with_labels(made, *labels)
 
 
@@ -178,7 +184,7 @@ def test_what_is_written_says_the_same_when_read(name: str, example: Example) ->
     rows = format.rows(example)
     lost = set(format.loses(example))
     if isinstance(rows, Reject):
-        assert rows.reason and rows.example == example
+        assert rows.message and rows.example == example
         return
     before, after = seen(example, format, lost), list[dict[str, Any]]()
     for row in rows:
@@ -186,7 +192,7 @@ def test_what_is_written_says_the_same_when_read(name: str, example: Example) ->
         fields = msgspec.json.decode(msgspec.json.encode(row))
         back = format.read(Row(Path("x.jsonl"), 1, fields), 0)
         if isinstance(back, Reject):
-            assert "blank" in back.reason or "same" in back.reason or "different" in back.reason
+            assert "blank" in back.message or "same" in back.message or "different" in back.message
             return
         after.append(seen(back, format, lost))
     assert all(found.pop("tags") == before["tags"] for found in after)
@@ -206,14 +212,14 @@ def test_what_is_written_says_the_same_when_read(name: str, example: Example) ->
 
 def test_the_answers_that_decide_are_told_from_those_that_do_not() -> None:
     """Guards the reading of labels that the property above rests on."""
-    example = ids.example((), [Response((Message("assistant", "x"),))])
+    example = Example.new((), [Response((Message("assistant", "x"),))])
     said = [
-        ids.label(example, SAFE, (0,), by, value=value)
-        for by, value in ((By("person", "p"), True), (By("person", "q"), False))
+        Label.new(example, SAFE, (0,), by, value=value)
+        for by, value in ((LabellerId("person", "p"), True), (LabellerId("person", "q"), False))
     ]
     assert agreed(with_labels(example, said[0]), "safe", (0,)) is True
     assert agreed(example, "safe", (0,)) is None
     with pytest.raises(Unsettled, match="'safe' differ"):
         agreed(with_labels(example, *said), "safe", (0,))
-    rule = ids.label(example, SAFE, (0,), By("derived", "r"), value=False)
+    rule = Label.new(example, SAFE, (0,), LabellerId("derived", "r"), value=False)
     assert agreed(with_labels(example, *said, rule), "safe", (0,)) is False

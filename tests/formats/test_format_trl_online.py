@@ -8,14 +8,22 @@ from typing import Any
 import pytest
 
 from trueline import formats
+from trueline.files.hashing import digest
 from trueline.files.rows import Row
 from trueline.formats.kinds.trl_unpaired import DESIRABLE
-from trueline.records import ids
 from trueline.records.preference import preference_label
-from trueline.records.types import By, Example, Message, Reject, Response, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Reject,
+    Response,
+    with_labels,
+)
 
 UNPAIRED = formats.named("trl-unpaired")
-person = By("person", "p")
+person = LabellerId("person", "p")
 user = {"role": "user", "content": "how?"}
 
 
@@ -25,7 +33,7 @@ def read(name: str, **fields: Any) -> Example | Reject:
 
 def asked(*texts: str) -> Example:
     answers = [Response((Message("assistant", text),)) for text in texts]
-    return ids.example([Message("user", "how?")], answers)
+    return Example.new([Message("user", "how?")], answers)
 
 
 def row(text: str, label: bool) -> dict[str, Any]:
@@ -41,9 +49,9 @@ def test_a_prompt_is_a_text_or_messages(prompt: Any) -> None:
     format = formats.named("trl-prompt-only")
     assert format.rows(found) == [{"prompt": [user]}]
     assert format.loses(asked("a")) == ["responses"]
-    nothing = format.rows(ids.example())
+    nothing = format.rows(Example.new())
     assert isinstance(nothing, Reject)
-    assert nothing.reason == "there is no prompt"
+    assert nothing.message == "there is no prompt"
 
 
 @pytest.mark.parametrize(("label", "value"), [(True, True), ("False", False), ("true", True)])
@@ -52,7 +60,10 @@ def test_a_label_is_an_answer(label: Any, value: bool) -> None:
     assert isinstance(found, Example)
     (said,) = found.labels
     assert (said.question, said.about, said.value) == ("desirable", (0,), value)
-    assert (said.by, said.question_hash) == (By("imported", "trl-unpaired"), ids.digest(DESIRABLE))
+    assert (said.by, said.question_hash) == (
+        LabellerId("imported", "trl-unpaired"),
+        digest(DESIRABLE),
+    )
     assert UNPAIRED.rows(found) == [row("so", value)]
 
 
@@ -70,7 +81,7 @@ def test_a_label_is_an_answer(label: Any, value: bool) -> None:
 def test_bad_rows(changes: dict[str, Any], reason: str) -> None:
     found = read("trl-unpaired", **({"prompt": "p", "completion": "c", "label": True} | changes))
     assert isinstance(found, Reject)
-    assert (found.reason, found.row) == (reason, 3)
+    assert (found.message, found.row) == (reason, 3)
 
 
 def test_a_pair_becomes_two_rows() -> None:
@@ -82,7 +93,7 @@ def test_a_pair_becomes_two_rows() -> None:
 
 def test_labelled_responses_become_a_row_each() -> None:
     example = asked("a", "b", "c")
-    said = [ids.label(example, DESIRABLE, (at,), person, value=at == 2) for at in (0, 2)]
+    said = [Label.new(example, DESIRABLE, (at,), person, value=at == 2) for at in (0, 2)]
     labelled = with_labels(example, *said, preference_label(example, 0, 1, person))
     assert UNPAIRED.rows(labelled) == [row("a", False), row("c", True)]
     assert UNPAIRED.loses(labelled) == [
@@ -101,11 +112,11 @@ def test_labelled_responses_become_a_row_each() -> None:
 )
 def test_what_has_no_rows(values: tuple[bool, ...], reason: str) -> None:
     example = asked("a", "b")
-    who = (By("person", "p"), By("person", "q"))
+    who = (LabellerId("person", "p"), LabellerId("person", "q"))
     said = [
-        ids.label(example, DESIRABLE, (0,), by, value=value)
+        Label.new(example, DESIRABLE, (0,), by, value=value)
         for by, value in zip(who, values, strict=False)
     ]
     found = UNPAIRED.rows(with_labels(example, *said))
     assert isinstance(found, Reject)
-    assert found.reason == reason
+    assert found.message == reason

@@ -12,12 +12,12 @@ from trueline.files.errors import InputError
 from trueline.files.rows import Row
 from trueline.formats.kinds import columns
 from trueline.policy.pku import CATEGORIES
-from trueline.records import ids
 from trueline.records.preference import PREFERRED, decided, preference_label
 from trueline.records.types import (
-    By,
     Candidate,
     Example,
+    Label,
+    LabellerId,
     Message,
     Reject,
     Response,
@@ -43,10 +43,10 @@ def turn(role: Any, text: str, **more: Any) -> Message:
 
 def made(*prompt: Message, domain: str = "health") -> Example:
     responses = [Response((turn("assistant", text),)) for text in ("bad answer", "good answer")]
-    example = ids.example(
+    example = Example.new(
         prompt, responses, source=Source("x", license="MIT"), tags=[f"domain:{domain}", "lang:en"]
     )
-    return with_labels(example, preference_label(example, 1, 0, By("person", "p")))
+    return with_labels(example, preference_label(example, 1, 0, LabellerId("person", "p")))
 
 
 def say(role: str, text: str) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def test_a_cell_of_the_wrong_kind_is_a_reject(name: str, column: str, value: Any
 def test_bad_safer_instruct_rows(changes: dict[str, Any], reason: str) -> None:
     found = read("safer-instruct", golden["safer-instruct"] | changes)
     assert isinstance(found, Reject)
-    assert found.reason == reason
+    assert found.message == reason
     assert (found.file, found.row) == ("some/x.csv", 7)
     assert "instruction" in (found.raw or "")
 
@@ -294,7 +294,7 @@ def test_trl_implicit_prompt_of_several_turns() -> None:
 def test_bad_trl_rows(fields: dict[str, Any], reason: str) -> None:
     found = read("trl-preference", fields)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
 
 
 def test_tool_calls_and_reasoning_survive_trl() -> None:
@@ -319,20 +319,22 @@ def test_what_is_lost_is_said() -> None:
     lost = named("safer-instruct").loses(example)
     assert lost == ["system turns", "source", "licence", "who answered", "tag lang"]
     assert "licence" not in named("columns").loses(example)
-    bare = ids.example([turn("user", "x")], candidates=[Candidate("y")], parents=["p"])
+    bare = Example.new([turn("user", "x")], candidates=[Candidate("y")], parents=["p"])
     assert named("trl-preference").loses(bare) == ["candidate prompts", "parents and recipe"]
     only = formats.named("columns", {"prompt": ["q"]})
     assert {"responses", "label preferred", "tag domain"} <= set(only.loses(example))
-    noted = ids.label(example, PREFERRED, (0, 1), By("imported", "columns"), value="tie", note="?")
+    noted = Label.new(
+        example, PREFERRED, (0, 1), LabellerId("imported", "columns"), value="tie", note="?"
+    )
     assert "details of labels" in named("columns").loses(with_labels(example, noted))
 
 
 @pytest.mark.parametrize("name", sorted(formats.every().keys() - {"trl-prompt-only"}))
 def test_what_a_format_cannot_write_is_a_reject(name: str) -> None:
-    undecided = ids.example([turn("user", "x")], made(turn("user", "x")).responses)
+    undecided = Example.new([turn("user", "x")], made(turn("user", "x")).responses)
     found = named(name).write(undecided)
     assert isinstance(found, Reject)
-    assert "no preference is labelled" in found.reason
+    assert "no preference is labelled" in found.message
     assert found.example == undecided
 
 
@@ -340,7 +342,7 @@ def test_what_a_format_cannot_write_is_a_reject(name: str) -> None:
 def test_several_turns_do_not_fit_everywhere(name: str) -> None:
     found = named(name).write(made(turn("user", "a"), turn("assistant", "b"), turn("user", "c")))
     assert isinstance(found, Reject)
-    assert "one user turn" in found.reason
+    assert "one user turn" in found.message
 
 
 def test_columns_with_several_responses() -> None:
@@ -354,7 +356,7 @@ def test_columns_with_several_responses() -> None:
     assert responses(a="one", b="two") == ["one", "two"]
     assert responses(a=["one", "two"], b=3) == ["one", "two", "3"]
     assert responses(a=[good], b="two") == ["good", "two"]
-    example = ids.example(
+    example = Example.new(
         [turn("user", "how?")], [Response((turn("assistant", t),)) for t in ("one", "two")]
     )
     assert format.write(example) == {"q": "how?", "a": "one", "b": "two"}
@@ -371,7 +373,7 @@ def test_columns_of_raw_text_and_blank_cells() -> None:
     assert found.source.license == "CC0"
     blank = format.read(Row(Path("x.csv"), 2, {"text": " ", "l": "", "c": ""}), 0)
     assert isinstance(blank, Reject)
-    assert blank.reason == "text is blank"
+    assert blank.message == "text is blank"
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,10 @@ import pytest
 
 from trueline.files.errors import InputError
 from trueline.formats.load import load
-from trueline.records import ids
 from trueline.records.store import dataset, jsonl, parquet
 from trueline.records.types import Example, Message, Reject
 
-some = [ids.example([Message("user", f"number {i}")]) for i in range(3)]
+some = [Example.new([Message("user", f"number {i}")]) for i in range(3)]
 
 
 def test_ours(tmp_path: Path) -> None:
@@ -46,7 +45,7 @@ def test_a_later_row_without_a_column_is_turned_away_alone(tmp_path: Path) -> No
     assert [isinstance(item, Example) for item in found] == [True, False, False, True]
     turned_away = [item for item in found if isinstance(item, Reject)]
     assert [reject.row for reject in turned_away] == [2, 3]
-    assert {reject.reason for reject in turned_away} == {"the row has no column 'q'"}
+    assert {reject.message for reject in turned_away} == {"the row has no column 'q'"}
     assert turned_away[0].raw == '{"other":"b"}'
     path.write_text('{"other":"b"}\n{"q":"a"}\n')
     with pytest.raises(InputError, match="no column 'q': it has 'other'"):

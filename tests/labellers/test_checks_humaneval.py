@@ -11,25 +11,27 @@ from typing import Any
 
 import pytest
 
-from trueline.labellers.grader import PASSED, Grader
-from trueline.records import ids
+from trueline.labellers.grader import Grader
+from trueline.labellers.guarded import Guarded
+from trueline.policy.load import load
 from trueline.records.types import Code, Example, Label, Message, Response
 from trueline.sandbox.pool import Limits, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
 
+PASSED = load()["tests_passed"]
 LIMITS = Limits(wall=20.0, cpu=10, memory=512 << 20)  # on a busy machine
 
 
 def item(row: dict[str, Any], *completions: str) -> Example:
     responses = [Response((Message("assistant", text),)) for text in completions]
     task = Code(row["test"], row["entry_point"])
-    return ids.example([Message("user", row["prompt"])], responses, task=task)
+    return Example.new([Message("user", row["prompt"])], responses, task=task)
 
 
 async def labels(examples: list[Example]) -> list[list[Label]]:
     async with Sandbox(limits=LIMITS, workers=2) as sandbox:
-        grader = Grader(sandbox, PASSED)
+        grader = Guarded(Grader(sandbox, PASSED))
         return await asyncio.gather(*(grader.label(each, [PASSED]) for each in examples))
 
 

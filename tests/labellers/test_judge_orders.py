@@ -8,11 +8,11 @@ from importlib import resources
 import msgspec
 import pytest
 
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import Judge
 from trueline.models.open import open_model
 from trueline.policy.load import load
-from trueline.records import ids
-from trueline.records.types import Message
+from trueline.records.types import Example, Message
 
 QUESTION = load()["elicits_harm"]
 # Each order stands beside words of the same length and marks that ask for nothing.
@@ -30,10 +30,10 @@ async def test_orders_change_no_more_answers_than_other_words() -> None:
         msgspec.json.decode(line)["request"] for line in data.read_bytes().splitlines()[::4]
     ]
     model = open_model("nano")
-    judge = Judge(model, "nano")
+    judge = Guarded(Judge(model, "nano"))
 
     async def answers(tail: str) -> list[object]:
-        asked = [ids.example([Message("user", request + tail)]) for request in requests]
+        asked = [Example.new([Message("user", request + tail)]) for request in requests]
         found = await asyncio.gather(*(judge.label(example, [QUESTION]) for example in asked))
         return [label.value for [label] in found]
 

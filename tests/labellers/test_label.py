@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -11,7 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.endpoint_server import Server
 
@@ -19,7 +19,6 @@ from trueline.cli.label import told
 from trueline.files.errors import InputError
 from trueline.labellers.label import Options, label
 from trueline.models.endpoint.endpoint import Endpoint
-from trueline.records import ids
 from trueline.records.store import dataset, jsonl, labels
 from trueline.records.types import Example, Message, Response
 
@@ -27,7 +26,7 @@ from trueline.records.types import Example, Message, Response
 def made(number: int) -> Example:
     answers = [f"answer {number}", f"I will not do {number}"]
     responses = [Response((Message("assistant", text),)) for text in answers]
-    return ids.example([Message("user", f"request {number}")], responses)
+    return Example.new([Message("user", f"request {number}")], responses)
 
 
 @pytest.fixture
@@ -113,7 +112,7 @@ async def test_an_order_in_the_judged_text_changes_no_more_answers_than_other_te
         texts = [f"How do I poison {i}?{tail}" for i in range(5)] + [
             f"Tea {i}?{tail}" for i in range(5)
         ]
-        jsonl.write(data, [ids.example([Message("user", text)]) for text in texts])
+        jsonl.write(data, [Example.new([Message("user", text)]) for text in texts])
         out = tmp_path / f"out{number}"
         outcome = await asyncio.to_thread(
             label, options(tmp_path, data, judge, "elicits_harm", out=out)
@@ -165,10 +164,10 @@ def test_the_bound_covers_likelihoods_and_labellers_that_call_nobody(
 ) -> None:
     jsonl.write(data, [made(0)])
     asked = options(tmp_path, data, "nano", "harm_categories", max_calls=1000)
-    label(msgspec.structs.replace(asked, dry_run=True))
+    label(dataclasses.replace(asked, dry_run=True))
     # of both responses: safe, and each of the 19 categories
     assert "40 calls" in capsys.readouterr().out
-    label(msgspec.structs.replace(asked, by="refusal", questions="refusal", dry_run=True))
+    label(dataclasses.replace(asked, by="refusal", questions="refusal", dry_run=True))
     assert "refusal sends no calls" in capsys.readouterr().out
 
 
@@ -198,13 +197,13 @@ def test_labels_are_no_data_and_unfinished_data_are_told(tmp_path: Path, data: P
     refusal = options(tmp_path, data, "refusal", "refusal")
     outcome = label(refusal)
     assert outcome is not None and outcome.sound
-    again = msgspec.structs.replace(refusal, data=refusal.out, out=tmp_path / "again")
+    again = dataclasses.replace(refusal, data=refusal.out, out=tmp_path / "again")
     with pytest.raises(InputError, match="holds labels without their texts"):
         label(again)
     writer = dataset.Writer(tmp_path / "part")
     writer.add(made(0))
     writer.close(complete=False)
-    part = msgspec.structs.replace(refusal, data=tmp_path / "part", out=tmp_path / "of-part")
+    part = dataclasses.replace(refusal, data=tmp_path / "part", out=tmp_path / "of-part")
     outcome = label(part)
     assert outcome is not None and outcome.unfinished and not outcome.sound
     assert any("unfinished" in line for line in told(outcome, "labels"))
@@ -256,7 +255,7 @@ def test_ten_thousand_examples_stream_in_flat_memory(tmp_path: Path) -> None:
     for count in (1_000, 10_000):
         data = tmp_path / f"{count}.jsonl"
         filler = "a text of some length, such as people write. " * 20
-        jsonl.write(data, (ids.example([Message("user", f"{i} {filler}")]) for i in range(count)))
+        jsonl.write(data, (Example.new([Message("user", f"{i} {filler}")]) for i in range(count)))
         out = subprocess.run(
             [sys.executable, "-c", MEMORY, str(data), judge, str(tmp_path / f"out{count}")],
             capture_output=True,

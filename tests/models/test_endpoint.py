@@ -633,7 +633,7 @@ async def test_a_hedged_call_that_is_cancelled_before_it_is_sent_leaves_nothing_
 
 async def test_likelihoods_are_unsupported() -> None:
     with pytest.raises(Unsupported):
-        await Endpoint("http://host/v1", "m").score(ASKED, ["a"])
+        await Endpoint("http://host/v1", "m").loglikelihood(ASKED, ["a"])
 
 
 def test_one_endpoint_serves_one_event_loop_after_another() -> None:

@@ -131,7 +131,7 @@ async def test_logprob_of_an_answer_equals_its_score(tiny: Path) -> None:
     drawn = [(await model.generate(m, sampling))[0] for m in ASKED]
     for messages, completion in zip(ASKED, drawn, strict=True):
         if completion.finish == "length" and completion.text.isascii():
-            (score,) = await model.score(messages, [completion.text])
+            (score,) = await model.loglikelihood(messages, [completion.text])
             assert completion.logprob == pytest.approx(score, abs=1e-3)
     await model.close()
 
@@ -143,8 +143,8 @@ async def test_score_equals_a_plain_computation(tiny: Path) -> None:
     plain = AutoModelForCausalLM.from_pretrained(tiny / "base", dtype=torch.float32).eval()
     texts = ["Yes.", "No.", " the river runs under an old bridge", "x"]
     model = open_model(str(_with_template(tiny)))
-    scored = await asyncio.gather(*(model.score(m, texts) for m in ASKED))
-    alone = await model.score(ASKED[2], texts[1:2])
+    scored = await asyncio.gather(*(model.loglikelihood(m, texts) for m in ASKED))
+    alone = await model.loglikelihood(ASKED[2], texts[1:2])
     await model.close()
     for messages, scores in zip(ASKED, scored, strict=True):
         prompt = f"<|begin|>{messages[0].content}"
@@ -182,7 +182,7 @@ async def test_adapters_share_a_base_and_never_mix(tiny: Path) -> None:
             together(chat, GREEDY),
             together(reverse, GREEDY),
             together(whole, GREEDY),
-            chat.score(ASKED[0], ["Yes.", "No."]),
+            chat.loglikelihood(ASKED[0], ["Yes.", "No."]),
         )
         assert got[:3] == [alone["chat"], alone["reverse"], before]
     await asyncio.gather(chat.close(), reverse.close(), whole.close())
@@ -214,14 +214,14 @@ async def test_errors_are_those_of_the_call_that_met_them(tiny: Path) -> None:
     got = await asyncio.gather(
         model.generate(ASKED[0], GREEDY),
         model.generate(long, GREEDY),
-        model.score(ASKED[0], [""]),
-        model.score(ASKED[0], ["bread " * 400]),
+        model.loglikelihood(ASKED[0], [""]),
+        model.loglikelihood(ASKED[0], ["bread " * 400]),
         return_exceptions=True,
     )
     assert not isinstance(got[0], BaseException)
     assert [type(error) for error in got[1:]] == [ModelError] * 3
     assert "the model holds 256" in str(got[1])
-    assert await model.score(ASKED[0], []) == []
+    assert await model.loglikelihood(ASKED[0], []) == []
     await model.close()
 
 
@@ -235,7 +235,7 @@ async def test_not_a_number_is_an_error(tiny: Path, tmp_path: Path) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     model = open_model(str(folder))
     with pytest.raises(ModelError, match="not a number"):
-        await model.score(ASKED[0], ["Yes."])
+        await model.loglikelihood(ASKED[0], ["Yes."])
     with pytest.raises(ModelError, match="not numbers"):
         await model.generate(ASKED[0], GREEDY)
     await model.close()
@@ -282,7 +282,7 @@ async def test_a_recorded_model_pays_once_and_replays_without_loading(
             answers.append(
                 (
                     await model.generate(ASKED[0], Sampling(max_tokens=8), n=2),
-                    await model.score(ASKED[0], ["Yes.", "No."]),
+                    await model.loglikelihood(ASKED[0], ["Yes.", "No."]),
                 )
             )
             inner = model._inner._inner  # type: ignore[attr-defined]

@@ -94,7 +94,7 @@ async def test_the_parts_of_nano_answer_and_score() -> None:
         (drawn,) = await model.generate(ASKED, sampling)
         assert drawn.folded == folded
         assert drawn.completion_tokens > 0
-        scores = await model.score(ASKED, ["It is warm.", "Xq zzv kkj."])
+        scores = await model.loglikelihood(ASKED, ["It is warm.", "Xq zzv kkj."])
         assert scores[1] < scores[0] < 0
     await asyncio.gather(*(model.close() for model in models))
 
@@ -111,7 +111,7 @@ def test_opening_an_endpoint_or_a_script_loads_nothing_heavy() -> None:
 # ---- scripted --------------------------------------------------------------------------------
 
 RULES = [
-    {"match": "weather", "answers": ["It rains.", "It may rain."], "scores": {"yes": -0.1}},
+    {"match": "weather", "answers": ["It rains.", "It may rain."], "loglikelihoods": {"yes": -0.1}},
     {"regex": "^Write", "fail": "a failure on demand"},
     {"match": "nothing"},
     {"answers": ["Pardon?"]},
@@ -127,9 +127,9 @@ async def test_a_script_answers_by_its_first_rule_that_fits(tmp_path: Path, form
     drawn = await model.generate(ASKED, SAMPLING, n=3, first=1)
     assert [c.text for c in drawn] == ["It may rain.", "It rains.", "It may rain."]
     assert (await model.generate([Message("user", "?")], SAMPLING))[0].text == "Pardon?"
-    assert await model.score(ASKED, ["yes"]) == [-0.1]
-    with pytest.raises(ModelError, match="no score for 'no'"):
-        await model.score(ASKED, ["no"])
+    assert await model.loglikelihood(ASKED, ["yes"]) == [-0.1]
+    with pytest.raises(ModelError, match="no likelihood for 'no'"):
+        await model.loglikelihood(ASKED, ["no"])
     with pytest.raises(ModelError, match="on demand"):
         await model.generate([Message("user", "Write a poem")], SAMPLING)
     with pytest.raises(ModelError, match="no answers"):
@@ -178,11 +178,11 @@ async def test_a_scripted_function_in_the_ledger(tmp_path: Path) -> None:
         assert len(await model.generate(ASKED, SAMPLING, n=3)) == 3
         with pytest.raises(ModelError, match="no fourth"):
             await model.generate(ASKED, SAMPLING, n=4)
-        assert await model.score(ASKED, ["a", "bb"]) == [-1.0, -2.0]
-        assert await model.score(ASKED, ["a", "bb"]) == [-1.0, -2.0]
+        assert await model.loglikelihood(ASKED, ["a", "bb"]) == [-1.0, -2.0]
+        assert await model.loglikelihood(ASKED, ["a", "bb"]) == [-1.0, -2.0]
     assert [(first, n) for _, first, n in inner.requests] == [(0, 2), (2, 1), (3, 1), (0, 2)]
     (spend,) = summary(path)
     assert (spend.calls, spend.answers, spend.attempts) == (3, 4, 4)
     assert spend.failures == {"ModelError": 1}
     with pytest.raises(Unsupported):
-        await Scripted(answer).score(ASKED, ["a"])
+        await Scripted(answer).loglikelihood(ASKED, ["a"])

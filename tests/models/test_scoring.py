@@ -104,10 +104,10 @@ def test_shared_prompts_give_what_each_row_alone_gives(kind: str, head: int) -> 
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[name](**settings)).eval()
     rows = batch(head)
-    found = loglikelihoods.score(model, 0, rows)
+    found = loglikelihoods.compute(model, 0, rows)
     for row, one in zip(rows, found, strict=True):
         assert one.total == pytest.approx(plainly(model, row), abs=1e-4)
-        (alone,) = loglikelihoods.score(model, 0, [row])
+        (alone,) = loglikelihoods.compute(model, 0, [row])
         assert one.total == pytest.approx(alone.total, abs=1e-4)
         assert alone.read == len(row.ids) + len(row.tail) - 1
     read = sum(one.read for one in found)
@@ -122,9 +122,9 @@ def test_shared_prompts_give_what_each_row_alone_gives(kind: str, head: int) -> 
 async def test_nano_scores_as_row_by_row(part: str) -> None:
     model = open_model(f"nano:{part}")
     asked = [[Message("user", f"{SHOTS}{word}?")] for word in ("rain", "a bridge", "bread", "I")]
-    scored = await asyncio.gather(*(model.score(messages, TEXTS) for messages in asked))
+    scored = await asyncio.gather(*(model.loglikelihood(messages, TEXTS) for messages in asked))
     for messages, scores in zip(asked, scored, strict=True):
-        alone = [(await model.score(messages, [text]))[0] for text in TEXTS]
+        alone = [(await model.loglikelihood(messages, [text]))[0] for text in TEXTS]
         assert scores == pytest.approx(alone, abs=1e-4)
     await model.close()
 
@@ -150,10 +150,10 @@ def passes(model: Model) -> Iterator[list[tuple[int, int, int, int]]]:
 async def test_tokens_counted_are_those_that_the_model_read(tiny: Path) -> None:
     model = open_model(f"{tiny}:chat")
     asked = [[Message("user", f"{SHOTS}{word}?")] for word in ("rain", "bread", "river", "kind")]
-    alone = [await model.scored(messages, TEXTS) for messages in asked]  # type: ignore[attr-defined]
+    alone = [await model.loglikelihood_with_reads(messages, TEXTS) for messages in asked]  # type: ignore[attr-defined]
     with passes(model) as seen:
         together = await asyncio.gather(
-            *(model.scored(messages, TEXTS) for messages in asked)  # type: ignore[attr-defined]
+            *(model.loglikelihood_with_reads(messages, TEXTS) for messages in asked)  # type: ignore[attr-defined]
         )
     assert sum(read for _, read in together) == sum(read for _, read, _, _ in seen)
     assert sum(read for _, read in together) < sum(read for _, read in alone) / 2
@@ -164,7 +164,7 @@ async def test_tokens_counted_are_those_that_the_model_read(tiny: Path) -> None:
     assert (head, prompts, sum(tails)) == (1, len(asked), len(asked) * len(longer))
     assert len(tails) > 1  # short ones are not read beside long ones
     with passes(model) as seen:
-        await model.score(asked[0], ["x"])
+        await model.loglikelihood(asked[0], ["x"])
     assert len(seen) == 1
     await model.close()
 
@@ -178,9 +178,11 @@ async def test_prompts_that_begin_alike_are_read_apart_from_others(tiny: Path) -
         for word in words
         for start in kinds.values()
     ]
-    alone = [await model.score(messages, TEXTS) for messages in asked]
+    alone = [await model.loglikelihood(messages, TEXTS) for messages in asked]
     with passes(model) as seen:
-        together = await asyncio.gather(*(model.score(messages, TEXTS) for messages in asked))
+        together = await asyncio.gather(
+            *(model.loglikelihood(messages, TEXTS) for messages in asked)
+        )
     assert any(rows == 1 and read > 60 for rows, read, _, _ in seen)
     for scores, by_itself in zip(together, alone, strict=True):
         assert scores == pytest.approx(by_itself, abs=1e-4)
@@ -190,13 +192,13 @@ async def test_prompts_that_begin_alike_are_read_apart_from_others(tiny: Path) -
 async def test_batches_keep_to_their_bounds(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = open_model(f"{tiny}:chat")
     asked = [[Message("user", f"Tell me about {word}.")] for word in ("rain", "bread " * 9, "x")]
-    free = await asyncio.gather(*(model.score(messages, TEXTS) for messages in asked))
+    free = await asyncio.gather(*(model.loglikelihood(messages, TEXTS) for messages in asked))
     vocabulary = model._engine._model.config.vocab_size  # type: ignore[attr-defined]
     bounds = {"TOKENS": 200, "LOGITS": 40 * vocabulary}
     for name, most in bounds.items():
         monkeypatch.setattr(f"trueline.models.local.engine.{name}", {"cpu": most, "cuda": most})
     with passes(model) as seen:
-        held = await asyncio.gather(*(model.score(messages, TEXTS) for messages in asked))
+        held = await asyncio.gather(*(model.loglikelihood(messages, TEXTS) for messages in asked))
     assert max(rows * width for rows, _, width, _ in seen) <= bounds["TOKENS"]
     assert max(rows * keep for rows, _, _, keep in seen) <= 40
     assert max(rows for rows, _, _, _ in seen) > 1
@@ -210,17 +212,17 @@ async def test_out_of_memory_halves_the_batch(tiny: Path, monkeypatch: pytest.Mo
 
     model = open_model(f"{tiny}:chat")
     asked = [[Message("user", f"Tell me about {word}.")] for word in ("rain", "bread", "rivers")]
-    free = await asyncio.gather(*(model.score(messages, TEXTS) for messages in asked))
-    score, sizes = loglikelihoods.score, []
+    free = await asyncio.gather(*(model.loglikelihood(messages, TEXTS) for messages in asked))
+    compute, sizes = loglikelihoods.compute, []
 
     def narrow(loaded: Any, pad: int, rows: Any) -> Any:
         sizes.append(len(rows))
         if len(rows) > 3:
             raise torch.OutOfMemoryError("narrow")
-        return score(loaded, pad, rows)
+        return compute(loaded, pad, rows)
 
-    monkeypatch.setattr(loglikelihoods, "score", narrow)
-    held = await asyncio.gather(*(model.score(messages, TEXTS) for messages in asked))
+    monkeypatch.setattr(loglikelihoods, "compute", narrow)
+    held = await asyncio.gather(*(model.loglikelihood(messages, TEXTS) for messages in asked))
     assert max(sizes) > 3
     for some, all_ in zip(held, free, strict=True):
         assert some == pytest.approx(all_, abs=1e-4)
@@ -238,8 +240,8 @@ async def test_white_space_behind_a_plain_prompt_is_scored_with_the_continuation
     river = tokenizer("the river", add_special_tokens=False)["input_ids"]
     assert len(river) == 2  # the space is part of the word behind it
     model = Local(Weights("plain", tiny / "base", plain=True))
-    ((behind,), read) = await model.scored([Message("user", "the ")], ["river"])
-    (inside,) = await model.score([Message("user", "the")], [" river"])
+    ((behind,), read) = await model.loglikelihood_with_reads([Message("user", "the ")], ["river"])
+    (inside,) = await model.loglikelihood([Message("user", "the")], [" river"])
     await model.close()
     assert behind == pytest.approx(inside, abs=1e-6)
     assert read == len(river) - 1 + len(tokenizer("")["input_ids"])
@@ -249,10 +251,10 @@ async def test_a_ledger_books_what_was_read(tiny: Path, tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
     async with await open_ledger(path, run="one") as ledger:
         model = open_model(f"{tiny}:chat", ledger)
-        await model.score([Message("user", "rain")], TEXTS)
+        await model.loglikelihood([Message("user", "rain")], TEXTS)
         await model.close()
     model = open_model(f"{tiny}:chat")
-    _, read = await model.scored([Message("user", "rain")], TEXTS)  # type: ignore[attr-defined]
+    _, read = await model.loglikelihood_with_reads([Message("user", "rain")], TEXTS)  # type: ignore[attr-defined]
     await model.close()
     (one,) = summary(path)
     assert (one.prompt_tokens, one.completion_tokens) == (read, 0)

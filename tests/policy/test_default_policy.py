@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from trueline.files.hashing import digest
 from trueline.policy.load import load
 from trueline.policy.pku import CATEGORIES
-from trueline.records.ids import digest
 
 policy = load()
 

@@ -12,21 +12,28 @@ from trueline.policy import pku
 from trueline.policy.depend import applies, contradictions, resolve_answer
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records import ids
-from trueline.records.types import By, Example, Message, Question, Response, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Question,
+    Response,
+    with_labels,
+)
 
 policy = load()
-ann, bob = By("person", "ann"), By("person", "bob")
-made = ids.example(
+ann, bob = LabellerId("person", "ann"), LabellerId("person", "bob")
+made = Example.new(
     [Message("user", "how?")], [Response((Message("assistant", text),)) for text in "abc"]
 )
 
 
-def said(*answers: tuple[Any, ...], by: By = ann, of: Example = made) -> Example:
+def said(*answers: tuple[Any, ...], by: LabellerId = ann, of: Example = made) -> Example:
     """`of` with labels; each answer is a question (or the id of one), its place and its value."""
     for question, about, value in answers:
         found = policy[question] if isinstance(question, str) else question
-        of = with_labels(of, ids.label(of, found, about, by, value=value))
+        of = with_labels(of, Label.new(of, found, about, by, value=value))
     return of
 
 
@@ -78,11 +85,11 @@ def test_others_and_other_responses_do_not_count() -> None:
     example = said(("safe", (0,), True))
     assert not contradictions(said(("severity", (1,), 2), of=example), policy)
     assert not contradictions(said(("severity", (0,), 2), by=bob, of=example), policy)
-    judge, later = (By("judge", "ann", instrument) for instrument in ("1", "2"))
+    judge, later = (LabellerId("judge", "ann", instrument) for instrument in ("1", "2"))
     assert not contradictions(
         said(("severity", (0,), 2), by=judge, of=said(("safe", (0,), True), by=later)), policy
     )
-    failed = ids.label(example, policy["severity"], (0,), ann, unscored="time-out")
+    failed = Label.new(example, policy["severity"], (0,), ann, unscored="time-out")
     assert not contradictions(with_labels(example, failed), policy)
 
 
@@ -110,7 +117,7 @@ def test_a_value_that_the_question_cannot_take(
     question: str, about: tuple[int, ...], value: Any, why: str
 ) -> None:
     places = about if max(about, default=0) < 3 else ()
-    label = ids.label(made, policy[question], places, ann, value=value)
+    label = Label.new(made, policy[question], places, ann, value=value)
     label = msgspec.structs.replace(label, about=about)
     [found] = contradictions(with_labels(made, label), policy)
     assert why in found
@@ -139,7 +146,7 @@ def test_other_words_may_have_another_scale_but_depend_all_the_same() -> None:
 
 def test_a_question_of_the_example_alone_is_held_to() -> None:
     question = Question(id="rhymes", about="response", kind="yes-no", ask="Does it rhyme?")
-    example = ids.example(made.prompt, made.responses, questions=[question])
+    example = Example.new(made.prompt, made.responses, questions=[question])
     assert not contradictions(said((question, (0,), True), of=example), policy)
     [found] = contradictions(said((question, (0,), "yes"), of=example), policy)
     assert "'yes' is none of true, false" in found
@@ -147,14 +154,14 @@ def test_a_question_of_the_example_alone_is_held_to() -> None:
 
 def test_a_hash_of_another_question_is_told() -> None:
     label = msgspec.structs.replace(
-        ids.label(made, policy["safe"], (0,), ann, value=True), question="severity"
+        Label.new(made, policy["safe"], (0,), ann, value=True), question="severity"
     )
     [found] = contradictions(with_labels(made, label), policy)
     assert "its hash is that of 'safe'" in found
 
 
 def test_a_changed_answer_contradicts_nothing_that_one_of_its_values_allows() -> None:
-    again = ids.label(made, policy["safe"], (0,), ann, value=False, occurrence=1)
+    again = Label.new(made, policy["safe"], (0,), ann, value=False)
     example = with_labels(said(("safe", (0,), True)), again)
     assert not contradictions(said(("severity", (0,), 2), of=example), policy)
 
@@ -185,7 +192,7 @@ def test_resolved() -> None:
     unsafe = said(("safe", (0,), False))
     assert resolve_answer(unsafe, severity, (0,), ann) is None
     assert resolve_answer(said(("severity", (0,), 3), of=unsafe), severity, (0,), ann) == 3
-    failed = ids.label(made, policy["safe"], (0,), ann, unscored="time-out")
+    failed = Label.new(made, policy["safe"], (0,), ann, unscored="time-out")
     assert resolve_answer(with_labels(made, failed), severity, (0,), ann) is None
 
 

@@ -9,9 +9,17 @@ import pytest
 from trueline.policy.depend import resolve_answer
 from trueline.policy.load import load
 from trueline.recipes.convert import Conversion, convert
-from trueline.records import ids
 from trueline.records.store import dataset, jsonl
-from trueline.records.types import By, Example, Message, Question, Response, Source, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Question,
+    Response,
+    Source,
+    with_labels,
+)
 from trueline.runs.run import CONTRADICTS, run
 from trueline.runs.stream import Item, Stage
 
@@ -20,16 +28,16 @@ policy = load()
 
 def example(number: int, safe: bool, severity: int, asked: Question | None = None) -> Example:
     """An answer of a file's row, with both labels by one judge."""
-    made = ids.example(
+    made = Example.new(
         [Message("user", f"request {number}")],
         [Response((Message("assistant", "an answer"),))],
         source=Source("answers.jsonl", row=number),
     )
-    by = By("judge", "j")
+    by = LabellerId("judge", "j")
     return with_labels(
         made,
-        ids.label(made, policy["safe"], (0,), by, value=safe),
-        ids.label(made, asked or policy["severity"], (0,), by, value=severity),
+        Label.new(made, policy["safe"], (0,), by, value=safe),
+        Label.new(made, asked or policy["severity"], (0,), by, value=severity),
     )
 
 
@@ -48,7 +56,7 @@ async def test_no_run_writes_what_a_stage_has_said_against_the_policy(tmp_path: 
     def label(bare: Example) -> Item:
         return next(e for e in MIXED if e.id == bare.id)
 
-    bare = [ids.example(e.prompt, e.responses, source=e.source) for e in MIXED]
+    bare = [Example.new(e.prompt, e.responses, source=e.source) for e in MIXED]
     record = await run(
         bare, [Stage("label", label)], tmp_path / "out", command="c", identity="i", config={}
     )
@@ -58,7 +66,7 @@ async def test_no_run_writes_what_a_stage_has_said_against_the_policy(tmp_path: 
     found = list(dataset.rejects(tmp_path / "out"))
     assert rejected(found) == EXPECTED
     assert [r.example for r in found] == BAD
-    assert found[0].reason == (
+    assert found[0].message == (
         f"{CONTRADICTS}: response 0, severity = 2 by judge j: it is asked only where safe is "
         "false, and safe is true"
     )
@@ -92,7 +100,7 @@ def test_a_table_may_repeat_what_follows(tmp_path: Path) -> None:
     first, second = dataset.read(tmp_path / "out")
     assert [(x.question, x.value) for x in first.labels] == [("safe", True)]
     assert [(x.question, x.value) for x in second.labels] == [("safe", False), ("severity", 2)]
-    assert resolve_answer(first, policy["severity"], (0,), By("imported", "ann")) == 0
+    assert resolve_answer(first, policy["severity"], (0,), LabellerId("imported", "ann")) == 0
     assert [r.row for r in dataset.rejects(tmp_path / "out")] == [3, 4]
 
 
@@ -119,6 +127,6 @@ async def test_what_has_no_labels_costs_nothing(
 ) -> None:
     """The policy is not even read."""
     monkeypatch.setattr("trueline.runs.run.load", lambda: pytest.fail("read"))
-    given = [ids.example([Message("user", f"{n}")]) for n in range(3)]
+    given = [Example.new([Message("user", f"{n}")]) for n in range(3)]
     record = await run(given, [], tmp_path / "out", command="c", identity="i", config={})
     assert record.rows == 3

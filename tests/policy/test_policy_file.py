@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.policy.load import OWN, build_policy, examine_policy, load
 from trueline.policy.source import PolicySource
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 
 KIND = {
     "yes-no": "",

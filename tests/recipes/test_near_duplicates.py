@@ -9,7 +9,6 @@ import pytest
 
 from trueline.files.errors import InputError
 from trueline.recipes.filters.near_duplicates import Index, bands, first_of_each, jaccard, shingles
-from trueline.records import ids
 from trueline.records.types import Example, Message, Reject
 
 
@@ -43,7 +42,7 @@ def test_every_pair_above_the_threshold_is_found_and_none_below() -> None:
 
 async def test_the_first_of_each_group_stays() -> None:
     texts = ["Bake a cake for me", "bake a cake for me!", "Feed the dog", "Bake a cake for me."]
-    given = [ids.example([Message("user", t)], occurrence=i) for i, t in enumerate(texts)]
+    given = [Example.new([Message("user", t)], occurrence=i) for i, t in enumerate(texts)]
 
     async def stream() -> AsyncGenerator[Example]:
         for example in given:
@@ -52,7 +51,7 @@ async def test_the_first_of_each_group_stays() -> None:
     table = first_of_each(lambda e: e.prompt[0].content, "instruction", 0.8)
     out = [item async for item in table(stream())]
     assert [isinstance(item, Reject) for item in out] == [False, True, False, True]
-    assert isinstance(out[1], Reject) and given[0].id in out[1].reason
+    assert isinstance(out[1], Reject) and given[0].id in out[1].message
 
 
 def test_an_impossible_threshold_is_an_error() -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import structs
 
 from trueline.files.errors import InputError
+from trueline.policy.values import preferred_responses
 from trueline.recipes.kinds.safer_instruct import Options, bounds, build
-from trueline.records.preference import pair
 from trueline.records.store import dataset
-from trueline.runs.context import decisive, settings
+from trueline.runs.options import decisive, settings
 from trueline.runs.run import RunRecord
 
 TEXTS = [
@@ -80,7 +80,7 @@ def run(options: Options) -> RunRecord:
 
 
 def reasons(out: Path) -> list[tuple[str, str]]:
-    return [(r.step, r.reason.split(":")[0]) for r in dataset.rejects(out)]
+    return [(r.step, r.reason) for r in dataset.rejects(out)]
 
 
 def test_every_row_is_a_pair_or_a_reject_with_its_reason(options: Any) -> None:
@@ -100,7 +100,7 @@ def test_every_row_is_a_pair_or_a_reject_with_its_reason(options: Any) -> None:
         "too short",
         "template left over",
     ]
-    found = pair(first)
+    found = preferred_responses(first)
     assert found and found[0].text.startswith("I will not") and found[1].text == TEXTS[0]
     assert first.source and first.source.row == 1 and first.source.license == "CC0-1.0"
     assert first.tag("category") == "theft" and first.recipe == "safer_instruct@1"
@@ -162,7 +162,7 @@ def test_a_harmless_domain_needs_nothing_of_safety(
     )
     record = run(given)
     [example] = dataset.read(given.out)
-    found = pair(example)
+    found = preferred_responses(example)
     assert (record.rows, record.rejects) == (1, 1)
     assert found and found[0].text.startswith("Red sky") and example.tag("domain") == "weather"
 
@@ -188,7 +188,7 @@ def test_prompts_of_an_evaluation_set_are_turned_away(options: Any, tmp_path: Pa
     record = run(given)
     assert record.rows == 2 and ("decontaminate", "in an evaluation set") in reasons(given.out)
     [reject] = [r for r in dataset.rejects(given.out) if r.step == "decontaminate"]
-    assert "evaluation.jsonl, row 1" in reject.reason
+    assert "evaluation.jsonl, row 1" in reject.message
 
 
 def test_boilerplate_is_reported_and_rejected_only_on_request(options: Any, tmp_path: Path) -> None:
@@ -240,7 +240,6 @@ def test_a_dry_run_sends_nothing(options: Any, capsys: pytest.CaptureFixture[str
         ({"judge": "scripted:none", "question": "colour"}, "--question colour"),
         ({"policy": Path("mine.toml")}, "--judge"),
         ({"tag_field": ("colour",)}, "--tag-field"),
-        ({"price_in": 1.0}, "--price-out"),
     ],
 )
 def test_impossible_options_are_told_before_anything_is_opened(
@@ -274,7 +273,7 @@ def test_a_password_in_a_name_is_stored_nowhere() -> None:
 
 
 def decisive_without_files(given: Options) -> dict[str, Any]:
-    return decisive(structs.replace(given, texts=()))
+    return decisive(dataclasses.replace(given, texts=()))
 
 
 def test_a_failing_card_leaves_the_folder_unfinished(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from trueline.files.atomic import Fresh, explained
+from trueline.files.atomic import AtomicFile, os_errors_as_input_errors
 
 
 class _File:
@@ -42,10 +42,10 @@ def at(number: int, action: Callable[[], None]) -> Iterator[list[int]]:
         if done[0] == number + 1:
             action()
 
-    begin, fsync, replace = Fresh.__init__, os.fsync, Path.replace
+    begin, fsync, replace = AtomicFile.__init__, os.fsync, Path.replace
 
-    def opened(self: Fresh, path: Path) -> None:
-        with explained(path):
+    def opened(self: AtomicFile, path: Path) -> None:
+        with os_errors_as_input_errors(path):
             step()
         begin(self, path)
         self.file = _File(self.file, step)  # type: ignore[assignment]
@@ -59,7 +59,7 @@ def at(number: int, action: Callable[[], None]) -> Iterator[list[int]]:
         return replace(self, target)
 
     with (
-        mock.patch.object(Fresh, "__init__", opened),
+        mock.patch.object(AtomicFile, "__init__", opened),
         mock.patch.object(os, "fsync", synced),
         mock.patch.object(Path, "replace", replaced),
     ):

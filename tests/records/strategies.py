@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from trueline.records import ids
 from trueline.records.types import (
     ROLES,
-    By,
     Candidate,
     Choice,
     Code,
@@ -15,6 +13,8 @@ from trueline.records.types import (
     Constraints,
     Example,
     Hierarchy,
+    Label,
+    LabellerId,
     Message,
     Question,
     Reference,
@@ -106,10 +106,11 @@ questions = st.builds(
     weight=finite,
 )
 labellers = st.builds(
-    By,
+    LabellerId,
     kind=st.sampled_from(["judge", "grader", "classifier", "person", "imported", "derived"]),
     name=texts,
     instrument=maybe(texts),
+    version=maybe(int64),
 )
 sources = st.builds(
     Source, dataset=texts, license=maybe(texts), revision=maybe(texts), row=maybe(int64)
@@ -118,7 +119,7 @@ sources = st.builds(
 
 @st.composite
 def examples(draw: st.DrawFn) -> Example:
-    made = ids.example(
+    made = Example.new(
         draw(several(messages)),
         draw(several(responses)),
         task=draw(maybe(tasks)),
@@ -134,7 +135,7 @@ def examples(draw: st.DrawFn) -> Example:
     for _ in range(draw(st.integers(0, 3))):
         answered = draw(st.booleans())
         labels.append(
-            ids.label(
+            Label.new(
                 made,
                 draw(questions),
                 draw(several(st.integers(0, len(made.responses) - 1), 2)) if made.responses else (),

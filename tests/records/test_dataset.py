@@ -12,11 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from trueline.files.errors import InputError
-from trueline.records import ids
 from trueline.records.store import dataset, parquet
-from trueline.records.types import Message, Reject
+from trueline.records.types import Example, Message, Reject
 
-some = [ids.example([Message("user", f"number {i}")]) for i in range(7)]
+some = [Example.new([Message("user", f"number {i}")]) for i in range(7)]
 
 
 def write(path: Path, complete: bool = True) -> None:
@@ -61,8 +60,8 @@ def test_an_unfit_example_goes_to_the_rejects(tmp_path: Path) -> None:
     writer.reject(Reject("step", "why", bad))
     writer.close(complete=True)
     first, second = dataset.rejects(tmp_path)
-    assert "lone surrogate" in first.reason
-    assert (second.step, second.reason) == ("step", "why")
+    assert "lone surrogate" in first.message
+    assert (second.step, second.message) == ("step", "why")
     assert list(dataset.read(tmp_path)) == []
 
 
@@ -70,12 +69,12 @@ KILLED = """
 import os, signal
 from pathlib import Path
 from trueline.records.store import dataset
-from trueline.records import ids
+from trueline.records.types import Example
 from trueline.records.types import Message
 with dataset.claim(Path({path!r}), "run"):
     writer = dataset.Writer(Path({path!r}), shard_rows=2)
     for i in range(5):
-        writer.add(ids.example([Message("user", f"number {{i}}")]))
+        writer.add(Example.new([Message("user", f"number {{i}}")]))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -98,7 +97,7 @@ FULL = """
 import resource
 from pathlib import Path
 from trueline.records.store import dataset
-from trueline.records import ids
+from trueline.records.types import Example
 from trueline.files.errors import InputError
 from trueline.records.types import Message
 import os
@@ -107,7 +106,7 @@ writer = dataset.Writer(Path({path!r}), shard_rows=5)
 try:
     for i in range(40):
         noise = os.urandom(400 if i < 20 else 200_000).hex()
-        writer.add(ids.example([Message("user", noise)]))
+        writer.add(Example.new([Message("user", noise)]))
     writer.close(True)
 except InputError as error:
     print(error)
@@ -150,6 +149,23 @@ def test_what_is_not_ours_or_done_is_refused(tmp_path: Path) -> None:
         dataset.claim(done, "other"),
     ):
         pass
+
+
+def test_a_refusal_names_the_settings_that_differ(tmp_path: Path) -> None:
+    here = {"temperature": 0.7, "model nano": "a" * 32, "texts": ["new.txt", "c" * 32]}
+    there = here | {"temperature": 0.0, "texts": ["old.txt", "d" * 32]}
+    with dataset.claim(tmp_path, "one", "trueline build x", there):
+        write(tmp_path)
+    with (
+        pytest.raises(InputError) as caught,
+        dataset.claim(tmp_path, "two", "trueline build x", here),
+    ):
+        pass
+    assert str(caught.value) == (
+        f"{tmp_path} was begun by another command: trueline build x with temperature: 0.0 there, "
+        '0.7 here; texts: ["old.txt", "dddddddd…"] there, ["new.txt", "cccccccc…"] here. Choose '
+        "another output folder"
+    )
 
 
 def test_where_a_run_has_left_no_row_another_may_begin(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ import pytest
 
 from trueline.cli import app
 from trueline.files.errors import InputError
-from trueline.records import ids
+from trueline.files.hashing import hash_file
 from trueline.records.store import dataset, jsonl, parquet
-from trueline.records.types import Message
+from trueline.records.types import Example, Message
 
-one, two = (ids.example([Message("user", text)]) for text in ("one", "two"))
+one, two = (Example.new([Message("user", text)]) for text in ("one", "two"))
 OURS = jsonl.encode(one) + jsonl.encode(two)
 COLUMNS = ("--from", "columns", "--map", "prompt=q")
 TEXTS = ("--from", "columns", "--map", "prompt=text")
@@ -90,7 +90,7 @@ def versioned(number: int, file: str) -> Callable[[Path], object]:
         pq.write_table(newer, shard)
         found = dataset.manifest(path).shards[0]
         listed = (path / dataset.MANIFEST).read_text()
-        listed = listed.replace(found.hash, dataset._hash(shard))
+        listed = listed.replace(found.hash, hash_file(shard))
         listed = listed.replace(f'"bytes": {found.bytes}', f'"bytes": {shard.stat().st_size}')
         (path / dataset.MANIFEST).write_text(listed)
 
@@ -267,7 +267,7 @@ def test_every_row_is_kept_or_told(
     found = list(dataset.rejects(out))
     assert [reject.row for reject in found] == [row for row, _ in turned]
     for reject, (_, reason) in zip(found, turned, strict=True):
-        assert reject.reason.startswith(reason), reject.reason
+        assert reject.message.startswith(reason), reject.message
         assert reject.file is not None
         assert Path(reject.file) == source
     assert trueline("convert", source, tmp_path / "x.jsonl", *options) == (1 if turned else 0)
@@ -409,5 +409,5 @@ def test_a_row_of_100_mb_is_refused_within_bounded_memory(tmp_path: Path, suffix
     assert dataset.manifest(out).rows >= 1
     first = next(dataset.rejects(out))
     assert first.row in (2, 3)
-    assert any(word in first.reason for word in ("over-long", "is a quote left open"))
+    assert any(word in first.message for word in ("over-long", "is a quote left open"))
     assert len(json.dumps(first.raw)) < 10**6

@@ -10,12 +10,11 @@ import pytest
 
 from trueline.files import lines
 from trueline.files.errors import InputError
-from trueline.records import ids
 from trueline.records.store import jsonl
 from trueline.records.types import Example, Message, Reject
 
-one = ids.example([Message("user", "one")])
-two = ids.example([Message("user", "two")])
+one = Example.new([Message("user", "one")])
+two = Example.new([Message("user", "two")])
 
 
 def row(**changes: object) -> bytes:
@@ -44,7 +43,7 @@ def test_a_bad_row_is_a_reject(tmp_path: Path, bad: bytes, reason: str) -> None:
     first, found, last = jsonl.read(path)
     assert (first, last) == (one, two)
     assert isinstance(found, Reject)
-    assert found.reason.startswith(reason)
+    assert found.message.startswith(reason)
     assert (found.file, found.row) == (str(path), 2)
     assert found.raw
 
@@ -64,20 +63,20 @@ def test_an_over_long_line_is_skipped(tmp_path: Path, monkeypatch: pytest.Monkey
     first, found, last = jsonl.read(path)
     assert (first, last) == (one, two)
     assert isinstance(found, Reject)
-    assert "3,000,001 bytes" in found.reason
+    assert "3,000,001 bytes" in found.message
     assert found.row == 2
 
 
 def test_a_cut_gzip_keeps_what_came_before(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl.gz"
-    many = [ids.example([Message("user", f"number {i}")]) for i in range(5_000)]
+    many = [Example.new([Message("user", f"number {i}")]) for i in range(5_000)]
     jsonl.write(path, many)
     path.write_bytes(path.read_bytes()[:-5_000])
     *kept, last = jsonl.read(path)
     assert kept == many[: len(kept)]
     assert len(kept) > 1_000
     assert isinstance(last, Reject)
-    assert "breaks off" in last.reason
+    assert "breaks off" in last.message
     assert last.row == len(kept) + 1
 
 

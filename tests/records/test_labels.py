@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 
 from trueline.files.errors import InputError
-from trueline.records import ids
 from trueline.records.store import dataset, labels
-from trueline.records.types import By, Example, Message, Question, Response, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Question,
+    Response,
+    with_labels,
+)
 
 SAFE = Question("safe", "response", "yes-no", "Is it safe?")
 KINDS = Question("kinds", "response", "some-of", "Which?", options=("a", "b"))
@@ -17,7 +24,7 @@ KINDS = Question("kinds", "response", "some-of", "Which?", options=("a", "b"))
 
 def made(number: int) -> Example:
     answer = Response((Message("assistant", f"answer {number}"),))
-    return ids.example([Message("user", f"request {number}")], [answer])
+    return Example.new([Message("user", f"request {number}")], [answer])
 
 
 def written(path: Path, *stubs: Example) -> Path:
@@ -29,12 +36,12 @@ def written(path: Path, *stubs: Example) -> Path:
 
 
 def judged(example: Example, name: str) -> Example:
-    by = By("judge", name)
+    by = LabellerId("judge", name)
     return labels.apart(
         example,
         [
-            ids.label(example, SAFE, (0,), by, value=True),
-            ids.label(example, KINDS, (0,), by, value=("a", "b")),
+            Label.new(example, SAFE, (0,), by, value=True),
+            Label.new(example, KINDS, (0,), by, value=("a", "b")),
         ],
     )
 
@@ -71,3 +78,14 @@ def test_labels_of_other_texts_or_other_data_are_told(tmp_path: Path) -> None:
     assert len(list(labels.joined([made(0)], [one], whole=False))) == 1
     with pytest.raises(InputError, match="holds Examples, not labels"):
         list(labels.joined([made(0)], [written(tmp_path / "data", made(0))]))
+
+
+def test_an_answer_counts_in_whatever_order_folders_are_named(tmp_path: Path) -> None:
+    by = LabellerId("judge", "j")
+    failed = Label.new(made(0), SAFE, (0,), by, unscored="time-out")
+    answered = Label.new(made(0), SAFE, (0,), by, value=True)
+    one = written(tmp_path / "one", labels.apart(made(0), [failed]))
+    two = written(tmp_path / "two", labels.apart(made(0), [answered]))
+    for folders in ([one, two], [two, one]):
+        (found,) = labels.joined([made(0)], folders)
+        assert [label.value for label in found.labels] == [True]

@@ -15,18 +15,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.records.strategies import examples, texts
 
-from trueline.records import ids
+from trueline.files.hashing import digest
 from trueline.records.store import dataset, jsonl, parquet
 from trueline.records.types import (
-    By,
     Candidate,
     Example,
+    Label,
+    LabellerId,
     Message,
     Question,
     Response,
     Sampling,
     Source,
     ToolCall,
+    digest_texts,
     with_labels,
 )
 
@@ -70,7 +72,7 @@ def test_folder(tmp_path: Path, some: list[Example]) -> None:
 
 
 def test_row_groups_are_read_in_order(tmp_path: Path) -> None:
-    many = [ids.example([Message("user", f"number {i}")]) for i in range(2_500)]
+    many = [Example.new([Message("user", f"number {i}")]) for i in range(2_500)]
     assert parquet.write(tmp_path / "x.parquet", many) == 2_500
     same(list(parquet.read(tmp_path / "x.parquet")), many)
 
@@ -79,7 +81,7 @@ def test_row_groups_are_read_in_order(tmp_path: Path) -> None:
 @given(texts)
 def test_ids_do_not_depend_on_the_form_of_a_text(text: str) -> None:
     def made(form: str) -> str:
-        return ids.example([Message("user", form)], [Response((Message("assistant", form),))]).id
+        return Example.new([Message("user", form)], [Response((Message("assistant", form),))]).id
 
     plain = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
     assert made(text) == made(plain) == made(unicodedata.normalize("NFD", plain))
@@ -94,7 +96,7 @@ def test_what_no_store_can_hold_is_turned_away_and_the_rest_comes_back(
     """All floats, -0.0, NaN and infinities among them, integers beyond 64 bits, all of Unicode and
     its surrogates."""
     question = Question("q", "prompt", "number", "How much?")
-    label = ids.label(example, question, (), By("person", "p"), value=number, note="")
+    label = Label.new(example, question, (), LabellerId("person", "p"), value=number, note="")
     wild = with_labels(example, msgspec.structs.replace(label, note=text))
     fits = math.isfinite(number) if isinstance(number, float) else -(2**63) <= number < 2**63
     surrogate = any("\ud800" <= c <= "\udfff" for c in text)
@@ -113,9 +115,9 @@ def test_what_no_store_can_hold_is_turned_away_and_the_rest_comes_back(
 @pytest.mark.parametrize("place", ["C", "C.UTF-8", "tr_TR.ISO-8859-9"])
 def test_ids_are_the_same_in_another_process(seed: str, place: str) -> None:
     program = (
-        "from trueline.records import ids\n"
+        "from trueline.records.types import Example\n"
         "from trueline.records.types import Message, Reference\n"
-        "print(ids.example([Message('user', 'caf\\u00e9')], task=Reference(('a', 'b'))).id)"
+        "print(Example.new([Message('user', 'caf\\u00e9')], task=Reference(('a', 'b'))).id)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -141,16 +143,14 @@ def test_equal_records_are_equal_in_every_byte(tmp_path: Path) -> None:
     one, empty = float("1.00"), "".join(["{", "}"])  # equal to the defaults, and other objects
     for same_one in (one, 1):
         assert exact(msgspec.structs.replace(drawn, top_p=same_one)) == exact(drawn) == b"{}"
-        assert ids.digest(msgspec.structs.replace(question, weight=same_one)) == ids.digest(
-            question
-        )
+        assert digest(msgspec.structs.replace(question, weight=same_one)) == digest(question)
     assert exact(Sampling(temperature=0)) == exact(Sampling(temperature=0.0))
     assert exact(ToolCall("1", "look", empty)) == exact(call)
-    asked = ids.example([Message("assistant", "", tool_calls=(call,))], questions=[question])
+    asked = Example.new([Message("assistant", "", tool_calls=(call,))], questions=[question])
     parquet.write(tmp_path / "x.parquet", [asked])
     (found,) = parquet.read(tmp_path / "x.parquet")
-    assert ids.example(found.prompt).id == ids.example(asked.prompt).id
-    assert ids.judged(found, ()) == ids.judged(asked, ())
+    assert Example.new(found.prompt).id == Example.new(asked.prompt).id
+    assert digest_texts(found, ()) == digest_texts(asked, ())
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_equal_records_are_equal_in_every_byte(tmp_path: Path) -> None:
         ("responses", Response),
         ("responses.messages", Message),
         ("responses.sampling", Sampling),
-        ("labels.by", By),
+        ("labels.by", LabellerId),
         ("candidates", Candidate),
         ("source", Source),
     ],

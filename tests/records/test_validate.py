@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trueline.records import ids
 from trueline.records.store import jsonl, validate
 from trueline.records.types import (
-    By,
     Candidate,
     Choice,
     Example,
+    Label,
+    LabellerId,
     Message,
     Question,
     Reject,
@@ -23,7 +23,7 @@ from trueline.records.types import (
     with_labels,
 )
 
-plain = ids.example([Message("user", "hello")], [Response((Message("assistant", "hi"),))])
+plain = Example.new([Message("user", "hello")], [Response((Message("assistant", "hi"),))])
 asked = Question(id="score", about="prompt", kind="number", ask="How much?")
 
 
@@ -32,7 +32,7 @@ def put(**fields: object) -> Example:
 
 
 def labelled(value: float) -> Example:
-    return with_labels(plain, ids.label(plain, asked, (), By("person", "p"), value=value))
+    return with_labels(plain, Label.new(plain, asked, (), LabellerId("person", "p"), value=value))
 
 
 @pytest.mark.parametrize(
@@ -53,24 +53,24 @@ def labelled(value: float) -> Example:
     ],
 )
 def test_unfit(example: Example, place: str) -> None:
-    assert (validate.unfit(example) or "").startswith(place)
-    stored = validate.storable(Reject("step", "why", example))
-    assert validate.unfit(stored) is None
+    assert (validate.why_invalid(example) or "").startswith(place)
+    stored = validate.storable_reject(Reject("step", "why", example))
+    assert validate.why_invalid(stored) is None
     assert stored.example is None
     assert plain.id in (stored.raw or "")
 
 
 def test_fit() -> None:
-    assert validate.unfit(plain) is None
+    assert validate.why_invalid(plain) is None
     found = Reject("step", "why", plain)
-    assert validate.storable(found) is found
+    assert validate.storable_reject(found) is found
 
 
 def test_raw_keeps_what_was_read(tmp_path: Path) -> None:
-    found = validate.reject("read", "why", b"a\xff\xed", Path("f.csv"), 3)
+    found = validate.new_reject("read", "why", b"a\xff\xed", Path("f.csv"), 3)
     assert (found.raw, found.file, found.row) == ("a\\xff\\xed", "f.csv", 3)
-    assert validate.reject("read", "why", "a\ud800").raw == "a\\ud800"
-    cut = validate.reject("read", "why", "x" * 70_000).raw or ""
+    assert validate.new_reject("read", "why", "a\ud800").raw == "a\\ud800"
+    cut = validate.new_reject("read", "why", "x" * 70_000).raw or ""
     assert len(cut) < 66_000
     assert cut.endswith("[cut: 70,000 characters in all]")
     jsonl.write(tmp_path / "r.jsonl", [found])

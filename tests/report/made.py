@@ -12,12 +12,28 @@ from tests.agreement.rated import C
 from trueline.evaluate import results
 from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.compare.headline import disagree
-from trueline.evaluate.results import Comparison, Difference, Measured, Metric, Ran, Results
+from trueline.evaluate.results import (
+    BenchmarkRun,
+    Comparison,
+    Difference,
+    Metric,
+    MetricResult,
+    Results,
+)
+from trueline.files.hashing import digest, text_digest
 from trueline.ledger.summary import Spend
 from trueline.policy.load import load
-from trueline.records import ids
+from trueline.policy.values import Mean, Share
 from trueline.records.store import dataset
-from trueline.records.types import By, Example, Message, Response, with_labels, with_responses
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Response,
+    with_labels,
+    with_responses,
+)
 from trueline.statistics.coverage import FLOOR, extremes
 from trueline.statistics.multiple import benjamini_hochberg
 from trueline.statistics.permutation import sign_flip
@@ -27,10 +43,10 @@ from trueline.train import card
 from trueline.train.memory import Memory
 
 POLICY = load()
-REFUSAL = By("classifier", "refusal", "4f" * 16)
-JUDGE = By("judge", "an-endpoint-judge", C.instrument)
-GUARD = By("classifier", "a-guard", "2e" * 16)
-GRADER = By("grader", "number", "3d" * 16)
+REFUSAL = LabellerId("classifier", "refusal", "4f" * 16)
+JUDGE = LabellerId("judge", "an-endpoint-judge", C.instrument)
+GUARD = LabellerId("classifier", "a-guard", "2e" * 16)
+GRADER = LabellerId("grader", "number", "3d" * 16)
 
 
 class Kind(NamedTuple):
@@ -41,7 +57,7 @@ class Kind(NamedTuple):
     question: str
     value: tuple[Any, ...]
     better: results.Better
-    by: tuple[By, ...]
+    by: tuple[LabellerId, ...]
     base: float
     treated: float
     license: str = "CC-BY-4.0"
@@ -79,13 +95,12 @@ SUITE = [
 ]  # fmt: skip
 
 
-def metric(kind: Kind, by: By) -> Metric:
+def metric(kind: Kind, by: LabellerId) -> Metric:
     """The metric of a benchmark by one of its instruments."""
     question = POLICY[kind.question]
     ends = (float(min(question.levels)), float(max(question.levels))) if not kind.value else (0, 1)
-    return Metric(
-        kind.name, kind.question, by.kind, by.name, by.instrument, kind.better, kind.value, *ends
-    )
+    rule = Share(kind.question, kind.value, by) if kind.value else Mean(kind.question, by)
+    return Metric(kind.name, by.kind, rule, kind.better, *ends)
 
 
 def items(kind: Kind, count: int, say: str = "") -> list[Example]:
@@ -94,7 +109,7 @@ def items(kind: Kind, count: int, say: str = "") -> list[Example]:
     for n in range(count):
         text = f"Request {n} of {kind.name}: please help with errand number {n}. {say}"
         turns = [Message("user", text.strip())]
-        made.append(ids.example(turns, tags=(f"{TAG}:{kind.name}", "lang:en")))
+        made.append(Example.new(turns, tags=(f"{TAG}:{kind.name}", "lang:en")))
     return made
 
 
@@ -108,10 +123,10 @@ def answered(
     question, labels = POLICY[kind.question], []
     for number, by in enumerate(kind.by):
         if draw.random() < (0.0 if number else fails):
-            labels.append(ids.label(item, question, (0,), by, unscored="the judge timed out"))
+            labels.append(Label.new(item, question, (0,), by, unscored="the judge timed out"))
             continue
         seen = hit if not number or draw.random() < 0.9 else not hit
-        labels.append(ids.label(item, question, (0,), by, value=_value(kind, question, seen)))
+        labels.append(Label.new(item, question, (0,), by, value=_value(kind, question, seen)))
     return with_labels(item, *labels)
 
 
@@ -158,18 +173,18 @@ def evaluated(
             scores[kind.name, one.key] = given
             measured.append(_measured(one, given))
         ran.append(
-            Ran(
+            BenchmarkRun(
                 name=kind.name,
                 about=f"What {kind.name} asks, in one line of plain words?",
                 group=kind.group,
                 license=kind.license,
                 citation="Written for these tests",
                 source=f"made/{kind.name}.jsonl",
-                data=ids.text_digest(kind.name),
+                data_hash=text_digest(kind.name),
                 pinned=kind.base < 0.5,
                 items=count,
-                chosen=ids.digest([e.id for e in examples]),
-                asked=ids.digest(kind.question),
+                items_hash=digest([e.id for e in examples]),
+                asking_hash=digest(kind.question),
                 kind="generate",
                 primary=metric(kind, kind.by[0]).key,
             )
@@ -178,12 +193,12 @@ def evaluated(
     found = Results(
         trueline=results.VERSION,
         model=model,
-        identity=ids.digest([model, shift]),
+        identity=digest([model, shift]),
         config={"model": model, "benchmarks": "all", "limit": count, "judge": ["a-judge"],
                 "out": str(out.name), "max_tokens": 2_000_000, "quiet": True},
         versions={"trueline": "0.1.0", "python": "3.12.4", "transformers": "5.23.0"},
         benchmarks=ran,
-        measured=measured,
+        metrics=measured,
         left_out=left_out or {},
         spend=[
             Spend("evaluate", model, count * len(ran), count * len(ran), 12, count * len(ran) + 7,
@@ -203,16 +218,16 @@ def _score(example: Example, one: Metric) -> float | None:
     (label,) = (lab for lab in example.labels if lab.by.name == one.name)
     if label.value is None:
         return None
-    return float(label.value in one.value) if one.value else float(label.value)  # type: ignore[arg-type]
+    return float(label.value in one.accepted) if one.accepted else float(label.value)  # type: ignore[arg-type]
 
 
-def _measured(one: Metric, given: dict[str, float | None]) -> Measured:
+def _measured(one: Metric, given: dict[str, float | None]) -> MetricResult:
     values = [v for v in given.values() if v is not None]
     unscored = len(given) - len(values)
-    least, most = extremes(values, unscored, one.low, one.high)
+    least, most = extremes(values, unscored, one.low, one.high) or (None, None)
     interval = bootstrap(mean(values), resamples=400)
     why = {"the judge timed out": unscored} if unscored else {}
-    return Measured(one, len(given), len(values), interval, least, most, why)
+    return MetricResult(one, len(given), len(values), interval, least, most, why)
 
 
 def compared(

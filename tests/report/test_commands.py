@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from trueline.cli.options import command
 from trueline.evaluate.options import Options
 from trueline.report.pairs import Party
 from trueline.report.sections import account
-from trueline.runs.context import settings
+from trueline.runs.options import settings
 from trueline.train import card
-from trueline.train.methods import methods
+from trueline.train.methods import find_method
 
 
-def read_back(options: type[msgspec.Struct], words: list[str]) -> Any:
+def read_back(options: type, words: list[str]) -> Any:
     """What the command line makes of these words."""
     found: list[Any] = []
     app = typer.Typer()
@@ -49,9 +50,7 @@ def test_an_evaluation_again(tmp_path: Path) -> None:
     assert verb == "evaluate"
     again = read_back(Options, words)
     plain = ("http://host/v1#it", ("http://judge/v1#j", "guard:x"))
-    assert again == msgspec.structs.replace(
-        asked, model=plain[0], judge=plain[1], out=Path("there")
-    )
+    assert again == dataclasses.replace(asked, model=plain[0], judge=plain[1], out=Path("there"))
 
 
 def test_a_training_again(tmp_path: Path) -> None:
@@ -61,7 +60,7 @@ def test_a_training_again(tmp_path: Path) -> None:
     line = account.training(found, str(tmp_path / "model"))
     verb, method, data, *words = shlex.split(line)[1:]
     assert (verb, method, data) == ("train", "preference", "pairs/harmful")
-    again = read_back(methods()[method].Options, words)
+    again = read_back(find_method(method).Options, words)
     assert again.out == tmp_path / "model" and again.learning_rate == found.learning_rate
     for name, value in found.options.items():
         assert getattr(again, name) == value

@@ -6,7 +6,6 @@ import os
 import re
 from importlib import resources
 from itertools import pairwise, product
-from math import nan
 from pathlib import Path
 
 import msgspec
@@ -15,7 +14,7 @@ from tests.agreement.test_cards import data, measured
 from tests.report.made import JUDGE, SUITE, world
 from tests.report.parsed import Page
 
-from trueline.agreement.cards import UNKNOWN, lookup, told
+from trueline.agreement.cards import UNKNOWN, format_interval, lookup
 from trueline.evaluate.results import Comparison, Difference
 from trueline.files.errors import InputError
 from trueline.report import page
@@ -61,7 +60,7 @@ def test_every_number_stands_with_its_interval_coverage_and_bounds(
         least, most = (said(v, "+", factor, digits) for v in (d.least, d.most))
         covered = " / ".join(f"{100 * share:.1f} %" for share in d.coverage)
         assert f"{least} to {most} {d.paired} of {d.items} {covered}" in text
-    for one in (m for c in comparisons for r in (c.base, c.treated) for m in r.measured):
+    for one in (m for c in comparisons for r in (c.base, c.treated) for m in r.metrics):
         assert f"{one.scored} of {one.items}" in text
         assert all(f"{why} ({count})" in text for why, count in one.unscored.items())
 
@@ -103,7 +102,7 @@ def test_a_page_is_replaced_and_no_other_file_is(tmp_path: Path) -> None:
 
 def test_rows_that_are_no_items_are_missing(comparisons: list[Comparison]) -> None:
     first = comparisons[0]
-    torn = msgspec.structs.replace(first.base.benchmarks[0], unfit=1203)
+    torn = msgspec.structs.replace(first.base.benchmarks[0], invalid_rows=1203)
     base = msgspec.structs.replace(first.base, benchmarks=[torn, *first.base.benchmarks[1:]])
     text = Page(page.rendered([msgspec.structs.replace(first, base=base)], cards=())).text
     assert (
@@ -120,11 +119,13 @@ def test_agreement_cards_or_that_there_is_none(
     measured(data(tmp_path / "rated.jsonl", fails=1), tmp_path / "cards")
     text = Page(page.rendered(comparisons, cards=[tmp_path / "cards"])).text
     card = lookup(JUDGE.instrument, [tmp_path / "cards"])
-    assert card is not None and card.measured[0].alpha is not None
-    [one] = card.measured
-    assert f"safe person Ada and person Ben {told(one.alpha)} {one.agreed:.1%}".replace(
-        "%", " %"
-    ) in text.replace(" ( ", " (")
+    assert card is not None and card.entries[0].alpha is not None
+    [one] = card.entries
+    assert (
+        f"safe person Ada and person Ben {format_interval(one.alpha)} "
+        f"{one.raw_agreement:.1%}".replace("%", " %")
+        in text.replace(" ( ", " (")
+    )
     assert "80 items of rated.jsonl , answered 158 of 160" in text
     assert f"On helpfulness : {UNKNOWN}" in text
 
@@ -177,8 +178,8 @@ def test_a_worsening_is_named(comparisons: list[Comparison]) -> None:
 
 def test_an_interval_that_does_not_exist_is_said(comparisons: list[Comparison]) -> None:
     one = comparisons[0]
-    bare = Interval(0.0, nan, nan, 40, note="the same in every resample: no spread")
-    found = [msgspec.structs.replace(d, gain=bare, p=nan, q=nan) for d in one.differences]
+    bare = Interval(0.0, None, None, 40, note="the same in every resample: no spread")
+    found = [msgspec.structs.replace(d, gain=bare, p=None, q=None) for d in one.differences]
     text = Page(page.rendered([msgspec.structs.replace(one, differences=found)])).text
     assert "no interval: the same in every resample: no spread" in text
     assert "not tested" in text and "nan" not in text.split()
@@ -254,11 +255,12 @@ def hostile(comparison: Comparison) -> Comparison:
     """The comparison with hostile text wherever records hold text from outside."""
 
     kept = {"group", "better", "by", "benchmark", "base_folder", "treated_folder"}
+    kinds = {"share", "mean", "judge", "grader", "classifier"}  # of rules and labellers: no texts
     by_name = {"versions", "left_out", "unscored", "not_compared", "disagree", "config", "failures"}
 
     def spoil(value: object, name: str = "") -> object:
         if isinstance(value, str):
-            return value if name in kept else f"{value}{HOSTILE}"
+            return value if name in kept or value in kinds else f"{value}{HOSTILE}"
         if isinstance(value, (list, tuple)):
             return [spoil(one, name) for one in value]
         if isinstance(value, dict):

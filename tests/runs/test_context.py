@@ -10,9 +10,8 @@ import pytest
 from tests.endpoint_server import Server
 
 from trueline.files.errors import InputError
-from trueline.ledger.budget import Price
 from trueline.recipes.kinds.safer_instruct import Options, build
-from trueline.runs.context import decisive
+from trueline.runs.options import decisive
 
 
 @pytest.fixture
@@ -32,17 +31,6 @@ def options(tmp_path: Path, **more: Any) -> Options:
         near=1.0,
         **more,
     )
-
-
-def test_the_short_prices_are_those_of_all_models_that_the_file_does_not_name(
-    tmp_path: Path, prices: Path
-) -> None:
-    (tmp_path / "one.toml").write_text("[m]\ninput = 10\noutput = 20\n")
-    given = options(tmp_path, prices=tmp_path / "one.toml", price_in=3.0, price_out=4.0)
-    assert given.budget().price("h/v1#m") == Price(10, 20)
-    assert given.budget().price("h/v1#other") == Price(3, 4)
-    with pytest.raises(InputError, match=r'prices\.toml has prices for "\*"'):
-        options(tmp_path, prices=prices, price_in=3.0, price_out=4.0).budget()
 
 
 def test_a_fault_in_the_prices_is_told_before_anything_is_opened(tmp_path: Path) -> None:

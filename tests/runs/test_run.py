@@ -11,13 +11,12 @@ import pytest
 from trueline.files.errors import InputError
 from trueline.ledger.sqlite import open_ledger
 from trueline.models.contract import Transient
-from trueline.records import ids
 from trueline.records.store import dataset
 from trueline.records.types import Example, Message, Reject
 from trueline.runs.run import READ, RECORD, run
 from trueline.runs.stream import Item, Stage
 
-GIVEN = [ids.example([Message("user", f"request {i}")]) for i in range(10)]
+GIVEN = [Example.new([Message("user", f"request {i}")]) for i in range(10)]
 
 
 async def test_rows_whose_calls_failed_for_now_are_owed_and_asked_for_again(tmp_path: Path) -> None:
@@ -44,7 +43,7 @@ async def test_rows_whose_calls_failed_for_now_are_owed_and_asked_for_again(tmp_
 
 
 async def test_rows_that_could_not_be_read_have_a_stage_of_their_own(tmp_path: Path) -> None:
-    items = [GIVEN[0], Reject("read", "not UTF-8: line 2", raw="x"), GIVEN[1]]
+    items = [GIVEN[0], Reject("read", "not UTF-8", raw="x", detail="line 2"), GIVEN[1]]
 
     def turn_away(example: Example) -> Item:
         return Reject("mine", "odd", example) if example is GIVEN[1] else example

@@ -12,13 +12,12 @@ import pytest
 
 from trueline.ledger.budget import BudgetSpent
 from trueline.models.contract import Fatal, ModelError
-from trueline.records import ids
 from trueline.records.types import Example, Message, Reject, with_tags
 from trueline.runs.stream import AHEAD, Item, Patience, Stage, Stop, source, through
 
 
 def examples(n: int) -> list[Example]:
-    return [ids.example([Message("user", f"request {i}")]) for i in range(n)]
+    return [Example.new([Message("user", f"request {i}")]) for i in range(n)]
 
 
 async def collect(items: list[Item], stages: list[Stage], stop: Stop | None = None) -> list[Item]:
@@ -123,7 +122,9 @@ async def test_rejects_walk_on_past_every_kind_of_stage() -> None:
     given = examples(10)
 
     async def odd(example: Example) -> Item:
-        return Reject("odd", "odd: it is", example) if given.index(example) % 2 else example
+        return (
+            Reject("odd", "odd", example, detail="it is") if given.index(example) % 2 else example
+        )
 
     async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Item]:
         async for example in stream:

@@ -18,7 +18,7 @@ import pytest
 
 from trueline.files.errors import InputError
 from trueline.labellers.grader import Grader
-from trueline.records import ids
+from trueline.labellers.guarded import Guarded
 from trueline.records.types import Example, Message, Question, Response
 from trueline.sandbox import confine
 from trueline.sandbox.pool import Limits, Sandbox
@@ -140,11 +140,11 @@ def port() -> Iterator[int]:
 
 
 def example(text: str = "a response") -> Example:
-    return ids.example([Message("user", "a prompt")], [Response((Message("assistant", text),))])
+    return Example.new([Message("user", "a prompt")], [Response((Message("assistant", text),))])
 
 
 def grader(sandbox: Sandbox, body: str) -> Grader:
-    return Grader(sandbox, RIGHT, source=PRELUDE + body)
+    return Guarded(Grader(sandbox, RIGHT, source=PRELUDE + body))
 
 
 async def outcome(sandbox: Sandbox, body: str) -> bool | str:

@@ -9,26 +9,25 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.train.tiny import CHATML, tiny_model
+from tests.train.tiny import CHATML, PAIRS, SINGLES, tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from trueline.files.errors import InputError
 from trueline.models.open import open_model
-from trueline.records import ids
-from trueline.records.preference import preference_label
 from trueline.records.store import jsonl
-from trueline.records.types import By, Example, Message, Response, Sampling, with_labels
-from trueline.train import card, run
-from trueline.train.methods import preference, reverse, sft
-from trueline.train.trl.trainers import Order, Progress
-
-WORDS = ["tea", "cat", "rain", "bread", "moon", "boat", "lamp", "song", "leaf", "coin"]
+from trueline.records.types import Example, Message, Response, Sampling
+from trueline.train import card, checkpoints
+from trueline.train.methods import preference, reverse, reward, sft
+from trueline.train.run import train
+from trueline.train.trl.progress import Progress
+from trueline.train.trl.trainers import Order
 
 
 @pytest.fixture(autouse=True)
@@ -43,23 +42,6 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model(tmp_path_factory.mktemp("models") / "tiny")
-
-
-def pair(number: int) -> Example:
-    """Number i: the chosen response stands now first, now second."""
-    word = WORDS[number % len(WORDS)]
-    good = Response((Message("assistant", f"the {word} is warm"),))
-    bad = Response((Message("assistant", f"no {word} at all, no"),))
-    chosen = number % 2
-    made = ids.example(
-        [Message("user", f"{number} {'very ' * (number % 5)}what of the {word}?")],
-        [bad, good] if chosen else [good, bad],
-    )
-    label = preference_label(made, chosen, 1 - chosen, By("derived", "test"))
-    return with_labels(made, label)
-
-
-PAIRS = [pair(i) for i in range(20)]
 
 
 def options(kind: Any, tiny: Path, out: Path, **given: Any) -> Any:
@@ -90,7 +72,9 @@ def logprob(folder: Path, example: Example, response: int) -> float:
 
 
 def test_sft_learns_the_preferred_response_with_its_end(tiny: Path, tmp_path: Path) -> None:
-    made = sft.train(options(sft, tiny, tmp_path / "m", epochs=12, learning_rate=2e-2), PAIRS)
+    made = train(
+        sft.METHOD, options(sft, tiny, tmp_path / "m", epochs=12, learning_rate=2e-2), PAIRS
+    )
     losses = [entry["loss"] for entry in made.log if "loss" in entry]
     assert losses[-1] < 0.3 * losses[0]
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "m", dtype=torch.float32)
@@ -107,7 +91,7 @@ def test_sft_learns_the_preferred_response_with_its_end(tiny: Path, tmp_path: Pa
 
 
 def test_dpo_raises_the_chosen_over_the_rejected(tiny: Path, tmp_path: Path) -> None:
-    made = preference.train(options(preference, tiny, tmp_path / "m", epochs=4), PAIRS)
+    made = train(preference.METHOD, options(preference, tiny, tmp_path / "m", epochs=4), PAIRS)
     losses = [entry["loss"] for entry in made.log if "loss" in entry]
     assert losses[0] == pytest.approx(0.6931, abs=1e-3)  # it begins as its own reference
     assert losses[-1] < 0.6
@@ -121,8 +105,7 @@ def test_dpo_raises_the_chosen_over_the_rejected(tiny: Path, tmp_path: Path) -> 
 
 
 def test_reverse_learns_the_instruction_and_keeps_its_template(tiny: Path, tmp_path: Path) -> None:
-    plain = [msgspec.structs.replace(e, labels=(), responses=e.responses[:1]) for e in PAIRS]
-    made = reverse.train(options(reverse, tiny, tmp_path / "m"), plain)
+    made = train(reverse.METHOD, options(reverse, tiny, tmp_path / "m"), SINGLES)
     losses = [entry["loss"] for entry in made.log if "loss" in entry]
     assert losses[-1] < losses[0]
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "m")
@@ -131,11 +114,16 @@ def test_reverse_learns_the_instruction_and_keeps_its_template(tiny: Path, tmp_p
     assert read.startswith("Below is a response to a certain instruction.") and "RESPONSE" in read
 
 
+@pytest.mark.parametrize("kind, rank", [(sft, 0), (reward, 4)])
 def test_resumed_training_ends_at_the_same_weights(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: ModuleType, rank: int, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {"epochs": 3, "checkpoint_steps": 4}  # 5 steps an epoch: it stops inside the second
-    whole = sft.train(options(sft, tiny, tmp_path / "whole", **given), PAIRS)
+    given = {
+        "epochs": 3,
+        "checkpoint_steps": 4,
+        "lora_rank": rank,
+    }  # 5 steps an epoch: it stops inside the second
+    whole = train(kind.METHOD, options(kind, tiny, tmp_path / "whole", **given), PAIRS)
     heard = Progress.on_step_end
 
     def stop(self: Progress, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -146,9 +134,9 @@ def test_resumed_training_ends_at_the_same_weights(
     with monkeypatch.context() as patched:
         patched.setattr(Progress, "on_step_end", stop)
         with pytest.raises(KeyboardInterrupt):
-            sft.train(options(sft, tiny, tmp_path / "cut", **given), PAIRS)
+            train(kind.METHOD, options(kind, tiny, tmp_path / "cut", **given), PAIRS)
     assert not (tmp_path / "cut" / card.CARD).exists()
-    resumed = sft.train(options(sft, tiny, tmp_path / "cut", **given), PAIRS)
+    resumed = train(kind.METHOD, options(kind, tiny, tmp_path / "cut", **given), PAIRS)
     assert (whole.resumed_from, resumed.resumed_from) == (0, 8)
     assert whole.steps == resumed.steps == 15
     assert same(tmp_path / "whole", tmp_path / "cut")
@@ -156,31 +144,33 @@ def test_resumed_training_ends_at_the_same_weights(
 
 
 def test_a_finished_or_foreign_folder_is_refused(tiny: Path, tmp_path: Path) -> None:
-    sft.train(options(sft, tiny, tmp_path / "m", max_steps=1), PAIRS)
+    train(sft.METHOD, options(sft, tiny, tmp_path / "m", max_steps=1), PAIRS)
     with pytest.raises(InputError, match="finished"):
-        sft.train(options(sft, tiny, tmp_path / "m", max_steps=1), PAIRS)
+        train(sft.METHOD, options(sft, tiny, tmp_path / "m", max_steps=1), PAIRS)
     (tmp_path / "m" / card.CARD).unlink()  # as if it had been interrupted
     with pytest.raises(InputError, match="begun by another"):
-        sft.train(options(sft, tiny, tmp_path / "m", max_steps=1), PAIRS[:-1])
+        train(sft.METHOD, options(sft, tiny, tmp_path / "m", max_steps=1), PAIRS[:-1])
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "diary.txt").touch()
     with pytest.raises(InputError, match="not written by trueline"):
-        sft.train(options(sft, tiny, tmp_path / "f"), PAIRS)
+        train(sft.METHOD, options(sft, tiny, tmp_path / "f"), PAIRS)
 
 
 def test_accumulated_batches_give_the_step_of_one_large_one(tiny: Path, tmp_path: Path) -> None:
     for out, rows, batches in (("one", 8, 1), ("two", 2, 4)):
         given = {"batch_size": rows, "gradient_accumulation": batches, "epochs": 1}
-        sft.train(options(sft, tiny, tmp_path / out, **given), PAIRS)
+        train(sft.METHOD, options(sft, tiny, tmp_path / out, **given), PAIRS)
     assert same(tmp_path / "one", tmp_path / "two", 2e-5)
     assert not same(tmp_path / "one", tiny, 1e-3)
 
 
 def test_packed_documents_do_not_see_one_another(tiny: Path, tmp_path: Path) -> None:
     given = {"batch_size": 20, "epochs": 1, "schedule": "constant", "warmup": 0.0}
-    alone = sft.train(options(sft, tiny, tmp_path / "alone", **given), PAIRS)
-    packed = sft.train(
-        options(sft, tiny, tmp_path / "packed", packing=True, max_length=400, **given), PAIRS
+    alone = train(sft.METHOD, options(sft, tiny, tmp_path / "alone", **given), PAIRS)
+    packed = train(
+        sft.METHOD,
+        options(sft, tiny, tmp_path / "packed", packing=True, max_length=400, **given),
+        PAIRS,
     )
     assert packed.steps == alone.steps == 1
     assert packed.log[0]["loss"] == pytest.approx(alone.log[0]["loss"], abs=1e-5)
@@ -188,18 +178,18 @@ def test_packed_documents_do_not_see_one_another(tiny: Path, tmp_path: Path) -> 
 
 
 async def test_what_was_trained_opens_as_a_model(tiny: Path, tmp_path: Path) -> None:
-    sft.train(options(sft, tiny, tmp_path / "whole", lora_rank=4), PAIRS)
-    sft.train(options(sft, tiny, tmp_path / "adapter", lora_rank=4, save="adapter"), PAIRS)
+    train(sft.METHOD, options(sft, tiny, tmp_path / "whole", lora_rank=4), PAIRS)
+    train(sft.METHOD, options(sft, tiny, tmp_path / "adapter", lora_rank=4, save="adapter"), PAIRS)
     assert not (tmp_path / "adapter" / "model.safetensors").exists()
     scores = []
     for name in ("whole", "adapter"):
         model = open_model(str(tmp_path / name))
-        scores += await model.score(PAIRS[0].prompt, ["the tea is warm"])
+        scores += await model.loglikelihood(PAIRS[0].prompt, ["the tea is warm"])
         [said] = await model.generate(PAIRS[0].prompt, Sampling(temperature=0, max_tokens=4))
         assert said.completion_tokens
         await model.close()
     base = open_model(str(tiny))
-    [before] = await base.score(PAIRS[0].prompt, ["the tea is warm"])
+    [before] = await base.loglikelihood(PAIRS[0].prompt, ["the tea is warm"])
     await base.close()
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)
     assert scores[0] > before + 0.1
@@ -207,24 +197,24 @@ async def test_what_was_trained_opens_as_a_model(tiny: Path, tmp_path: Path) -> 
 
 def test_a_lora_is_trained_on_from_an_adapter(tiny: Path, tmp_path: Path) -> None:
     first = tmp_path / "first"
-    sft.train(options(sft, tiny, first, lora_rank=4, save="adapter"), PAIRS)
-    made = preference.train(options(preference, first, tmp_path / "m", lora_rank=4), PAIRS)
+    train(sft.METHOD, options(sft, tiny, first, lora_rank=4, save="adapter"), PAIRS)
+    made = train(preference.METHOD, options(preference, first, tmp_path / "m", lora_rank=4), PAIRS)
     losses = [entry["loss"] for entry in made.log if "loss" in entry]
     assert losses[0] == pytest.approx(0.6931, abs=1e-3)  # the reference is base and adapter
     assert (tmp_path / "m" / "model.safetensors").exists()
     with pytest.raises(InputError, match="an adapter itself"):
-        sft.train(options(sft, first, tmp_path / "n", lora_rank=4, save="adapter"), PAIRS)
+        train(sft.METHOD, options(sft, first, tmp_path / "n", lora_rank=4, save="adapter"), PAIRS)
 
 
 def test_the_card_says_what_happened(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    blank = ids.example([Message("user", "x")], [Response((Message("assistant", " "),))])
-    long = ids.example(
+    blank = Example.new([Message("user", "x")], [Response((Message("assistant", " "),))])
+    long = Example.new(
         [Message("user", "tea " * 9)], [Response((Message("assistant", "cat " * 99),))]
     )
     given = {"max_steps": 1, "max_length": 90}
-    made = sft.train(options(sft, tiny, tmp_path / "m", **given), [blank, long, *PAIRS])
+    made = train(sft.METHOD, options(sft, tiny, tmp_path / "m", **given), [blank, long, *PAIRS])
     said = capsys.readouterr()
     assert card.read(tmp_path / "m") == made
     assert made.data.skipped == {"a blank response": 1}
@@ -242,34 +232,34 @@ def test_the_card_says_what_happened(
 def test_data_that_gives_nothing_is_an_error(tiny: Path, tmp_path: Path) -> None:
     bare = [msgspec.structs.replace(e, labels=()) for e in PAIRS]
     with pytest.raises(InputError, match="20 no preference is labelled"):
-        preference.train(options(preference, tiny, tmp_path / "m"), bare)
+        train(preference.METHOD, options(preference, tiny, tmp_path / "m"), bare)
     with pytest.raises(InputError, match="it is empty"):
-        sft.train(options(sft, tiny, tmp_path / "m"), [])
+        train(sft.METHOD, options(sft, tiny, tmp_path / "m"), [])
     for wrong in ({"batch_size": 0}, {"learning_rate": float("nan")}, {"report_to": ("nobody",)}):
         (name,) = wrong
         with pytest.raises(InputError, match=name.replace("_", "-")):
-            sft.train(options(sft, tiny, tmp_path / "m", **wrong), PAIRS)
+            train(sft.METHOD, options(sft, tiny, tmp_path / "m", **wrong), PAIRS)
     assert not (tmp_path / "m").exists()
 
 
 def test_a_training_that_diverges_makes_no_model(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"diverged.*--learning-rate"):
-        sft.train(options(sft, tiny, tmp_path / "m", learning_rate=1e30), PAIRS)
+        train(sft.METHOD, options(sft, tiny, tmp_path / "m", learning_rate=1e30), PAIRS)
     # the last step's damage shows in no loss any more
     once = {"learning_rate": 1e39, "max_steps": 1, "warmup": 0.0, "schedule": "constant"}
     with pytest.raises(InputError, match="diverged"):
-        sft.train(options(sft, tiny, tmp_path / "n", **once), PAIRS)
+        train(sft.METHOD, options(sft, tiny, tmp_path / "n", **once), PAIRS)
     for name in "mn":
         assert not list((tmp_path / name).glob("*.safetensors"))
 
 
 def test_a_checkpoint_torn_in_its_last_file_is_passed_over(tmp_path: Path) -> None:
     for step, state in ((4, "{}"), (12, '{"loss": NaN}'), (16, '{"epoch": 1.')):
-        folder = tmp_path / run.CHECKPOINTS / f"checkpoint-{step}"
+        folder = tmp_path / checkpoints.FOLDER / f"checkpoint-{step}"
         folder.mkdir(parents=True)
         (folder / "trainer_state.json").write_text(state)
-    (tmp_path / run.CHECKPOINTS / "checkpoint-20").mkdir()
-    found = run._checkpoint(tmp_path)
+    (tmp_path / checkpoints.FOLDER / "checkpoint-20").mkdir()
+    found = checkpoints.find_last(tmp_path)
     assert found is not None and found.name == "checkpoint-12"
 
 
@@ -316,6 +306,8 @@ def test_the_longest_batch_comes_first_and_every_row_once() -> None:
 def test_a_template_file_replaces_the_models(tiny: Path, tmp_path: Path) -> None:
     file = tmp_path / "chat.jinja"
     file.write_text(CHATML.replace("'<|im_start|>' + message['role']", "'<|im_start|>the '"))
-    made = sft.train(options(sft, tiny, tmp_path / "m", chat_template=file, max_steps=1), PAIRS)
+    made = train(
+        sft.METHOD, options(sft, tiny, tmp_path / "m", chat_template=file, max_steps=1), PAIRS
+    )
     assert made.template == file.read_text()
     assert AutoTokenizer.from_pretrained(tmp_path / "m").chat_template == file.read_text()

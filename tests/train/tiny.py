@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
+from trueline.policy.preference import preference_label
+from trueline.records.types import Example, LabellerId, Message, Response, with_labels
+
 CHATML = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
@@ -59,3 +64,30 @@ def tiny_model(folder: Path, template: str = CHATML) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+WORDS = ["tea", "cat", "rain", "bread", "moon", "boat", "lamp", "song", "leaf", "coin"]
+
+
+def pair(number: int) -> Example:
+    """Number i: the chosen response stands now first, now second."""
+    word = WORDS[number % len(WORDS)]
+    good = Response((Message("assistant", f"the {word} is warm"),))
+    bad = Response((Message("assistant", f"no {word} at all, no"),))
+    chosen = number % 2
+    example = Example.new(
+        [Message("user", f"{number} {'very ' * (number % 5)}what of the {word}?")],
+        [bad, good] if chosen else [good, bad],
+    )
+    label = preference_label(example, chosen, 1 - chosen, LabellerId("derived", "test"))
+    return with_labels(example, label)
+
+
+PAIRS = [pair(i) for i in range(20)]
+SINGLES = [msgspec.structs.replace(e, labels=(), responses=e.responses[:1]) for e in PAIRS]
+TALKS = [
+    msgspec.structs.replace(
+        e, prompt=(Message("user", "well?"), Message("assistant", "the rain is warm"), *e.prompt)
+    )
+    for e in PAIRS
+]

@@ -18,7 +18,7 @@ from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.store.labels import joined
-from trueline.records.types import By, Example
+from trueline.records.types import Example, LabellerId
 from trueline.runs.run import RunRecord, identity, run
 from trueline.runs.stream import Item, Stage
 from trueline.runs.sync import wait
@@ -52,7 +52,7 @@ class Decided(Struct, frozen=True):
     came of it."""
 
     out: Path
-    by: By
+    by: LabellerId
     run: RunRecord
     counts: dict[str, dict[str, int]]
 
@@ -117,7 +117,7 @@ def _examples(options: Options, unreadable: Counter[str] | None = None) -> Itera
             if isinstance(item, Example):
                 yield item
             elif unreadable is not None:
-                unreadable[item.reason.split(":")[0]] += 1
+                unreadable[item.reason] += 1
 
     return joined(examples(), options.labels)
 

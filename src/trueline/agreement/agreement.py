@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations
-from math import isnan
 from typing import Any
 
 import msgspec
@@ -14,11 +13,12 @@ from msgspec import Struct
 
 from trueline.agreement.answers import Gathered, Ratings, chosen, listed, names
 from trueline.files.errors import InputError
-from trueline.records.types import By
+from trueline.records.types import LabellerId
 from trueline.statistics import agreement as coefficients
 from trueline.statistics.calibration import brier, expected_calibration_error
 from trueline.statistics.coverage import FLOOR, extremes, headline
 from trueline.statistics.distance import Metric
+from trueline.statistics.intervals import Interval
 from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import Statistic
 
@@ -34,18 +34,7 @@ PAIRS = 45
 # Items, and distinct answers, from which a thousand resamples must do: ten take half a minute.
 _MANY, _WIDE = 5_000, 300
 
-Pairs = Sequence[tuple[By, By]]
-
-
-class Estimate(Struct, frozen=True):
-    """A figure with its 95 % limits, None where the data give none; `clusters` is how many
-    prompts (or `cluster:` tags) it rests on."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    clusters: int
-    note: str = ""
+Pairs = Sequence[tuple[LabellerId, LabellerId]]
 
 
 class Confusion(Struct, frozen=True):
@@ -71,9 +60,9 @@ class Agreement(Struct, frozen=True):
 
     `asked` counts the pairs of answers that were asked for and `scored` those that were given;
     under the floor the figures are withheld (None), and `least` and `most` bound the raw agreement
-    over whatever the unscored would have been.  `agreed` is raw agreement, `kappa` Cohen's, or
-    Fleiss's where joint.  `alone` is the α of answers that were asked of both sides, where
-    others follow from their parents' answers.
+    over whatever the unscored would have been.  `raw_agreement` is the share of equal answers,
+    `kappa` Cohen's, or Fleiss's if joint.  `alpha_asked` is α without implied answers (questions
+    that were not asked because of a parent's answer).
     """
 
     first: tuple[str, ...]
@@ -82,12 +71,12 @@ class Agreement(Struct, frozen=True):
     asked: int
     scored: int
     withheld: bool
-    alpha: Estimate | None
-    agreed: float | None
+    alpha: Interval | None
+    raw_agreement: float | None
     kappa: float | None
     least: float | None
     most: float | None
-    alone: Estimate | None = None
+    alpha_asked: Interval | None = None
     implied: int = 0
     joint: bool = False
     confusion: Confusion | None = None
@@ -165,7 +154,11 @@ def agreements(found: Gathered, sides: Sides, floor: float = FLOOR) -> list[OnQu
 
 
 def _question(
-    ratings: Ratings, first: Sequence[By], second: Sequence[By], called: dict[By, str], floor: float
+    ratings: Ratings,
+    first: Sequence[LabellerId],
+    second: Sequence[LabellerId],
+    called: dict[LabellerId, str],
+    floor: float,
 ) -> OnQuestion:
     left, right = ([by for by in side if by in ratings.given] for side in (first, second))
     shown = [*left, *right] if second else [by for by in called if by in ratings.given]
@@ -194,7 +187,7 @@ def _question(
 class Compare:
     """Compares labellers on one question."""
 
-    def __init__(self, ratings: Ratings, called: dict[By, str], floor: float) -> None:
+    def __init__(self, ratings: Ratings, called: dict[LabellerId, str], floor: float) -> None:
         self.ratings, self.called, self.floor = ratings, called, floor
         self.metric = METRICS.get(ratings.kind, "nominal")
 
@@ -225,7 +218,7 @@ class Compare:
         same = [float(a == b) for a, b in scored]
         held = headline(len(scored), asked, self.floor)
         few = plain and len(units) < ENOUGH
-        least, most = extremes(same, asked - len(scored), 0.0, 1.0)
+        least, most = extremes(same, asked - len(scored), 0.0, 1.0) or (None, None)
         sides = dict.fromkeys(a for a, _ in pairs), dict.fromkeys(b for _, b in pairs)
         if joint:
             sides = dict.fromkeys(by for pair in pairs for by in pair), {}
@@ -238,11 +231,13 @@ class Compare:
             scored=len(scored),
             withheld=not held,
             alpha=self._alpha(units, tables, joint, pairs) if held and not few else None,
-            agreed=sum(same) / len(same) if held and same else None,
+            raw_agreement=sum(same) / len(same) if held and same else None,
             kappa=self._kappa(units, tables, joint, pairs) if held and not plain else None,
-            least=_number(least),
-            most=_number(most),
-            alone=self._alone(units, pairs) if implied and held and not (plain or joint) else None,
+            least=least,
+            most=most,
+            alpha_asked=self._alpha_asked(units, pairs)
+            if implied and held and not (plain or joint)
+            else None,
             implied=implied,
             joint=joint,
             confusion=None if plain or joint else self._confusion(scored),
@@ -251,20 +246,18 @@ class Compare:
 
     def _alpha(
         self, units: Sequence[int], tables: list[Table], joint: bool, pairs: Pairs
-    ) -> Estimate:
+    ) -> Interval:
         if joint:
             statistic = coefficients.krippendorff(self._rows(units, pairs), self.metric)
         else:
             statistic = mean_of([coefficients.krippendorff(t, self.metric) for t in tables])
         return self._estimate(statistic, units)
 
-    def _estimate(self, statistic: Statistic, units: Sequence[int]) -> Estimate:
+    def _estimate(self, statistic: Statistic, units: Sequence[int]) -> Interval:
         clusters = [self.ratings.clusters[unit] for unit in units]
         small = len(units) < _MANY and statistic.rows.shape[1] < _WIDE
         resamples = 10_000 if small else 1_000
-        found = bootstrap(statistic, clusters, resamples=resamples)
-        value, low, high = map(_number, (found.estimate, found.low, found.high))
-        return Estimate(value, low, high, found.units, found.note)
+        return bootstrap(statistic, clusters, resamples=resamples)
 
     def _rows(self, units: Sequence[int], pairs: Pairs) -> list[tuple[Any, ...]]:
         raters = dict.fromkeys(by for pair in pairs for by in pair)
@@ -294,7 +287,7 @@ class Compare:
         raters = {by for pair in pairs for by in pair if by in of}
         return sum(any(unit in of[by] for by in raters) for unit in units)
 
-    def _alone(self, units: Sequence[int], pairs: Pairs) -> Estimate:
+    def _alpha_asked(self, units: Sequence[int], pairs: Pairs) -> Interval:
         given, implied = self.ratings.given, self.ratings.implied
         tables = []
         for a, b in pairs:
@@ -363,7 +356,7 @@ def mean_of(statistics: Sequence[Statistic]) -> Statistic:
     return Statistic(np.concatenate([s.rows for s in statistics], axis=1), of)
 
 
-def _covered(ratings: Ratings, by: By, name: str) -> Covered:
+def _covered(ratings: Ratings, by: LabellerId, name: str) -> Covered:
     """Coverage of the answers that the labeller was asked for; those that follow are not."""
     out = ratings.implied.get(by, set())
     answers = [value for unit, value in ratings.given[by].items() if unit not in out]
@@ -392,4 +385,5 @@ def shown(value: Any) -> str:
 
 
 def _number(value: float) -> float | None:
-    return None if isnan(value) else value
+    """A statistic is nan if it is undefined."""
+    return None if np.isnan(value) else value

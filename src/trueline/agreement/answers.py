@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.policy import pku
 from trueline.policy.answers import choices
 from trueline.policy.depend import resolve_answer
 from trueline.policy.types import Policy
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Question, QuestionKind, Value
+from trueline.records.types import Example, Label, LabellerId, Question, QuestionKind, Value
 
 Place = tuple[tuple[int, ...], int | None]
 """What a label is about, and the turn."""
@@ -54,11 +54,13 @@ class Ratings:
     parents: tuple[str, ...] = ()
     clusters: list[int] = field(default_factory=list)
     groups: list[tuple[str, ...]] = field(default_factory=list)
-    given: dict[By, dict[int, Value | None]] = field(default_factory=lambda: defaultdict(dict))
-    implied: dict[By, set[int]] = field(default_factory=lambda: defaultdict(set))
-    stated: dict[By, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
-    reasons: dict[By, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    wordings: dict[By, set[str]] = field(default_factory=lambda: defaultdict(set))
+    given: dict[LabellerId, dict[int, Value | None]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    implied: dict[LabellerId, set[int]] = field(default_factory=lambda: defaultdict(set))
+    stated: dict[LabellerId, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    reasons: dict[LabellerId, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    wordings: dict[LabellerId, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def unit(self, cluster: int, groups: tuple[str, ...]) -> int:
         """The number of a new unit."""
@@ -103,7 +105,7 @@ class Gathered:
     only: Collection[str] = ()
     questions: dict[str, Ratings] = field(default_factory=dict)
     examples: int = 0
-    raters: Counter[By] = field(default_factory=Counter)
+    raters: Counter[LabellerId] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     datasets: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
@@ -115,7 +117,7 @@ class Gathered:
         self.examples += 1
         self.datasets[source.dataset if source else "unknown"] += 1
         self.licences[(source and source.license) or "unknown"] += 1
-        own: dict[tuple[By, int | None], list[Label]] = defaultdict(list)
+        own: dict[tuple[LabellerId, int | None], list[Label]] = defaultdict(list)
         labels: dict[str, dict[Place, list[Label]]] = defaultdict(lambda: defaultdict(list))
         for label in map(ordered, example.labels):
             self.raters[label.by] += 1
@@ -138,7 +140,7 @@ class Gathered:
         name: str,
         cluster: int,
         labels: Mapping[str, Mapping[Place, list[Label]]],
-        own: Mapping[tuple[By, int | None], list[Label]],
+        own: Mapping[tuple[LabellerId, int | None], list[Label]],
     ) -> None:
         question = known(name, example, self.policy)
         asked = [name, *ancestors(question, self.policy)] if question else [name]
@@ -163,7 +165,7 @@ class Gathered:
         unit: int,
         question: Question,
         about: tuple[int, ...],
-        by: By,
+        by: LabellerId,
         said: list[Label],
     ) -> None:
         """The answer that follows from this labeller's others, where one does."""
@@ -192,7 +194,7 @@ class Gathered:
         return self.questions[name]
 
     def _cluster(self, example: Example) -> int:
-        key = example.tag("cluster") or ids.digest(example.prompt)
+        key = example.tag("cluster") or digest(example.prompt)
         return self._clusters.setdefault(key, len(self._clusters))
 
 
@@ -219,7 +221,7 @@ def gather(
     return found
 
 
-def _place(by: By) -> tuple[bool, str, str]:
+def _place(by: LabellerId) -> tuple[bool, str, str]:
     """People first, then by name: the order in which the data have them means nothing."""
     return by.kind not in ("person", "imported"), by.name, by.instrument or ""
 
@@ -288,10 +290,10 @@ def _categories(example: Example, about: tuple[int, ...]) -> tuple[str, ...]:
 # ---- who ----------------------------------------------------------------------------------------
 
 
-def names(raters: Iterable[By]) -> dict[By, str]:
+def names(raters: Iterable[LabellerId]) -> dict[LabellerId, str]:
     """What to call each: by name, with as much beside it as tells them apart."""
     every = list(raters)
-    found: dict[By, str] = {}
+    found: dict[LabellerId, str] = {}
     for by in every:
         parts = [by.name, f"{by.kind} {by.name}", f"{by.kind} {by.name} {str(by.instrument)[:8]}"]
         alike = [b for b in every if b.name == by.name]
@@ -300,7 +302,7 @@ def names(raters: Iterable[By]) -> dict[By, str]:
     return found
 
 
-def listed(raters: Iterable[By]) -> dict[By, str]:
+def listed(raters: Iterable[LabellerId]) -> dict[LabellerId, str]:
     """What to call each in a list of all: with the kind."""
     return {
         by: name if name.startswith(f"{by.kind} {by.name}") else f"{by.kind} {name}"
@@ -308,7 +310,7 @@ def listed(raters: Iterable[By]) -> dict[By, str]:
     }
 
 
-def chosen(raters: Collection[By], wanted: str) -> list[By]:
+def chosen(raters: Collection[LabellerId], wanted: str) -> list[LabellerId]:
     """Those whom a name, a kind, both, or the first eight digits or more of an instrument's hash
     names.  InputError where it is nobody."""
     called = names(raters)

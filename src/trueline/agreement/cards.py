@@ -16,13 +16,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from trueline.agreement.agreement import Agreement, Calibration, Confusion, Estimate, OnQuestion
+from trueline.agreement.agreement import Agreement, Calibration, Confusion, OnQuestion
 from trueline.agreement.answers import Gathered, listed, names
-from trueline.files.atomic import explained, fresh
+from trueline.files.atomic import atomic_write, os_errors_as_input_errors
 from trueline.files.errors import InputError
-from trueline.records.ids import text_digest
-from trueline.records.types import By
+from trueline.files.hashing import text_digest
+from trueline.records.types import LabellerId
 from trueline.runs.run import now, versions
+from trueline.statistics.intervals import Interval
 
 FOLDER = Path(".trueline/cards")
 """Where cards are written and looked up unless a folder is named."""
@@ -47,11 +48,11 @@ class Part(Struct, frozen=True):
     """One group of the items: a language, say."""
 
     items: int
-    alpha: Estimate
-    agreed: float | None
+    alpha: Interval
+    raw_agreement: float | None
 
 
-class Measured(Struct, frozen=True):
+class CardEntry(Struct, frozen=True):
     """The agreement of an instrument with others, on one question and one data set; see
     `agreement.Agreement`.  `against` is written "kind name"; `wordings` says who was asked in
     which words, where they differ."""
@@ -64,8 +65,8 @@ class Measured(Struct, frozen=True):
     items: int
     asked: int
     scored: int
-    alpha: Estimate | None
-    agreed: float | None
+    alpha: Interval | None
+    raw_agreement: float | None
     kappa: float | None
     least: float | None
     most: float | None
@@ -84,7 +85,7 @@ class Card(Struct, frozen=True):
     instrument: str
     kind: str
     name: str
-    measured: tuple[Measured, ...] = ()
+    entries: tuple[CardEntry, ...] = ()
 
 
 # ---- making -------------------------------------------------------------------------------------
@@ -108,22 +109,22 @@ def made(found: Gathered, reports: Sequence[OnQuestion], data: Data) -> list[Car
             if by.instrument is not None:
                 against = tuple(full[called[n]] for n in one.second)
                 card = cards.get(by.instrument) or _empty(by)
-                entry = _measured(report, one, against, data)
+                entry = _entry(report, one, against, data)
                 cards[by.instrument] = joined([card], entry)
     return list(cards.values())
 
 
-def _empty(by: By) -> Card:
+def _empty(by: LabellerId) -> Card:
     return Card(VERSION, by.instrument or "", by.kind, by.name)
 
 
-def _measured(report: OnQuestion, one: Agreement, against: tuple[str, ...], data: Data) -> Measured:
+def _entry(report: OnQuestion, one: Agreement, against: tuple[str, ...], data: Data) -> CardEntry:
     groups = {
-        name: Part(part.items, part.alpha, part.agreed)
+        name: Part(part.items, part.alpha, part.raw_agreement)
         for name, part in one.groups.items()
         if part.alpha is not None  # of few items there is none
     }
-    return Measured(
+    return CardEntry(
         question=report.question,
         kind=report.kind,
         metric=report.metric,
@@ -133,7 +134,7 @@ def _measured(report: OnQuestion, one: Agreement, against: tuple[str, ...], data
         asked=one.asked,
         scored=one.scored,
         alpha=one.alpha,
-        agreed=one.agreed,
+        raw_agreement=one.raw_agreement,
         kappa=one.kappa,
         least=one.least,
         most=one.most,
@@ -146,19 +147,19 @@ def _measured(report: OnQuestion, one: Agreement, against: tuple[str, ...], data
     )
 
 
-def joined(cards: Sequence[Card], *further: Measured) -> Card:
+def joined(cards: Sequence[Card], *further: CardEntry) -> Card:
     """One card of several of one instrument; what was measured again takes the place of what was
     measured before."""
-    every = [one for card in cards for one in card.measured]
+    every = [one for card in cards for one in card.entries]
     latest = {(m.question, m.against, m.data.digest): m for m in (*every, *further)}
-    return msgspec.structs.replace(cards[0], measured=tuple(latest.values()))
+    return msgspec.structs.replace(cards[0], entries=tuple(latest.values()))
 
 
 def data_of(found: Gathered, path: Path, labels: Iterable[Path] = ()) -> Data:
     """What the card says of the data; its digest covers the labels that were joined to it."""
     told = hashlib.blake2b(digest_size=16)
     for one in (path, *labels):
-        with explained(one):
+        with os_errors_as_input_errors(one):
             told.update((one / "manifest.json" if one.is_dir() else one).read_bytes())
     return Data(path.name, told.hexdigest(), tuple(found.datasets), tuple(found.licences))
 
@@ -171,9 +172,9 @@ def write(card: Card, folder: Path = FOLDER) -> Path:
     path = folder / _file(card.instrument)
     if path.is_file():
         card = joined([_read(path.read_bytes(), path), card])
-    with explained(folder):
+    with os_errors_as_input_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with fresh(path) as file:
+    with atomic_write(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
     return path
 
@@ -218,17 +219,17 @@ def lines(card: Card | None, questions: Iterable[str] | None = None) -> list[str
     """The card for a person, of these questions or of all; what is not known is said."""
     if card is None:
         return [UNKNOWN]
-    wanted = {m.question for m in card.measured} if questions is None else set(questions)
-    every = [m for m in card.measured if m.question in wanted]
+    wanted = {m.question for m in card.entries} if questions is None else set(questions)
+    every = [m for m in card.entries if m.question in wanted]
     if not every:
         return [f"{UNKNOWN} on these questions"]
     head = f"agreement card of {card.kind} {card.name} ({card.instrument[:8]}):"
     return [head, *(f"  {line}" for one in every for line in _lines(one))]
 
 
-def _lines(one: Measured) -> Iterator[str]:
-    figure = f"α {told(one.alpha)}" if one.alpha else "no figure: too few answers"
-    raw = f", agreed {one.agreed:.1%}" if one.agreed is not None else ""
+def _lines(one: CardEntry) -> Iterator[str]:
+    figure = f"α {format_interval(one.alpha)}" if one.alpha else "no figure: too few answers"
+    raw = f", agreed {one.raw_agreement:.1%}" if one.raw_agreement is not None else ""
     yield f"{one.question}, against {' and '.join(one.against)}: {figure}{raw}"
     covered = f"answered {one.scored:,} of {one.asked:,}" if one.scored < one.asked else ""
     parts = [f"{one.items:,} items of {one.data.name}", covered, f"measured {one.time[:10]}"]
@@ -238,15 +239,18 @@ def _lines(one: Measured) -> Iterator[str]:
     if one.wordings:
         yield "  asked in other words than the others"
     if one.groups:
-        worst = sorted(one.groups.items(), key=lambda g: g[1].alpha.value or 0.0)[:3]
-        yield "  lowest: " + ", ".join(f"{n} α {told(p.alpha)} ({p.items})" for n, p in worst)
+        worst = sorted(one.groups.items(), key=lambda g: g[1].alpha.estimate or 0.0)[:3]
+        yield "  lowest: " + ", ".join(
+            f"{n} α {format_interval(p.alpha)} ({p.items})" for n, p in worst
+        )
 
 
-def told(estimate: Estimate) -> str:
+def format_interval(found: Interval) -> str:
     """An estimate with its limits, to the digits worth reading."""
-    if estimate.value is None:
-        return f"undefined ({estimate.note})"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f} (no interval: {estimate.note})"
-    note = f"; {estimate.note}" if estimate.note else ""
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}{note})"
+    if found.estimate is None:
+        return f"undefined ({found.note})"
+    if found.limits is None:
+        return f"{found.estimate:.3f} (no interval: {found.note})"
+    note = f"; {found.note}" if found.note else ""
+    low, high = found.limits
+    return f"{found.estimate:.3f} ({low:.3f} to {high:.3f}{note})"

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from trueline.agreement.answers import Place, ancestors, known, names, ordered
+from trueline.files.hashing import digest
 from trueline.policy.answers import format_value
 from trueline.policy.depend import applies, contradictions, resolve_answer
 from trueline.policy.types import Policy
-from trueline.records import ids
 from trueline.records.store.labels import apart
-from trueline.records.types import By, Example, Label, Question, Value, with_labels
+from trueline.records.types import Example, Label, LabellerId, Question, Value, with_labels
 
 RECIPE = "majority@1"
 
@@ -25,11 +25,13 @@ class Consensus:
     where the consensus on those asks it.
     """
 
-    def __init__(self, voters: Sequence[By], policy: Policy, only: Iterable[str] = ()) -> None:
+    def __init__(
+        self, voters: Sequence[LabellerId], policy: Policy, only: Iterable[str] = ()
+    ) -> None:
         called = names(voters)
         who = ", ".join(called[by] for by in voters)
-        rule = ids.digest([RECIPE, sorted(voters, key=ids.digest)])
-        self.by = By("derived", f"majority of {len(voters)}: {who}", rule)
+        rule = digest([RECIPE, sorted(voters, key=digest)])
+        self.by = LabellerId("derived", f"majority of {len(voters)}: {who}", rule)
         self.voters, self.policy, self.only = list(voters), policy, set(only)
         self.counts: dict[str, Counter[str]] = {}
 
@@ -104,7 +106,7 @@ class Consensus:
         )
 
         def label(value: Value | None, why: str | None) -> Label:
-            return ids.label(
+            return Label.new(
                 settled, question, about, self.by, value=value, unscored=why, turn=turn, note=note
             )
 

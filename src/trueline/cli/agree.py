@@ -135,7 +135,7 @@ def _agreement(one: Agreement, question: OnQuestion) -> Iterator[str]:
         parents = " and ".join(question.parents)
         yield (
             f"    {one.implied:,} answers follow from {parents}, and differ where that does"
-            + (f"; where both were asked: α {_alpha(one.alone)}" if one.alone else "")
+            + (f"; where both were asked: α {_alpha(one.alpha_asked)}" if one.alpha_asked else "")
         )
     for name, calibration in one.calibration.items():
         yield (
@@ -164,22 +164,22 @@ def _figures(one: Agreement) -> str:
             bounds = f"; raw agreement is between {one.least:.1%} and {one.most:.1%}"
         return f"no figure, {one.scored:,} of {one.asked:,} answered both times, {items}{bounds}"
     parts = [f"α {_alpha(one.alpha)}"] if one.alpha else [f"{items}, too few for α"]
-    if one.agreed is not None:
-        parts.append(f"agreed {one.agreed:.1%}")
+    if one.raw_agreement is not None:
+        parts.append(f"agreed {one.raw_agreement:.1%}")
     if one.kappa is not None:
         parts.append(f"κ {one.kappa:.3f}")
     if one.scored < one.asked and one.least is not None and one.most is not None:
         parts.append(f"raw {one.least:.1%} to {one.most:.1%} over the unscored")
     if one.alpha:
-        parts.append(f"{items} in {one.alpha.clusters:,} clusters")
+        parts.append(f"{items} in {one.alpha.units:,} clusters")
     return ", ".join(parts)
 
 
 def _alpha(estimate: object) -> str:
-    from trueline.agreement.agreement import Estimate
-    from trueline.agreement.cards import told as figure
+    from trueline.agreement.cards import format_interval
+    from trueline.statistics.intervals import Interval
 
-    return figure(estimate) if isinstance(estimate, Estimate) else "undefined"
+    return format_interval(estimate) if isinstance(estimate, Interval) else "undefined"
 
 
 def _table(table: Confusion, one: Agreement) -> Iterator[str]:

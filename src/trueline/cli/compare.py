@@ -110,7 +110,7 @@ def _figures(one: Difference, level: float) -> list[str]:
 def _notes(one: Difference) -> Iterator[str]:
     from trueline.report.text import is_share, span
 
-    if one.withheld is not None or min(one.coverage) < 1:
+    if one.withheld is not None or min(share or 0.0 for share in one.coverage) < 1:
         could = span(one.least, one.most, one.metric, "+")
         unit = " points" if is_share(one.metric) else ""
         yield f"whatever the unscored are, the gain is {could}{unit}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,9 +11,10 @@ from trueline.cli.ending import fell_short, report, show_json
 from trueline.cli.options import command as made
 from trueline.cli.show import safe
 from trueline.evaluate.options import Options
+from trueline.labellers.registry import describe_kinds
 
 if TYPE_CHECKING:
-    from trueline.evaluate.results import Measured, Results
+    from trueline.evaluate.results import MetricResult, Results
     from trueline.evaluate.run import Outcome
 
 
@@ -61,12 +61,12 @@ def told(outcome: Outcome, out: Any) -> Iterator[str]:
     for ran in found.benchmarks:
         yield f"{ran.name} ({ran.group}), {ran.items:,} items: {ran.about}"
         if not ran.pinned:
-            yield f"  its data were not known before: pinned now, sha256 {ran.data[:12]}…"
-        if ran.passed:
-            yield f"  {ran.passed:,} rows of its data are passed over by its `where`"
-        if ran.unfit:
-            yield f"  {ran.unfit:,} rows of its data are no items: they lie with the rejects"
-        for one in found.measured:
+            yield f"  its data were not known before: pinned now, sha256 {ran.data_hash[:12]}…"
+        if ran.filtered_rows:
+            yield f"  {ran.filtered_rows:,} rows of its data are passed over by its `where`"
+        if ran.invalid_rows:
+            yield f"  {ran.invalid_rows:,} rows of its data are no items: they lie with the rejects"
+        for one in found.metrics:
             if one.metric.benchmark == ran.name:
                 yield from _lines(one)
     yield from _left_out(found.left_out)
@@ -82,20 +82,23 @@ def _left_out(left_out: dict[str, str]) -> Iterator[str]:
         yield f"not measured, because {why}: {'; '.join(names)}"
 
 
-def _lines(one: Measured) -> Iterator[str]:
+def _lines(one: MetricResult) -> Iterator[str]:
     metric, mean = one.metric, one.interval
     what = f"{metric.key}, {metric.better} is better"
     covered = f"{one.scored:,} of {one.items:,} scored"
-    if one.lacking:
+    if one.n_missing:
         scored, asked = one.answers
         covered += f" ({scored:,} of {asked:,} answers)"
     if one.headline:
         spread = "" if one.spread is None else f"; {one.spread:.3f} between repeats"
-        limits = "(no interval)" if isnan(mean.low) else f"({mean.low:.3f} to {mean.high:.3f})"
+        ends = mean.limits
+        limits = f"({ends[0]:.3f} to {ends[1]:.3f})" if ends else "(no interval)"
         note = f"; {mean.note}" if mean.note else ""
         yield f"  {mean.estimate:.3f} {limits}  {what}; {covered}{spread}{note}"
     else:
-        yield f"  too few for a headline: {one.least:.3f} to {one.most:.3f}  {what}; {covered}"
+        known = one.least is not None and one.most is not None
+        could = f"{one.least:.3f} to {one.most:.3f}" if known else "unknown"
+        yield f"  too few for a headline: {could}  {what}; {covered}"
     for why, count in sorted(one.unscored.items(), key=lambda pair: -pair[1])[:5]:
         yield f"    unscored: {count:,} × {why}"
 
@@ -103,12 +106,10 @@ def _lines(one: Measured) -> Iterator[str]:
 def _cards(found: Results) -> Iterator[str]:
     """How far each instrument agrees with people, where that was measured."""
     from trueline.agreement.cards import lines, lookup
-    from trueline.labellers.checks import checks
 
-    code = {*checks(), "grader"}  # right by their tests, not by agreement
     asked: dict[tuple[str, str | None], list[str]] = {}
-    for one in found.measured:
-        if one.metric.by not in code and one.metric.name not in code:
+    for one in found.metrics:
+        if one.metric.measured:
             key = one.metric.name, one.metric.instrument
             asked.setdefault(key, []).append(one.metric.question)
     for (name, instrument), questions in asked.items():
@@ -117,7 +118,11 @@ def _cards(found: Results) -> Iterator[str]:
         yield from card[1:]
 
 
-HELP = """Ask a model the items of benchmarks and score its answers.
+# \b keeps the lines of a list as they are.
+HELP = f"""Ask a model the items of benchmarks and score its answers.
 
-With --list, say which benchmarks there are."""
+With --list, say which benchmarks there are. A judge is any labeller:
+
+\b
+{describe_kinds()}"""
 command = made(Options, run, HELP)

@@ -9,7 +9,7 @@ import typer
 from trueline.cli.ending import fell_short, report
 from trueline.cli.options import command as made
 from trueline.labellers.label import Options, label
-from trueline.labellers.registry import FORMS
+from trueline.labellers.registry import describe_kinds
 
 if TYPE_CHECKING:
     from trueline.labellers.label import Answers, Outcome
@@ -39,7 +39,7 @@ def told(outcome: Outcome, out: Any) -> list[str]:
 def _lines(answers: Answers) -> list[str]:
     if not answers.asked:
         return [f"  {answers.question}: not asked of anything"]
-    covered = f"{answers.answered:,} of {answers.asked:,} answered ({answers.coverage:.1%})"
+    covered = f"{answers.answered:,} of {answers.asked:,} answered ({answers.coverage or 0.0:.1%})"
     lines = [f"  {answers.question}: {covered}"]
     shares = answers.values.most_common(20)
     if answers.headline:
@@ -67,5 +67,5 @@ HELP = f"""Ask a labeller the policy's questions; labels go apart from their dat
 
 \b
 A labeller is named:
-{FORMS}"""
+{describe_kinds()}"""
 command = made(Options, run, HELP)

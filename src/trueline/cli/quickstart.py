@@ -145,9 +145,11 @@ def complete(path: Path) -> bool:
 def trained(out: Path) -> Card:
     """Trains nano on the pairs, unless that is done; the run's card."""
     from trueline.train.methods import preference
+    from trueline.train.run import train
 
     if not (out / "model" / CARD).exists():
-        preference.train(
+        train(
+            preference.METHOD,
             preference.Options(
                 model="nano",
                 out=out / "model",
@@ -206,10 +208,10 @@ def answers(out: Path) -> Iterator[Pair]:
 def exported(out: Path) -> None:
     """The pairs as rows for TRL, in one file."""
     from trueline import formats
-    from trueline.files.atomic import fresh
+    from trueline.files.atomic import atomic_write
 
     format = formats.named("trl-preference", None)
-    with fresh(out / "pairs.jsonl") as file:
+    with atomic_write(out / "pairs.jsonl") as file:
         for example in pairs(out):
             row = format.write(example)
             if isinstance(row, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 
 from trueline.cli.show import safe
-from trueline.files.atomic import fresh
-from trueline.records.preference import pair
+from trueline.files.atomic import atomic_write
+from trueline.policy.values import preferred_responses
 from trueline.records.store import dataset
 from trueline.records.types import Example
 from trueline.runs.run import RECORD, RunRecord
@@ -54,7 +53,7 @@ def page(
     console.print(_answers(answered))
     console.print(_changed(comparison))
     console.print(_files(out, seconds))
-    with fresh(out / "summary.md") as file:
+    with atomic_write(out / "summary.md") as file:
         text = console.export_text()
         file.write(f"# trueline quickstart\n\n```\n{text}\n```\n".encode())
 
@@ -95,7 +94,7 @@ def trained(card: Card) -> str:
 def _example(path: Path, name: str) -> Table:
     """The first pair of a data set, from text to preference."""
     example: Example = next(dataset.read(path))
-    found = pair(example)
+    found = preferred_responses(example)
     assert found is not None, "a finished build holds pairs"
     text = example.responses[0].text
     table = Table(show_header=False, title=f"One of the {NAMES[name]}", title_justify="left")
@@ -125,19 +124,23 @@ def _answers(answered: list[Pair]) -> Table:
     return table
 
 
+def _percent(value: float | None, sign: str = "") -> str:
+    return "unknown" if value is None else f"{value:{sign}.1%}"
+
+
 def _changed(found: Comparison) -> Panel:
     """The measures before and after, and the headline."""
     table = Table("", "items", "before", "after", "gain (95 %)", box=None)
     for one in found.differences:
         gain, metric = one.gain, one.metric
-        counts = "" if metric.value == (True,) else f" = {', '.join(map(str, metric.value))}"
-        limits = gain.note if isnan(gain.low) else f"{gain.low:+.1%} to {gain.high:+.1%}"
+        counts = "" if metric.accepted == (True,) else f" = {', '.join(map(str, metric.accepted))}"
+        limits = "{:+.1%} to {:+.1%}".format(*gain.limits) if gain.limits else gain.note
         table.add_row(
             f"{metric.benchmark}: {metric.question}{counts}, {metric.better} is better",
             f"{one.paired}",
-            f"{one.base.estimate:.1%}",
-            f"{one.treated.estimate:.1%}",
-            f"{gain.estimate:+.1%} ({limits})",
+            _percent(one.base.estimate),
+            _percent(one.treated.estimate),
+            f"{_percent(gain.estimate, '+')} ({limits})",
         )
     told = Group(table, "", f"[b]{shown(found.headline)}[/b]", f"[dim]{UNMEASURED}[/dim]")
     return Panel(told, title="What changed, on held-out requests", title_align="left")

@@ -84,7 +84,7 @@ def summarise(
     for item in items:
         if isinstance(item, Reject):
             found.rejects += 1
-            found.reasons[f"{item.step}: {item.reason.split(':')[0]}"] += 1
+            found.reasons[f"{item.step}: {item.reason}"] += 1
             continue
         _count(found, item)
         if item.prompt:

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any
+from typing import Any
 
 import typer
+import typer.core
 
 from trueline.cli.ending import show_json
 from trueline.cli.options import command
+from trueline.files import plugins
 from trueline.train.card import Card, losses
-from trueline.train.methods import methods
+from trueline.train.methods import METHODS, method_names
+from trueline.train.options import TrainOptions
+from trueline.train.run import train
 
-app = typer.Typer(help="Train a model.", no_args_is_help=True, rich_markup_mode=None)
+
+class _Methods(typer.core.TyperGroup):
+    """Methods are looked up when they are called for: those of plug-ins come after the start."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return method_names()
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        module = plugins.find(METHODS, cmd_name)
+
+        def run(options: TrainOptions) -> None:
+            report(train(module.METHOD, options), options.out, options.json)
+
+        alone = typer.Typer(rich_markup_mode=None)
+        call = command(module.METHOD.Options, run, module.__doc__ or "")
+        alone.command(cmd_name)(_with_data(call))
+        return typer.main.get_command(alone)
+
+
+app = typer.Typer(cls=_Methods, no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def train_group() -> None:
+    """Train a model."""
 
 
 def report(card: Card, out: Path, as_json: bool) -> None:
@@ -24,27 +50,18 @@ def report(card: Card, out: Path, as_json: bool) -> None:
         show_json(card)
         return
     loss = losses(card)
-    fell = f", loss {loss[0]:.4f} to {loss[-1]:.4f}" if loss else ""
-    print(f"{out}: {card.steps:,} steps on {card.data.rows:,} rows in {card.seconds:,.0f} s{fell}")
-
-
-def _runner(method: ModuleType) -> Callable[[Any], None]:
-    def run(options: Any) -> None:
-        report(method.train(options), options.out, options.json)
-
-    return run
+    change = f", loss {loss[0]:.4f} to {loss[-1]:.4f}" if loss else ""
+    metrics = "".join(f", {name} {value:.3f}" for name, value in card.metrics.items())
+    print(
+        f"{out}: {card.steps:,} steps on {card.data.rows:,} rows in {card.seconds:,.0f} s"
+        f"{change}{metrics}"
+    )
 
 
 def _with_data(call: Any) -> Any:
-    """The command with its data as the argument that must be there."""
-    (data,) = (p for p in call.__signature__.parameters.values() if p.name == "data")
-    rest = [p for p in call.__signature__.parameters.values() if p.name != "data"]
-    text = typer.Argument(help="A data set folder, or JSONL of Examples (also .gz).")
-    first = data.replace(annotation=Annotated[Path, text], default=inspect.Parameter.empty)
-    call.__signature__ = inspect.Signature([first, *rest])
+    """The command with its data as an argument that must be there: no Examples are passed here."""
+    parameters = call.__signature__.parameters.values()
+    call.__signature__ = inspect.Signature(
+        [p.replace(default=inspect.Parameter.empty) if p.name == "data" else p for p in parameters]
+    )
     return call
-
-
-for _name, _method in methods().items():
-    _call = command(_method.Options, _runner(_method), _method.__doc__ or "")
-    app.command(_name)(_with_data(_call))

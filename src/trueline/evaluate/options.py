@@ -1,47 +1,82 @@
-"""What an evaluation is told: apart from the runner, so that the command line starts quickly."""
+"""Options of `trueline evaluate`, apart from the runner so that the command line starts quickly."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from trueline.runs.context import Count, NotNegative, RunOptions
+from trueline.runs.options import (
+    ARGUMENT,
+    NO_IDENTITY,
+    Count,
+    Limit,
+    NotNegative,
+    PolicyFile,
+    RunOptions,
+)
 
 LOCAL = "local"
 """The name for all benchmarks whose data are here."""
 
 
-class Options(RunOptions, frozen=True, kw_only=True):
-    """Which model is asked what, and who judges its answers."""
+@dataclass(frozen=True, kw_only=True)
+class Options(PolicyFile, RunOptions, Limit):
+    """Options of `trueline evaluate`.
 
-    # Where data lie is not part of what a run is: their hashes are.
-    places: ClassVar[frozenset[str]] = frozenset({"data", "rescore", "benchmarks", "list"})
+    Where data lie is not part of a run's identity: their hashes are.
+    """
 
-    out: Annotated[Path, Meta(description="The new folder of results.")] = Path("results")
-    model: Annotated[str, Meta(description="The model's name.", extra={"argument": True})] = ""
+    model: Annotated[str, Meta(description="Model to evaluate.", extra=ARGUMENT)] = ""
+    out: Annotated[Path, Meta(description="New folder for the results.", extra=NO_IDENTITY)] = Path(
+        "results"
+    )
     benchmarks: Annotated[
         str,
         Meta(
-            description='Benchmarks, groups or TOML files, with commas; "local": all that is here.'
+            description='Benchmarks, groups or TOML files, separated by commas; "local": all '
+            "whose data are on this machine.",
+            extra=NO_IDENTITY,
         ),
     ] = LOCAL
-    data: Annotated[Path | None, Meta(description="The folder that has the data's files.")] = None
+    data: Annotated[
+        Path | None,
+        Meta(
+            description="Folder with the benchmarks' data files (default: the usual places).",
+            extra=NO_IDENTITY,
+        ),
+    ] = None
     judge: Annotated[
         tuple[str, ...],
-        Meta(description="Who judges (a model, guard:…, classifier:…); may be repeated."),
+        Meta(
+            description="Labeller that judges answers: a model, guard:…, classifier:… (repeatable)."
+        ),
     ] = ()
-    limit: Annotated[Count | None, Meta(description="So many items of each benchmark.")] = None
-    repeats: Annotated[Count, Meta(description="Answers to each item.")] = 1
-    temperature: Annotated[NotNegative, Meta(description="Of the answers.")] = 0.0
-    seed: Annotated[int, Meta(description="Of answers that are drawn.")] = 0
+    limit: Annotated[
+        Count | None,
+        Meta(
+            description="Use at most N items per benchmark, drawn at random (default: all).",
+            extra=NO_IDENTITY,
+        ),
+    ] = None
+    repeats: Annotated[Count, Meta(description="Answers sampled per item.")] = 1
+    temperature: Annotated[
+        NotNegative, Meta(description="Sampling temperature of the evaluated model (0 = greedy).")
+    ] = 0.0
+    seed: Annotated[int, Meta(description="Random seed for sampling.")] = 0
     choice: Annotated[
         Literal["likelihood", "written"],
-        Meta(description="How options are chosen: likelihood, or written as a letter."),
+        Meta(description="How options are chosen: by likelihood, or written as a letter."),
     ] = "likelihood"
     rescore: Annotated[
-        Path | None, Meta(description="Score the answers in this folder of results; ask nothing.")
+        Path | None,
+        Meta(
+            description="Score the answers in this folder of results again; ask no model.",
+            extra=NO_IDENTITY,
+        ),
     ] = None
-    policy: Annotated[Path | None, Meta(description="A policy of your own.")] = None
-    list: Annotated[bool, Meta(description="Say which benchmarks there are, and end.")] = False
+    list: Annotated[bool, Meta(description="List the benchmarks and stop.", extra=NO_IDENTITY)] = (
+        False
+    )

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from trueline.evaluate import results
-from trueline.evaluate.asking import How
+from trueline.evaluate.asking import AskSettings, kinds
 from trueline.evaluate.benchmarks.benchmark import Benchmark, chosen, suite
 from trueline.evaluate.benchmarks.data import Absent
 from trueline.evaluate.benchmarks.items import TAG, items
-from trueline.evaluate.instruments import JUDGE, bound_of
+from trueline.evaluate.instruments import JUDGE
 from trueline.evaluate.options import LOCAL, Options
-from trueline.evaluate.results import Ran, Results
+from trueline.evaluate.results import BenchmarkRun, Results
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
+from trueline.labellers.contract import Bound
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.store import dataset
 from trueline.records.types import Example, Reject, Sampling
 
@@ -28,10 +29,15 @@ class Planned(Struct, frozen=True):
     that are there are only scored again."""
 
     benchmark: Benchmark
-    how: How
-    ran: Ran
+    how: AskSettings
+    ran: BenchmarkRun
     examples: list[Example] = []
     rejects: list[Reject] = []
+
+    def bound_asking(self) -> Bound:
+        """The most calls and tokens that the model's answers could need."""
+        kind = kinds()[self.how.spec.kind]
+        return sum((kind.bound(example, self.how) for example in self.examples), Bound())
 
 
 class Plan(Struct, frozen=True):
@@ -64,18 +70,21 @@ class Plan(Struct, frozen=True):
         for _, number, place in places:
             yield self.benchmarks[number].examples[place]
 
-    def bounds(self, judges: Sequence[str]) -> str:
-        """The most calls and tokens that it could need, before retries."""
+    def bounds(self, scoring: Mapping[str, Bound]) -> str:
+        """The most calls and tokens that it could need, before retries; `scoring` has by benchmark
+        what an item's labels could cost."""
         lines = ["at most, before retries (hits in the ledger are free):"]
-        calls = tokens = 0
+        total = Bound()
         for one in self.benchmarks:
-            asked, out = bound_of(one.benchmark, one.how, judges, answered=bool(self.rescore))
-            asked, out = one.ran.items * asked, one.ran.items * out
-            told = f"{one.ran.items:,} items, {asked:,} calls, {out:,} completion tokens"
-            lines.append(f"  {one.ran.name}: {told}")
-            calls, tokens = calls + asked, tokens + out
-        lines.append(f"  in all: {calls:,} calls, {tokens:,} completion tokens")
+            bound = scoring[one.ran.name] * one.ran.items + one.bound_asking()
+            lines.append(f"  {one.ran.name}: {one.ran.items:,} items, {_format_bound(bound)}")
+            total += bound
+        lines.append(f"  in all: {_format_bound(total)}")
         return "\n".join([*lines, *(f"left out: {why}" for why in self.left_out.values())])
+
+
+def _format_bound(bound: Bound) -> str:
+    return f"{bound.calls:,} calls, {bound.tokens:,} completion tokens"
 
 
 def plan(options: Options, policy: Policy) -> Plan:
@@ -92,7 +101,7 @@ def plan(options: Options, policy: Policy) -> Plan:
     if options.data is not None and not options.data.is_dir():
         raise InputError(f"--data {options.data} is no folder")
     found = _found(options, names, policy)
-    takes = any(score.by == JUDGE for one in found.benchmarks for score in one.benchmark.score)
+    takes = any(score.by == JUDGE for one in found.benchmarks for score in one.benchmark.metric)
     if options.judge and not takes:
         raise InputError("--judge: none of these benchmarks takes a judge")
     return found
@@ -127,25 +136,25 @@ def _planned(options: Options, one: Benchmark, *, fetch: bool) -> Planned:
     )
     written = one.ask.kind == "choice" and options.choice == "written"
     asked = msgspec.structs.replace(sampling, seed=None)  # seeds draw, they do not ask
-    ran = Ran(
+    ran = BenchmarkRun(
         name=one.name,
         about=one.about,
         group=one.group,
         license=one.license,
         citation=one.citation,
         source=held.found.source,
-        data=held.hash,
+        data_hash=held.hash,
         pinned=held.found.pinned,
         items=len(held.examples),
-        chosen=digest(sorted(e.id for e in held.examples)),
-        asked=digest([one.asked, asked, written]),
+        items_hash=digest(sorted(e.id for e in held.examples)),
+        asking_hash=digest([one.asked, asked, written]),
         kind=one.ask.kind,
-        written=written,
+        as_letters=written,
         repeats=options.repeats,
-        unfit=len(held.rejects),
-        passed=held.passed,
+        invalid_rows=len(held.rejects),
+        filtered_rows=held.passed,
     )
-    how = How(one.ask, sampling, options.repeats, written)
+    how = AskSettings(one.ask, sampling, options.repeats, written)
     return Planned(one, how, ran, held.examples, held.rejects)
 
 
@@ -165,7 +174,7 @@ def _again(options: Options, names: list[str], policy: Policy, path: Path) -> Pl
     for one in chosen(wanted, policy):
         if one.name not in ran:
             raise InputError(f"{path} has no answers to {one.name}; it has: {', '.join(ran)}")
-        how = How(one.ask, Sampling(), ran[one.name].repeats, ran[one.name].written)
+        how = AskSettings(one.ask, Sampling(), ran[one.name].repeats, ran[one.name].as_letters)
         found.append(Planned(one, how, ran[one.name]))
     return Plan(found, {}, path, earlier)
 

@@ -6,16 +6,16 @@ them) and `results.json` beside it, whose numbers can be computed again from the
 
 from __future__ import annotations
 
-from math import nan
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.ledger.summary import Spend
+from trueline.policy.values import OWN, NumberRule, Share, WeightedRubric
 from trueline.statistics.intervals import Interval
 
 RESULTS = "results.json"
@@ -25,22 +25,40 @@ Better = Literal["higher", "lower"]
 
 
 class Metric(Struct, frozen=True):
-    """One number of a benchmark, before it is measured: the share of items on which `question` is
-    answered with one of `value` (the mean answer, where there is none), by one instrument.
+    """One number of a benchmark, before it is measured: the mean over items of what `rule` makes of
+    the labels by one instrument.
 
-    `low` and `high` bound one item's score; `by` is how the benchmark names who answers, `name`
-    and `instrument` who did.
+    `low` and `high` bound one item's score; `by` is how the benchmark names who answers, and the
+    rule says who did; `measured` is whether an agreement card is to say how far that errs.
     """
 
     benchmark: str
-    question: str
     by: str
-    name: str
-    instrument: str | None
+    rule: NumberRule
     better: Better
-    value: tuple[bool | int | str, ...] = ()
     low: float = 0.0
     high: float = 1.0
+    measured: bool = True
+
+    @property
+    def question(self) -> str:
+        """The id of the question that scores it, "own" for those of the items themselves."""
+        return OWN if isinstance(self.rule, WeightedRubric) else self.rule.question
+
+    @property
+    def accepted(self) -> tuple[bool | int | str, ...]:
+        """The answers that count; empty if the score is the answer itself."""
+        return self.rule.accepted if isinstance(self.rule, Share) else ()
+
+    @property
+    def name(self) -> str:
+        """Who answers."""
+        return self.rule.by.name if self.rule.by is not None else "all labellers"
+
+    @property
+    def instrument(self) -> str | None:
+        """The hash of the instrument that answers."""
+        return None if self.rule.by is None else self.rule.by.instrument
 
     @property
     def key(self) -> str:
@@ -48,31 +66,31 @@ class Metric(Struct, frozen=True):
         return f"{self.question} by {self.name}"
 
 
-class Measured(Struct, frozen=True):
+class MetricResult(Struct, frozen=True):
     """A metric on one model's answers.
 
     `items` were asked, `scored` of them have a score; `interval` is of the mean over those
-    (clustered where the benchmark says what belongs together), `least` and `most` what the mean
-    could be whatever the unscored are.  `unscored` counts items by why; `spread` is the standard
-    deviation of the mean between repeats, where there were several, and `lacking` how many repeats
-    of scored items have no score themselves.
+    (clustered if the benchmark says what belongs together), `least` and `most` what the mean could
+    be whatever the unscored are (None if no range is known).  `unscored` counts items by why;
+    `spread` is the standard deviation of the mean between repeats, if there were several.
+    `n_missing`: unscored repeats of items that have a score.
     """
 
     metric: Metric
     items: int
     scored: int
     interval: Interval
-    least: float
-    most: float
+    least: float | None
+    most: float | None
     unscored: dict[str, int] = {}
     repeats: int = 1
     spread: float | None = None
-    lacking: int = 0
+    n_missing: int = 0
 
     @property
     def answers(self) -> tuple[int, int]:
         """How many answers have a score, and how many were to be given: every repeat counts."""
-        return self.scored * self.repeats - self.lacking, self.items * self.repeats
+        return self.scored * self.repeats - self.n_missing, self.items * self.repeats
 
     @property
     def headline(self) -> bool:
@@ -82,15 +100,15 @@ class Measured(Struct, frozen=True):
         return headline(*self.answers)
 
 
-class Ran(Struct, frozen=True):
+class BenchmarkRun(Struct, frozen=True):
     """One benchmark as it was run.
 
-    `data` is the hash of the files it came from, `pinned` whether that hash was known before
-    (else it was pinned by this run), `chosen` the hash of the items' ids, `asked` of how they were
-    asked, `repeats` times each (`written`: choices as letters).  `source` is the file or hub
-    repository with its revision.  `unfit` counts rows of the data that are no items (where a file
-    breaks off, one stands for all after): they are rejected with their reasons.  `passed` counts
-    those that the benchmark's own `where` passes over.
+    `data_hash` is of the files that it came from, `pinned` if that hash was known before (else this
+    run pinned it), `items_hash` of the items' ids, `asking_hash` of how they were asked, `repeats`
+    times each (`as_letters`: choices as letters).  `source` is the file or hub repository with its
+    revision.  `invalid_rows` counts rows of the data that are no items (if a file breaks off, one
+    stands for all after): they are rejected with their reasons.  `filtered_rows` counts those that
+    the benchmark's own `where` leaves out.
     """
 
     name: str
@@ -99,17 +117,17 @@ class Ran(Struct, frozen=True):
     license: str
     citation: str
     source: str
-    data: str
+    data_hash: str
     pinned: bool
     items: int
-    chosen: str
-    asked: str
+    items_hash: str
+    asking_hash: str
     kind: str
-    written: bool = False
+    as_letters: bool = False
     repeats: int = 1
     primary: str = ""
-    unfit: int = 0
-    passed: int = 0
+    invalid_rows: int = 0
+    filtered_rows: int = 0
 
 
 class Results(Struct, frozen=True):
@@ -120,8 +138,8 @@ class Results(Struct, frozen=True):
     identity: str
     config: dict[str, Any]
     versions: dict[str, str]
-    benchmarks: list[Ran]
-    measured: list[Measured]
+    benchmarks: list[BenchmarkRun]
+    metrics: list[MetricResult]
     left_out: dict[str, str]
     spend: list[Spend]
     complete: bool
@@ -131,7 +149,7 @@ class Results(Struct, frozen=True):
 
 def write(results: Results, folder: Path) -> None:
     """Put the results into their folder."""
-    with fresh(folder / RESULTS) as file:
+    with atomic_write(folder / RESULTS) as file:
         file.write(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
 
 
@@ -146,7 +164,7 @@ def read(folder: Path) -> Results:
             and made > VERSION
         ):
             raise InputError(f"{path} is of a newer trueline (version {made})")
-        return msgspec.convert(_restored(raw), Results)
+        return msgspec.convert(raw, Results)
     except OSError:
         raise InputError(
             f"{folder} holds no results: it has no {RESULTS} (`trueline evaluate` writes one when "
@@ -154,25 +172,6 @@ def read(folder: Path) -> Results:
         ) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-
-
-_numbers = frozenset({"estimate", "low", "high", "least", "most"})
-
-
-def _restored(raw: Any) -> Any:
-    """Plain data of results as they were before they became JSON, which has no nan: null stands
-    for it where a number is undefined."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, list):
-            return [walk(one) for one in value]
-        if isinstance(value, dict):
-            return {k: nan if v is None and k in _numbers else walk(v) for k, v in value.items()}
-        return value
-
-    if isinstance(raw, dict) and "measured" in raw:
-        return raw | {"measured": walk(raw["measured"])}
-    return raw
 
 
 # ---- two models ------------------------------------------------------------------------------
@@ -184,8 +183,9 @@ class Difference(Struct, frozen=True):
     `gain` is the paired difference of the means, turned so that more is better; `p` of a sign-flip
     test of no difference, `q` adjusted over the suite (Benjamini–Hochberg).  `base` and `treated`
     are means over the `paired` items that both have scores on, of `items`; `least` and `most` what
-    the gain could be whatever the unscored are.  `withheld` says why it counts for no headline,
-    None where it does.  `primary`: it stands for its benchmark in the headline.
+    the gain could be whatever the unscored are.  What is undefined is None.  `withheld` says why it
+    counts for no headline, None if it does.  `primary`: it stands for its benchmark in the
+    headline.
     """
 
     metric: Metric
@@ -195,14 +195,20 @@ class Difference(Struct, frozen=True):
     base: Interval
     treated: Interval
     gain: Interval
-    p: float
-    q: float
-    least: float
-    most: float
-    coverage: tuple[float, float]
+    p: float | None
+    q: float | None
+    least: float | None
+    most: float | None
+    coverage: tuple[float | None, float | None]
     primary: bool
     withheld: str | None = None
     spread: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def direction(self) -> int:
+        """1 if the treated model is better, -1 if it is worse, 0 if neither is known."""
+        gain = self.gain.estimate or 0.0
+        return (gain > 0) - (gain < 0)
 
 
 class Comparison(Struct, frozen=True):

@@ -6,28 +6,31 @@ those of every run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
 from msgspec import Struct
 
 from trueline.evaluate import results
-from trueline.evaluate.asking import How, kinds
+from trueline.evaluate.asking import AskSettings, kinds
 from trueline.evaluate.benchmarks.items import TAG
-from trueline.evaluate.instruments import Instrument, opened
+from trueline.evaluate.instruments import MetricLabeller, bound_scoring, open_metrics
 from trueline.evaluate.options import Options
 from trueline.evaluate.plan import Plan, plan
-from trueline.evaluate.results import Metric, Ran, Results
-from trueline.evaluate.scores import gather, measured
+from trueline.evaluate.results import BenchmarkRun, Metric, Results
+from trueline.evaluate.scores import gather, summarise
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
+from trueline.labellers.registry import name_model
 from trueline.models.contract import Model
 from trueline.models.open import without_key
+from trueline.models.roles import Role
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.types import Example, with_labels
-from trueline.runs.context import check, setup
+from trueline.runs.context import setup
+from trueline.runs.options import check_options
 from trueline.runs.run import RunRecord
 from trueline.runs.stream import Item, Stage, Step
 from trueline.runs.sync import wait
@@ -43,8 +46,8 @@ class Outcome(Struct, frozen=True):
     def sound(self) -> bool:
         """Complete, each metric scored often enough for a headline, no benchmark left out, and no
         row of their data that is no item."""
-        whole = self.run.complete and all(one.headline for one in self.results.measured)
-        fit = not any(one.unfit for one in self.results.benchmarks)
+        whole = self.run.complete and all(one.headline for one in self.results.metrics)
+        fit = not any(one.invalid_rows for one in self.results.benchmarks)
         return whole and fit and not any(":" not in name for name in self.results.left_out)
 
 
@@ -55,7 +58,7 @@ def evaluate(options: Options) -> Outcome | None:
     Raises InputError for options, benchmarks or data that are not what they should be, before
     anything is asked.
     """
-    check(options)
+    check_options(options)
     policy = load_policy(options.policy)
     if options.repeats > 1 and not options.temperature:
         raise InputError("--repeats draws the same answer each time at --temperature 0")
@@ -69,17 +72,29 @@ def evaluate(options: Options) -> Outcome | None:
             f"which is another measure, or leave out {', '.join(weighed)}"
         )
     if options.dry_run:
-        print(found.bounds(options.judge))
+        print(wait(_bounds(options, policy, found)))
         return None
     return wait(_evaluate(options, policy, found))
 
 
+async def _bounds(options: Options, policy: Policy, todo: Plan) -> str:
+    """The most calls and tokens that it could need, before retries."""
+    async with AsyncExitStack() as stack:
+        scoring = {}
+        for one in todo.benchmarks:
+            metrics, _ = await open_metrics(
+                one.benchmark, one.how, options.judge, policy, name_model, stack
+            )
+            scoring[one.ran.name] = bound_scoring(metrics, one.how.repeats)
+        return todo.bounds(scoring)
+
+
 async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
-    instruments: dict[str, list[Instrument]] = {}
+    instruments: dict[str, list[MetricLabeller]] = {}
     left_out = dict(todo.left_out)
     async with setup("evaluate", options) as ready, AsyncExitStack() as stack:
         for one in todo.benchmarks:
-            instruments[one.ran.name], missing = await opened(
+            instruments[one.ran.name], missing = await open_metrics(
                 one.benchmark, one.how, options.judge, policy, ready.model, stack
             )
             left_out |= missing
@@ -87,7 +102,7 @@ async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
         if todo.earlier is None:
             model = ready.model(options.model)
             how = {one.ran.name: one.how for one in todo.benchmarks}
-            stages.insert(0, Stage("ask", asking(model, how), window=ready.window))
+            stages.insert(0, Stage("ask", asking({"target": model}, how), window=ready.window))
             name, identity = without_key(options.model), model.identity
         else:
             name, identity = todo.earlier.model, todo.earlier.identity
@@ -105,7 +120,7 @@ async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
             total=todo.total,
             finish=finish,
             policy=policy,
-            chosen=digest([[r.name, r.data, r.chosen, r.asked] for r in ran]),
+            chosen=digest([[r.name, r.data_hash, r.items_hash, r.asking_hash] for r in ran]),
             instruments=digest([[m.key, m.instrument] for m in metrics]),
             answers=identity,
         )
@@ -114,23 +129,23 @@ async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
     return Outcome(run, results.read(options.out))
 
 
-def asking(model: Model, how: dict[str, How]) -> Step:
-    """A step that adds the model's answers, as each item's benchmark asks for them."""
+def asking(models: Mapping[Role, Model], how: dict[str, AskSettings]) -> Step:
+    """A step that adds the target's answers, as each item's benchmark asks for them."""
     known = kinds()
 
     async def step(example: Example) -> Item:
         one = how[example.tag(TAG) or ""]
-        answered: Example = await known[one.ask.kind].ask(model, example, one)
+        answered: Example = await known[one.spec.kind].ask(models, example, one)
         return answered
 
     return step
 
 
-def scoring(instruments: dict[str, list[Instrument]]) -> Step:
+def scoring(instruments: dict[str, list[MetricLabeller]]) -> Step:
     """A step that adds the labels of every instrument of the item's benchmark."""
 
     async def step(example: Example) -> Item:
-        asked: dict[int, Instrument] = {}
+        asked: dict[int, MetricLabeller] = {}
         for one in instruments[example.tag(TAG) or ""]:
             asked.setdefault(id(one.labeller), one)
         for one in asked.values():
@@ -140,7 +155,7 @@ def scoring(instruments: dict[str, list[Instrument]]) -> Step:
     return step
 
 
-def _standing(ran: Ran, instruments: Sequence[Instrument]) -> Ran:
+def _standing(ran: BenchmarkRun, instruments: Sequence[MetricLabeller]) -> BenchmarkRun:
     """With the metric that stands for the benchmark: the first that is measured."""
     return msgspec.structs.replace(ran, primary=instruments[0].metric.key if instruments else "")
 
@@ -149,7 +164,7 @@ def _results(
     options: Options,
     name: str,
     identity: str,
-    ran: list[Ran],
+    ran: list[BenchmarkRun],
     metrics: Sequence[Metric],
     left_out: dict[str, str],
     run: RunRecord,
@@ -163,7 +178,7 @@ def _results(
         config=run.config,
         versions=run.versions,
         benchmarks=ran,
-        measured=[measured(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],
+        metrics=[summarise(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],
         left_out=left_out,
         spend=run.spend,
         complete=run.complete,

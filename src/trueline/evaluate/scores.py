@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
-from math import isfinite, nan
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,16 +17,14 @@ import numpy as np
 from msgspec import Struct, field
 
 from trueline.evaluate.benchmarks.items import TAG
-from trueline.evaluate.results import Measured, Metric
+from trueline.evaluate.results import Metric, MetricResult
 from trueline.files.errors import InputError
-from trueline.models.open import without_key
-from trueline.policy.answers import format_value, matches
-from trueline.policy.depend import resolve_answer
 from trueline.policy.types import Policy
+from trueline.policy.values import Labels, number_of
 from trueline.records.store import dataset
-from trueline.records.types import By, Example, Label, Value
+from trueline.records.types import Example, Unscored
 from trueline.statistics.coverage import extremes
-from trueline.statistics.intervals import Interval, wilson
+from trueline.statistics.intervals import Interval, undefined, wilson
 from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import mean
 
@@ -40,10 +36,9 @@ REASON, REASONS = 120, 20
 
 _own = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)|\d[\d,.]*\d|\d')
 """What a reason holds of one answer alone: quoted words and numbers."""
-_bare = lru_cache(without_key)  # it is asked for every label
 
 
-class Scored(NamedTuple):
+class ItemScore(NamedTuple):
     """One item: its score, None where it has none; what it shares with items that are not
     independent of it (`cluster`, its own content where it shares nothing); why a repeat has no
     score, where that is so; and the score of each repeat."""
@@ -54,14 +49,14 @@ class Scored(NamedTuple):
     repeats: tuple[float | None, ...] = ()
 
 
-class Scores(Struct, frozen=True):
+class MetricScores(Struct, frozen=True):
     """A metric's items by Example id; `wordings` are the hashes of the questions that its labels
     answer."""
 
-    items: dict[str, Scored] = field(default_factory=dict)
+    items: dict[str, ItemScore] = field(default_factory=dict)
     wordings: set[str] = field(default_factory=set)
 
-    def add(self, id: str, one: Scored) -> None:
+    def add(self, id: str, one: ItemScore) -> None:
         """One more item; InputError where it is there already, for then neither can be trusted."""
         if id in self.items:
             raise InputError(
@@ -80,104 +75,52 @@ class Scores(Struct, frozen=True):
         return [r for one in self.items.values() for r in one.repeats if r is not None]
 
 
-def gather(
-    path: Path, metrics: Sequence[Metric], policy: Policy | None = None
-) -> dict[Key, Scores]:
+def gather(path: Path, metrics: Sequence[Metric], policy: Policy) -> dict[Key, MetricScores]:
     """The scores of a results folder's items for all metrics, in one pass.
 
-    `policy` (trueline's own, unless given) says which answers follow from others: the severity of
-    a safe response is not asked, and 0.  Raises InputError where the folder cannot be read, holds
-    an item twice, or where two metrics have one name.
+    The policy says which answers follow from others: the severity of a safe response is not asked,
+    and 0.  Raises InputError if the folder cannot be read, holds an item twice, or if two metrics
+    have one name.
     """
-    if policy is None:
-        from trueline.policy.load import load
-
-        policy = load()
-    found: dict[Key, Scores] = {}
-    wanted: dict[str, list[tuple[Metric, Scores]]] = {}
+    gathered: dict[Key, MetricScores] = {}
+    by_benchmark: dict[str, list[tuple[Metric, MetricScores]]] = {}
     for metric in metrics:
-        if (metric.benchmark, metric.key) in found:
+        if (metric.benchmark, metric.key) in gathered:
             raise InputError(
                 f"{metric.benchmark} has two metrics named {metric.key!r}: their numbers could "
                 "not be told apart. Leave one of them out"
             )
-        scores = found[metric.benchmark, metric.key] = Scores()
-        wanted.setdefault(metric.benchmark, []).append((metric, scores))
+        scores = gathered[metric.benchmark, metric.key] = MetricScores()
+        by_benchmark.setdefault(metric.benchmark, []).append((metric, scores))
     try:
         for example in dataset.read(path):
-            labels = _labels(example)
-            for metric, scores in wanted.get(example.tag(TAG) or "", ()):
-                scores.add(example.id, _scored(example, metric, labels, policy, scores.wordings))
+            answers = [Labels(example, (n,), policy) for n in range(len(example.responses))]
+            for metric, scores in by_benchmark.get(example.tag(TAG) or "", ()):
+                scores.add(example.id, _score(example, metric, answers, scores.wordings))
         for reject in dataset.rejects(path):
-            if (turned := reject.example) is not None:
-                for _, scores in wanted.get(turned.tag(TAG) or "", ()):
-                    scores.add(turned.id, Scored(None, _cluster(turned), reject.reason[:REASON]))
+            if (item := reject.example) is not None:
+                for _, scores in by_benchmark.get(item.tag(TAG) or "", ()):
+                    scores.add(item.id, ItemScore(None, _cluster(item), reject.message[:REASON]))
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
-    return found
+    return gathered
 
 
-_Labels = Mapping[tuple[str, str, str | None, int], Label]
-
-
-def _labels(example: Example) -> _Labels:
-    """The labels on whole responses by question, who answered and which response: a later answer
-    takes the place of an earlier one, and any answer that of none."""
-    found: dict[tuple[str, str, str | None, int], Label] = {}
-    for label in example.labels:
-        if len(label.about) == 1 and label.turn is None:
-            by = label.by
-            key = label.question, _bare(by.name), by.instrument, label.about[0]
-            if label.value is not None or key not in found:
-                found[key] = label
-    return found
-
-
-def _scored(
-    example: Example, metric: Metric, labels: _Labels, policy: Policy, wordings: set[str]
-) -> Scored:
+def _score(
+    example: Example, metric: Metric, answers: Sequence[Labels], wordings: set[str]
+) -> ItemScore:
+    """The score of one item, by the metric's rule on the labels of each of its answers."""
     repeats: list[float | None] = []
     why = "" if example.responses else "the model gave no answer"
-    for number in range(len(example.responses)):
-        label = labels.get((metric.question, metric.name, metric.instrument, number))
-        value = None if label is None else label.value
-        if label is None:
-            value = _implied(example, metric, number, policy)
-        else:
-            wordings.add(label.question_hash)
-        if value is None:
-            missing = f"no label by {metric.name}"
-            given: float | str = (label.unscored if label else None) or missing
-        else:
-            given = _score(metric, value)
-        repeats.append(None if isinstance(given, str) else given)
-        if isinstance(given, str):
-            why = why or given[:REASON]
-    known = [one for one in repeats if one is not None]
-    score = sum(known) / len(known) if known else None
-    return Scored(score, _cluster(example), why, tuple(repeats))
-
-
-def _implied(example: Example, metric: Metric, number: int, policy: Policy) -> Value | None:
-    """The answer that follows from others of the same instrument, where one does."""
-    question = policy.get(metric.question)
-    if question is None or not question.when:
-        return None
-    by = next((label.by for label in example.labels if _is(label.by, metric)), None)
-    return None if by is None else resolve_answer(example, question, (number,), by, policy)
-
-
-def _is(by: By, metric: Metric) -> bool:
-    return by.instrument == metric.instrument and _bare(by.name) == metric.name
-
-
-def _score(metric: Metric, value: Value) -> float | str:
-    """What an answer is worth, or why it has no worth."""
-    if metric.value:
-        return float(any(matches(value, counts) for counts in metric.value))
-    if isinstance(value, (bool, int, float)):
-        return float(value) if isfinite(value) else f"the answer is {value}, no finite number"
-    return f"the answer {format_value(value)} is no number, and no value says that it counts"
+    for labels in answers:
+        wordings |= {x.question_hash for x in labels.on(metric.question, metric.rule.by)}
+        value = number_of(metric.rule, labels)
+        if isinstance(value, Unscored):
+            why = why or value.reason[:REASON]
+        repeats.append(None if isinstance(value, Unscored) else value)
+    scored = [score for score in repeats if score is not None]
+    score = sum(scored) / len(scored) if scored else None
+    return ItemScore(score, _cluster(example), why, tuple(repeats))
 
 
 def _cluster(example: Example) -> str:
@@ -190,19 +133,21 @@ def _cluster(example: Example) -> str:
 # ---- a metric on one model -------------------------------------------------------------------
 
 
-def measured(metric: Metric, scores: Scores, items: int = 0, level: float = 0.95) -> Measured:
+def summarise(
+    metric: Metric, scores: MetricScores, items: int = 0, level: float = 0.95
+) -> MetricResult:
     """The metric's mean over the items that have a score, with its interval, what it could be over
     all of them, and its spread between repeats.  `items` is how many were to be asked: those that
     the folder lacks (not reached, or not storable) are unscored too."""
     given = scores.items.values()
     scored = [one for one in given if one.score is not None]
     items = max(items, len(given))
-    least, most = bounds(metric, scores, items)
-    lacking = len(scored) * scores.repeats - len(scores.answers)
+    least, most = bounds(metric, scores, items) or (None, None)
+    n_missing = len(scored) * scores.repeats - len(scores.answers)
     why = reasons(scores)
     if items > len(given):
         why["the folder lacks it"] = items - len(given)
-    return Measured(
+    return MetricResult(
         metric=metric,
         items=items,
         scored=len(scored),
@@ -211,12 +156,12 @@ def measured(metric: Metric, scores: Scores, items: int = 0, level: float = 0.95
         most=most,
         unscored=dict(why.most_common()),
         repeats=scores.repeats,
-        lacking=lacking,
+        n_missing=n_missing,
         spread=spread(scores),
     )
 
 
-def reasons(scores: Scores) -> Counter[str]:
+def reasons(scores: MetricScores) -> Counter[str]:
     """Of how many items the score, or that of a repeat, is missing for each reason.  Numbers and
     quoted words are left out, so that texts of 1,200 and of 1,300 tokens are too long for one
     reason, and nothing that a model wrote is shown where a reason is."""
@@ -226,7 +171,7 @@ def reasons(scores: Scores) -> Counter[str]:
     return Counter(dict(found.most_common(REASONS)) | ({"other reasons": rest} if rest else {}))
 
 
-def average(items: Sequence[Scored], level: float = 0.95) -> Interval:
+def average(items: Sequence[ItemScore], level: float = 0.95) -> Interval:
     """The mean score of items that all have one.
 
     Wilson's interval where it is a proportion of independent items, answered once each; else by
@@ -236,7 +181,7 @@ def average(items: Sequence[Scored], level: float = 0.95) -> Interval:
     """
     values = [one.score for one in items if one.score is not None]
     if not values:
-        return Interval(nan, nan, nan, 0, level, "no item has a score")
+        return undefined(0, level, "no item has a score")
     names = clusters(items)
     ends = set(values)
     once = all(len(one.repeats) == 1 for one in items)
@@ -251,25 +196,25 @@ def average(items: Sequence[Scored], level: float = 0.95) -> Interval:
     return bootstrap(mean(values), names, level=level)
 
 
-def clusters(items: Sequence[Scored]) -> list[str] | None:
+def clusters(items: Sequence[ItemScore]) -> list[str] | None:
     """The items' clusters, None where each is alone in its own."""
     names = [one.cluster for one in items]
     return None if len(set(names)) == len(names) else names
 
 
-def bounds(metric: Metric, scores: Scores, items: int) -> tuple[float, float]:
-    """What the mean over so many items could be, whatever the answers without a score are; nan
-    where there are some and the scores leave the metric's range, for then no range is known."""
+def bounds(metric: Metric, scores: MetricScores, items: int) -> tuple[float, float] | None:
+    """What the mean over so many items could be, whatever the answers without a score are; None
+    if there are some and the scores leave the metric's range, for then no range is known."""
     low, high = metric.low, metric.high
     values = scores.answers
     unscored = items * scores.repeats - len(values)
     if values and not low <= min(values) <= max(values) <= high:
-        alone = nan if unscored else float(np.mean(values))
-        return alone, alone
+        alone = float(np.mean(values))
+        return None if unscored else (alone, alone)
     return extremes(values, unscored, low, high)
 
 
-def spread(scores: Scores) -> float | None:
+def spread(scores: MetricScores) -> float | None:
     """The standard deviation of the mean between repeats, over the items that have a score in each;
     None without several repeats of one item at least."""
     count = scores.repeats
@@ -279,6 +224,6 @@ def spread(scores: Scores) -> float | None:
     return float(np.std(np.mean(whole, axis=0), ddof=1))
 
 
-def _repeated(items: Collection[Scored]) -> list[list[float]]:
+def _repeated(items: Collection[ItemScore]) -> list[list[float]]:
     """The scores of each item's repeats, those that are there."""
     return [[r for r in one.repeats if r is not None] for one in items]

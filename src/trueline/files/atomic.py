@@ -15,21 +15,21 @@ PART = ".part"
 """The end of the names of files that are being written."""
 
 
-class Fresh:
+class AtomicFile:
     """A file under a temporary name beside `path`, which takes its place when committed."""
 
     def __init__(self, path: Path) -> None:
         check_path_encodable(path)
         self.path = path
         self.part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
-        with explained(path):
+        with os_errors_as_input_errors(path):
             if path.exists() and not path.is_file():  # a device, too, would be replaced by a file
                 raise InputError(f"cannot write {path}: it is no file; choose another name")
             self.file: BinaryIO = self.part.open("wb")
 
     def commit(self) -> None:
         """Bring the bytes to the disk, then the name."""
-        with explained(self.path):
+        with os_errors_as_input_errors(self.path):
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
@@ -44,11 +44,11 @@ class Fresh:
 
 
 @contextmanager
-def fresh(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A binary file that appears at `path` when the block ends well and never otherwise."""
-    new = Fresh(path)
+    new = AtomicFile(path)
     try:
-        with explained(path):
+        with os_errors_as_input_errors(path):
             yield new.file
         new.commit()
     except BaseException:
@@ -57,7 +57,7 @@ def fresh(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def os_errors_as_input_errors(path: Path) -> Iterator[None]:
     """Turns a full disk or a forbidden folder into an InputError that says so."""
     try:
         yield

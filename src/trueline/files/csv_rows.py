@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trueline.files.errors import InputError
-from trueline.files.lines import BROKEN_GZIP, LINE_LIMIT, broken, opened
+from trueline.files.lines import BROKEN_GZIP, LINE_LIMIT, broken_gzip_row, open_file
 from trueline.files.text import BadRow, bad_row
 
 BOM = b"\xef\xbb\xbf"
@@ -54,10 +54,10 @@ class _Source:
             return line.decode(errors="replace")
 
 
-def delimited(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, object]] | BadRow]:
+def read_delimited(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, object]] | BadRow]:
     """Numbered rows (from 1, the header not counted); one that is malformed is a BadRow."""
     csv.field_size_limit(LINE_LIMIT)
-    with opened(path) as file:
+    with open_file(path) as file:
         source = _Source(file)
         reader = csv.reader(iter(source), delimiter=delimiter, strict=True)
         header = _header(path, source, reader)
@@ -71,7 +71,7 @@ def delimited(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, objec
             except csv.Error as error:
                 record, fault = [], f"malformed: {error} (the row begins in line {start:,})"
             except BROKEN_GZIP as error:
-                yield broken(path, number + 1, error)
+                yield broken_gzip_row(path, number + 1, error)
                 return
             if record is None:
                 return
@@ -102,11 +102,11 @@ def _header(path: Path, source: _Source, reader: Iterator[list[str]]) -> list[st
         raise InputError(f"{path} holds no rows")
     if source.fault is not None:
         raise InputError(f"the header of {path} cannot be read: {source.fault}")
-    distinct(path, header)
+    check_distinct_columns(path, header)
     return header
 
 
-def distinct(path: Path, names: list[str]) -> None:
+def check_distinct_columns(path: Path, names: list[str]) -> None:
     """Raises InputError where two columns of a file have one name."""
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise InputError(f"{path} names the column {twice[0]!r} twice: rename one of them")

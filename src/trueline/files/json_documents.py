@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from trueline.files.errors import InputError
-from trueline.files.lines import BROKEN_GZIP, LINE_LIMIT, broken, opened
+from trueline.files.lines import BROKEN_GZIP, LINE_LIMIT, broken_gzip_row, open_file
 from trueline.files.text import BadRow, bad_row
 
 CHUNK, CHUNKS = 2**20, 8
@@ -28,7 +28,7 @@ class _Text:
     the strict decoder behind refuses."""
 
     def __init__(self, path: Path) -> None:
-        self._file: Any = opened(path)  # BinaryIO does not know read1
+        self._file: Any = open_file(path)  # BinaryIO does not know read1
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
         self.text, self.at, self.ended = "", 0, False
 
@@ -74,7 +74,7 @@ class _Text:
                 raise ValueError(f"over-long: a value of more than {LINE_LIMIT:,} bytes")
 
 
-def document(path: Path) -> Iterator[Numbered | BadRow]:
+def read_json_document(path: Path) -> Iterator[Numbered | BadRow]:
     """Numbered values: an array's elements; or of an object, its values.
 
     An object of objects gives its values with the key as a further field `key`; an object of
@@ -103,7 +103,7 @@ def document(path: Path) -> Iterator[Numbered | BadRow]:
         if text.peek():
             raise ValueError("there is more behind the array")
     except BROKEN_GZIP as error:
-        yield broken(path, number + 1, error)
+        yield broken_gzip_row(path, number + 1, error)
     except (ValueError, RecursionError) as error:
         reason = f"the JSON breaks off here ({error}): this row and all after it are missing"
         yield bad_row(reason, "", path, number + 1)

@@ -24,7 +24,7 @@ _GZIP = b"\x1f\x8b"
 _WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
-def regular(path: Path) -> None:
+def check_regular_file(path: Path) -> None:
     """Raises InputError where there is nothing to read, or what waits for a writer or never ends
     (a pipe, a device), or a name that no record could hold."""
     check_path_encodable(path)
@@ -37,7 +37,7 @@ def regular(path: Path) -> None:
         raise InputError(f"cannot read {path}: it is neither a file nor a folder; save it as one")
 
 
-def text_of(path: Path) -> str:
+def read_text(path: Path) -> str:
     """The whole of a small file of UTF-8 text, or of a pipe; raises InputError where it cannot be
     read, and for a device, which may never end."""
     check_path_encodable(path)
@@ -49,10 +49,10 @@ def text_of(path: Path) -> str:
         raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
 
 
-def opened(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BinaryIO:
     """The file as bytes, unpacked where its name ends in .gz; raises InputError where it cannot
     be opened, is empty, or begins as no UTF-8 text or gzip file of its name does."""
-    regular(path)
+    check_regular_file(path)
     packed = path.suffix.lower() == ".gz"
     try:
         with path.open("rb") as file:
@@ -78,7 +78,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes] | BadRow]:
     A line over LINE_LIMIT, and the place where a damaged gzip file breaks off, are BadRows.
     """
     number = 0
-    with opened(path) as file:
+    with open_file(path) as file:
         while True:
             number += 1
             try:
@@ -87,7 +87,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes] | BadRow]:
                     yield _too_long(path, number, line, file)
                     continue
             except BROKEN_GZIP as error:
-                yield broken(path, number, error)
+                yield broken_gzip_row(path, number, error)
                 return
             except OSError as error:
                 raise InputError(f"cannot read {path}: {error.strerror or error}") from error
@@ -99,7 +99,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes] | BadRow]:
                 yield number, stripped
 
 
-def broken(path: Path, row: int, error: Exception) -> BadRow:
+def broken_gzip_row(path: Path, row: int, error: Exception) -> BadRow:
     """The BadRow for everything that a damaged gzip file no longer gives."""
     reason = f"the gzip file breaks off here ({error}): this row and all after it are missing"
     return bad_row(reason, "", path, row)

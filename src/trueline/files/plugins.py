@@ -18,7 +18,7 @@ from types import ModuleType
 from msgspec import Struct
 
 from trueline.files.errors import InputError
-from trueline.files.lines import regular
+from trueline.files.lines import check_regular_file
 
 
 class Family(Struct, frozen=True):
@@ -42,7 +42,7 @@ def add_file(path: Path) -> None:
 
     Raises InputError if there is no such file, if it is no Python, or if it fails.
     """
-    regular(path)
+    check_regular_file(path)
     path = path.resolve()
     if path in _files:
         return

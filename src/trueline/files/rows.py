@@ -14,10 +14,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from trueline.files.csv_rows import delimited, distinct
+from trueline.files.csv_rows import check_distinct_columns, read_delimited
 from trueline.files.errors import InputError
-from trueline.files.json_documents import document
-from trueline.files.lines import BROKEN_GZIP, LINE_LIMIT, broken, lines, opened, regular
+from trueline.files.json_documents import read_json_document
+from trueline.files.lines import (
+    BROKEN_GZIP,
+    LINE_LIMIT,
+    broken_gzip_row,
+    check_regular_file,
+    lines,
+    open_file,
+)
 from trueline.files.text import RAW_LIMIT, BadRow, bad_row
 
 Numbered = tuple[int, Any]
@@ -140,20 +147,20 @@ def _parquet(path: Path) -> Iterator[Numbered | BadRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    regular(path)
+    check_regular_file(path)
     with tempfile.TemporaryFile() as unpacked:
         if path.suffix.lower() == ".gz":  # Parquet is read from its end: unpack it first
             try:
-                with opened(path) as packed:
+                with open_file(path) as packed:
                     shutil.copyfileobj(packed, unpacked)
             except BROKEN_GZIP as error:
-                yield broken(path, 1, error)
+                yield broken_gzip_row(path, 1, error)
                 return
         try:
             file = pq.ParquetFile(unpacked if unpacked.tell() else path)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path} is no readable Parquet file: {error}") from error
-        distinct(path, file.schema_arrow.names)
+        check_distinct_columns(path, file.schema_arrow.names)
         number, batches = 0, file.iter_batches(batch_size=256)
         while True:
             try:
@@ -173,11 +180,11 @@ def _parquet(path: Path) -> Iterator[Numbered | BadRow]:
 
 
 READERS: dict[str, Callable[[Path], Iterator[Numbered | BadRow]]] = {
-    ".csv": lambda path: delimited(path, ","),
-    ".tsv": lambda path: delimited(path, "\t"),
+    ".csv": lambda path: read_delimited(path, ","),
+    ".tsv": lambda path: read_delimited(path, "\t"),
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,
-    ".json": document,
+    ".json": read_json_document,
     ".txt": _txt,
     ".parquet": _parquet,
 }

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 
 Add = Callable[[dict[str, Any]], None]
@@ -69,7 +69,7 @@ def table(path: Path, columns: Columns) -> Iterator[Add]:
     row that will come.
     """
     writer = _writer(path)
-    with fresh(path) as file:
+    with atomic_write(path) as file:
         if path.suffix == ".gz":
             packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0)
             with packed, writer(packed, columns) as add:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from trueline.files.errors import InputError
 from trueline.files.rows import Row
-from trueline.records.types import By, Example, Label, Message, Reject
+from trueline.records.types import Example, Label, LabellerId, Message, Reject
 
 Mapped = Mapping[str, Sequence[str]]
 """From the names of parts ("prompt", "response", "tag:lang", …) to the user's columns."""
@@ -29,7 +29,7 @@ class Format(Struct, frozen=True):
     """An outside format.
 
     `read` makes an Example of a row (its second argument is the Example's occurrence number, to
-    hand on to `records.ids.example`), `write` a row of an Example, or several; both give a Reject
+    hand on to `Example.new`), `write` a row of an Example, or several; both give a Reject
     with the reason where they cannot.
 
     `reads` names the columns that `read` takes notice of; `overlooks`, where cells are deep, names
@@ -65,7 +65,7 @@ class Format(Struct, frozen=True):
         keys = {tag.partition(":")[0] for tag in example.tags} - self.tags
         found = [p for p, has in PARTS.items() if p not in self.holds and has(example)]
         found += [f"label {question}" for question in sorted(questions)]
-        if any(label.by != By("imported", self.name) for label in kept):
+        if any(label.by != LabellerId("imported", self.name) for label in kept):
             found.append("who answered")
         if any(_detailed(label) for label in kept):
             found.append("details of labels")
@@ -156,12 +156,14 @@ def named(name: str, mapping: Mapped | None = None) -> Format:
 
 def turned_away(example: Example, reason: str) -> Reject:
     """The Reject of an Example that a format cannot write."""
-    return Reject(step="write", reason=reason, example=example)
+    from trueline.records.store.validate import reject_example
+
+    return reject_example("write", reason, example)
 
 
 def bad_row(row: Row, reason: str) -> Reject:
     """The Reject of a row that a format cannot read."""
-    from trueline.records.store.validate import reject
+    from trueline.records.store.validate import new_reject
 
     raw = msgspec.json.encode(row.fields, enc_hook=str).decode()
-    return reject("read", reason, raw, row.file, row.number)
+    return new_reject("read", reason, raw, row.file, row.number)

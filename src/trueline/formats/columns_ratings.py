@@ -14,9 +14,8 @@ from typing import Any
 from msgspec import Struct
 
 from trueline.files.errors import InputError
-from trueline.records import ids
 from trueline.records.conversation import Malformed
-from trueline.records.types import By, Example, Label, Question, QuestionKind, Value
+from trueline.records.types import Example, Label, LabellerId, Question, QuestionKind, Value
 
 LABEL, VALUE = "label:", "value:"
 _kinds: dict[type, QuestionKind] = {
@@ -78,7 +77,7 @@ def rated(example: Example, rating: Rating, cell: Any) -> Label | None:
         kind="preference" if pair else _kinds[type(value)],
         ask=f"imported: {rating.question}, in words that are not known",
     )
-    return ids.label(example, question, about, By("imported", rating.rater), value=value)
+    return Label.new(example, question, about, LabellerId("imported", rating.rater), value=value)
 
 
 def _value(rating: Rating, cell: Any) -> Value | None:

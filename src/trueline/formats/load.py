@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trueline import formats
 from trueline.files.errors import InputError
-from trueline.files.lines import regular
+from trueline.files.lines import check_regular_file
 from trueline.files.rows import NoColumn, rows
 from trueline.files.text import BadRow
 from trueline.formats import Format, Mapped
@@ -32,7 +32,7 @@ def load(
     if mapping and format is None:
         raise InputError("--map needs --from columns")
     found = None if format is None else formats.named(format, mapping)
-    regular(path)
+    check_regular_file(path)
     if found is not None:
         if path.is_dir():
             raise InputError(f"{path} is a folder: --from {found.name} reads one file at a time")

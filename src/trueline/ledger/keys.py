@@ -29,7 +29,10 @@ def keys(
     return found
 
 
-def score_key(model: str, messages: Sequence[Message], continuations: Sequence[str]) -> bytes:
+def loglikelihood_key(
+    model: str, messages: Sequence[Message], continuations: Sequence[str]
+) -> bytes:
     """The key of one request for likelihoods: its continuations and their order are part of it."""
+    # "score" is the name under which ledgers hold these calls, whatever the method is called.
     asked = _json.encode(("score", model, messages, continuations))
     return blake2b(asked, digest_size=16).digest()

@@ -15,14 +15,14 @@ from typing import Any
 import msgspec
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.ledger.budget import Price
 
 
 def load(path: Path) -> dict[str, Price]:
     """The prices of a TOML file, as a Budget takes them; InputError names the file and the key."""
     try:
-        found = tomllib.loads(text_of(path))
+        found = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not TOML: {error}") from error
     if not found:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trueline.files.atomic import explained
+from trueline.files.atomic import os_errors_as_input_errors
 from trueline.files.errors import InputError
 from trueline.ledger import lock, store
 from trueline.ledger.budget import Account, Bound, Budget
@@ -304,7 +304,7 @@ async def open_ledger(
     caps of `budget` hold over all attempts under that name.  Raises InputError for a file that is
     no ledger, damaged, or of a newer version, and where none can be made.
     """
-    with explained(path):
+    with os_errors_as_input_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = await lock.acquire(path, run)
     try:

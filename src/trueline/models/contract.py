@@ -64,7 +64,9 @@ class Model(Protocol):
         """Samples number `first` … `first + n - 1` of the conversation's answers, in order."""
         ...
 
-    async def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    async def loglikelihood(
+        self, messages: Sequence[Message], continuations: Sequence[str]
+    ) -> list[float]:
         """The log-likelihood in nats of each continuation as the assistant's next turn, summed
         over its tokens.  Raises Unsupported where the model cannot."""
         ...

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from trueline.ledger.budget import TEMPLATE_TOKENS, Bound, bound
-from trueline.ledger.keys import keys, score_key
+from trueline.ledger.keys import keys, loglikelihood_key
 from trueline.ledger.sqlite import Ledger
 from trueline.models.contract import Completion, Model
 from trueline.records.types import Message, Sampling
@@ -16,7 +16,7 @@ from trueline.records.types import Message, Sampling
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 _completion = msgspec.json.Decoder(Completion)
-_scores = msgspec.json.Decoder(list[float])
+_loglikelihoods = msgspec.json.Decoder(list[float])
 
 
 def record(model: Model, ledger: Ledger) -> Model:
@@ -51,13 +51,15 @@ class Ledgered:
         answers = await self._ledger.once(self.identity, asked, ask)
         return [_completion.decode(answer) for answer in answers]
 
-    async def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    async def loglikelihood(
+        self, messages: Sequence[Message], continuations: Sequence[str]
+    ) -> list[float]:
         async def ask(_start: int, _count: int) -> list[bytes]:
-            return [_encode(await self._inner.score(messages, continuations))]
+            return [_encode(await self._inner.loglikelihood(messages, continuations))]
 
-        key = score_key(self.identity, messages, continuations)
+        key = loglikelihood_key(self.identity, messages, continuations)
         (answer,) = await self._ledger.once(self.identity, [key], ask)
-        return _scores.decode(answer)
+        return _loglikelihoods.decode(answer)
 
     async def close(self) -> None:
         await self._inner.close()
@@ -87,23 +89,25 @@ class Metered:
         )
         return drawn
 
-    async def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    async def loglikelihood(
+        self, messages: Sequence[Message], continuations: Sequence[str]
+    ) -> list[float]:
         texts = sum(len(text.encode()) + TEMPLATE_TOKENS for text in continuations)
         prompt = bound(messages, Sampling()).prompt
         most = Bound(prompt * len(continuations) + texts, 0)
         attempt = await self._ledger.begin(self.identity, most, paid=False)
-        scored = getattr(self._inner, "scored", None)  # counts the tokens that it read
+        with_reads = getattr(self._inner, "loglikelihood_with_reads", None)
         read: int | None = None
         try:
-            if scored is None:
-                scores = await self._inner.score(messages, continuations)
+            if with_reads is None:
+                sums = await self._inner.loglikelihood(messages, continuations)
             else:
-                scores, read = await scored(messages, continuations)
+                sums, read = await with_reads(messages, continuations)
         except BaseException as error:
             self._ledger.end(attempt, error=type(error).__name__, prompt=0, completion=0)
             raise
         self._ledger.end(attempt, prompt=read, answers=1)
-        return scores
+        return sums
 
     async def close(self) -> None:
         await self._inner.close()

@@ -3,7 +3,7 @@
 A script is a JSON list, or JSONL, of rules; the first whose `match` (a part of the last turn) or
 `regex` (searched in it) fits, answers, and a rule with neither always fits:
 
-    {"match": "weather", "answers": ["It rains.", "It may rain."], "scores": {"yes": -0.1}}
+    {"match": "weather", "answers": ["It rains.", "It may rain."], "loglikelihoods": {"yes": -0.1}}
     {"regex": "^Write", "fail": "a failure on demand"}
 """
 
@@ -17,13 +17,13 @@ import msgspec
 from msgspec import Struct
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.hashing import digest
+from trueline.files.lines import read_text
 from trueline.models.contract import Completion, ModelError, Unsupported
-from trueline.records.ids import digest
 from trueline.records.types import Message, Sampling
 
 Answer = Callable[[Sequence[Message], Sampling, int], "str | Completion"]
-Score = Callable[[Sequence[Message], str], float]
+Loglikelihood = Callable[[Sequence[Message], str], float]
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     match: str = ""
     regex: str = ""
     answers: tuple[str, ...] = ()
-    scores: dict[str, float] = {}
+    loglikelihoods: dict[str, float] = {}
     fail: str | None = None
 
     def fits(self, text: str) -> bool:
@@ -47,11 +47,15 @@ class Scripted:
     """
 
     def __init__(
-        self, answer: Answer, score: Score | None = None, *, identity: str = "scripted"
+        self,
+        answer: Answer,
+        loglikelihood: Loglikelihood | None = None,
+        *,
+        identity: str = "scripted",
     ) -> None:
         self.identity = identity
         self.requests: list[tuple[tuple[Message, ...], int, int]] = []
-        self._answer, self._score = answer, score
+        self._answer, self._loglikelihood = answer, loglikelihood
 
     async def generate(
         self, messages: Sequence[Message], sampling: Sampling, n: int = 1, first: int = 0
@@ -60,11 +64,13 @@ class Scripted:
         drawn = (self._answer(messages, sampling, i) for i in range(first, first + n))
         return [_completion(answer, messages) for answer in drawn]
 
-    async def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
-        if self._score is None:
+    async def loglikelihood(
+        self, messages: Sequence[Message], continuations: Sequence[str]
+    ) -> list[float]:
+        if self._loglikelihood is None:
             raise Unsupported(f"{self.identity} gives no likelihoods")
         self.requests.append((tuple(messages), 0, len(continuations)))
-        return [self._score(messages, text) for text in continuations]
+        return [self._loglikelihood(messages, text) for text in continuations]
 
     async def close(self) -> None:
         pass
@@ -92,19 +98,19 @@ def script(path: Path) -> Scripted:
             raise ModelError(f"{path}: the rule that fits has no answers")
         return answers[index % len(answers)]
 
-    def score(messages: Sequence[Message], continuation: str) -> float:
-        scores = rule(messages).scores
-        if not scores:
+    def loglikelihood(messages: Sequence[Message], continuation: str) -> float:
+        given = rule(messages).loglikelihoods
+        if not given:
             raise Unsupported(f"{path}: the rule that fits gives no likelihoods")
-        if continuation not in scores:
-            raise ModelError(f"{path}: the rule that fits has no score for {continuation!r}")
-        return scores[continuation]
+        if continuation not in given:
+            raise ModelError(f"{path}: the rule that fits has no likelihood for {continuation!r}")
+        return given[continuation]
 
-    return Scripted(answer, score, identity=f"scripted:{digest(rules)}")
+    return Scripted(answer, loglikelihood, identity=f"scripted:{digest(rules)}")
 
 
 def _rules(path: Path) -> list[Rule]:
-    raw = text_of(path)
+    raw = read_text(path)
     try:
         if raw.lstrip().startswith("["):
             return msgspec.json.decode(raw, type=list[Rule])
@@ -113,7 +119,7 @@ def _rules(path: Path) -> list[Rule]:
     except msgspec.MsgspecError as error:
         raise InputError(
             f"{path}: a script is a JSON list, or JSONL, of rules with match or regex, and "
-            f"answers, scores or fail: {error}"
+            f"answers, loglikelihoods or fail: {error}"
         ) from error
 
 

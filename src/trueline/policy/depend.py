@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from trueline.files.hashing import digest
 from trueline.policy.answers import format_value, matches, why_invalid
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.store import labels
-from trueline.records.types import By, Example, Label, Question, Value
+from trueline.records.types import Example, Label, LabellerId, Question, Value
 
 Answers = dict[tuple[str, tuple[int, ...]], list[Any]]
 """By question id and what it is about, the values that one labeller gave."""
@@ -37,7 +37,7 @@ def resolve_answer(
     example: Example,
     question: Question,
     about: tuple[int, ...],
-    by: By,
+    by: LabellerId,
     questions: Mapping[str, Question] | None = None,
 ) -> Value | None:
     """One labeller's answer: the stored one (the last, where there are several), or `otherwise`
@@ -108,7 +108,9 @@ def contradictions(
         policy = Policy({question.id: question for question in listed})
     own = {digest(question): question for question in example.questions}
     found: list[str] = []
-    said: dict[tuple[By, int | None], list[tuple[Label, Question | None]]] = defaultdict(list)
+    said: dict[tuple[LabellerId, int | None], list[tuple[Label, Question | None]]] = defaultdict(
+        list
+    )
     for label in example.labels:
         if label.value is None:
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.policy.check import problems
 from trueline.policy.source import CATEGORIES, PolicySource
 from trueline.policy.types import Category, Policy
@@ -38,7 +38,7 @@ def examine_policy(path: Path) -> tuple[Policy, list[str]]:
     InputError where the file cannot be read as TOML.
     """
     try:
-        raw = tomllib.loads(text_of(path))
+        raw = tomllib.loads(read_text(path))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from error
     return build_policy(PolicySource(raw, None if raw.get("extends") == "none" else _own_source()))

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
+from trueline.policy.values import preferred_responses
 from trueline.recipes.filters.texts import Boilerplate
-from trueline.records.preference import pair
 from trueline.records.store import dataset
 from trueline.runs.run import RunRecord
 
@@ -46,7 +46,7 @@ def facts(path: Path) -> Facts:
     for example in dataset.read(path):
         boilerplate.step(example)
         prompts.append(sum(len(m.content) for m in example.prompt))
-        if found := pair(example):
+        if found := preferred_responses(example):
             chosen.append(len(found[0].text))
             rejected.append(len(found[1].text))
         source = example.source
@@ -61,7 +61,7 @@ def facts(path: Path) -> Facts:
             by = f"{label.question} by {label.by.kind} {label.by.name}"
             labels.setdefault(by, Counter())[said] += 1
     for reject in dataset.rejects(path):
-        reasons.setdefault(reject.step, Counter())[reject.reason.split(":")[0]] += 1
+        reasons.setdefault(reject.step, Counter())[reject.reason] += 1
     return Facts(
         rows=len(prompts),
         rejects=sum(c.total() for c in reasons.values()),
@@ -86,7 +86,7 @@ def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
 
 def write(path: Path, record: RunRecord, judge: str | None) -> None:
     """Write `CARD.md` into the data set folder."""
-    with fresh(path / CARD) as file:
+    with atomic_write(path / CARD) as file:
         file.write(render(facts(path), record, judge).encode())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from trueline.files.atomic import explained
+from trueline.files.atomic import os_errors_as_input_errors
 from trueline.files.errors import InputError
-from trueline.files.lines import regular
+from trueline.files.hashing import hash_file
+from trueline.files.lines import check_regular_file
 
 if TYPE_CHECKING:
     from trueline.files.write import Columns
@@ -88,7 +88,7 @@ def convert(asked: Conversion, quiet: bool = False, losing: Losing | None = None
             f"--from {asked.reads}: data sets are not yet fetched from a hub. Download the file, "
             "give it as IN, and name its format with --from"
         )
-    regular(asked.source)
+    check_regular_file(asked.source)
     name, inside = asked.out.name, asked.source.resolve()
     out = Path(os.path.realpath(asked.out))  # resolve() ends in a traceback at a loop of links
     if asked.source.is_dir() and inside in (out, *out.parents):
@@ -100,7 +100,7 @@ def convert(asked: Conversion, quiet: bool = False, losing: Losing | None = None
     if not name:
         raise InputError(f"{asked.out} is a folder: with --to, OUT is a new file")
     for path in (asked.out, beside(asked.out)):
-        with explained(path):
+        with os_errors_as_input_errors(path):
             taken = path.exists()
         if taken:
             raise InputError(f"{path} exists: nothing is overwritten, choose another name")
@@ -150,9 +150,10 @@ class _Stream:
 
 def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
     """What every Example walks through on its way."""
+    from trueline.policy.values import derive_preference
     from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
-    from trueline.records.preference import prefer
-    from trueline.records.types import Example, Reject, Source, with_labels, with_tags
+    from trueline.records.store.validate import reject_example
+    from trueline.records.types import Example, Source, Unscored, with_labels, with_tags
     from trueline.runs.stream import Stage
 
     def mark(example: Example) -> Example:
@@ -164,9 +165,9 @@ def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
         return with_tags(example, *asked.tags)
 
     def decide(example: Example) -> Item:
-        label = prefer(example, asked.prefer or "")
-        if isinstance(label, str):
-            return Reject("prefer", label, example)
+        label = derive_preference(example, asked.prefer or "")
+        if isinstance(label, Unscored):
+            return reject_example("prefer", label.reason, example)
         return with_labels(example, label)
 
     boilerplate = Boilerplate(asked.keep_boilerplate)
@@ -276,8 +277,8 @@ async def _write_ours(asked: Conversion) -> Outcome:
         async for item in stream:
             if not isinstance(item, Example):
                 rejects.add(item)
-            elif (reason := validate.unfit(item)) is not None:
-                rejects.add(validate.reject("write", reason, item))
+            elif (reason := validate.why_invalid(item)) is not None:
+                rejects.add(validate.new_reject("write", reason, item))
             else:
                 add(item)
                 count += 1
@@ -296,16 +297,16 @@ class _Rejects:
         self.path, self.counts = beside(out), counts
 
     def __enter__(self) -> _Rejects:
-        from trueline.files.atomic import Fresh
+        from trueline.files.atomic import AtomicFile
 
-        self.fresh = Fresh(self.path)
+        self.fresh = AtomicFile(self.path)
         return self
 
     def add(self, found: Any) -> None:
         from trueline.records.store import jsonl, validate
 
-        self.fresh.file.write(jsonl.encode(validate.storable(found)))
-        self.counts[found.reason.split(":")[0]] += 1
+        self.fresh.file.write(jsonl.encode(validate.storable_reject(found)))
+        self.counts[found.reason] += 1
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None and self.counts:
@@ -324,7 +325,6 @@ def _digest(source: Path) -> str:
     """What the input is: a folder by its manifest, which holds the hashes of its shards."""
     path = source / "manifest.json" if source.is_dir() else source
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error

@@ -12,9 +12,8 @@ from msgspec import Struct
 from trueline.files.errors import InputError
 from trueline.files.rows import Row, rows
 from trueline.files.text import BadRow
-from trueline.records import ids
 from trueline.records.store.validate import reject_bad_row
-from trueline.records.types import Message, Reject, Response, Source
+from trueline.records.types import Example, Message, Reject, Response, Source
 from trueline.runs.stream import Item
 
 
@@ -87,10 +86,10 @@ def _example(row: Row, field: str, origin: Origin, seen: Counter[str]) -> Item:
     if not isinstance(text, str):
         kind = "missing" if text is None else f"a {type(text).__name__}"
         raw = msgspec.json.encode(row.fields, enc_hook=str).decode()
-        reason = f"no text: {field!r} is {kind}"
-        return Reject("read", reason, file=str(row.file), row=row.number, raw=raw)
+        detail = f"{field!r} is {kind}"
+        return Reject("read", "no text", None, str(row.file), row.number, raw, detail)
     tags = [f"{name}:{row.fields[name]}" for name in origin.tag_fields if row.fields.get(name)]
-    example = ids.example(
+    example = Example.new(
         responses=[Response((Message("assistant", text),))],
         source=Source(Path(row.file).name, origin.license, row=row.number),
         recipe=origin.recipe,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trueline.records import ids
-from trueline.records.types import By, Example, Label, Question, Response, Value
+from trueline.records.types import Example, Label, LabellerId, Question, Response, Value
 
 PREFERRED = Question(
     id="preferred", about="pair", kind="preference", ask="Which response is better?"
@@ -18,7 +17,7 @@ class Unsettled(ValueError):
 
 
 def preference_label(
-    example: Example, chosen: int, rejected: int, by: By, question: Question = PREFERRED
+    example: Example, chosen: int, rejected: int, by: LabellerId, question: Question = PREFERRED
 ) -> Label:
     """The label that prefers response number `chosen` to number `rejected`.
 
@@ -26,7 +25,7 @@ def preference_label(
     """
     about = (min(chosen, rejected), max(chosen, rejected))
     value = "first" if chosen < rejected else "second"
-    return ids.label(example, question, about, by, value=value)
+    return Label.new(example, question, about, by, value=value)
 
 
 def decided(example: Example, question: str = PREFERRED.id) -> tuple[int, int] | str:
@@ -63,7 +62,7 @@ def prefer(example: Example, question: str) -> Label | str:
     order = decided(example, question)
     if isinstance(order, str):
         return order
-    return preference_label(example, *order, By("derived", f"prefer {question}"))
+    return preference_label(example, *order, LabellerId("derived", f"prefer {question}"))
 
 
 def pair(example: Example) -> tuple[Response, Response] | None:

@@ -6,13 +6,20 @@ file; an Example keeps the id it was born with.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from trueline.files.hashing import digest
+
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
+
+CONTENT_ID = re.compile(r"[0-9a-f]{32}(-[1-9][0-9]*)?")
+"""The id of an Example, with an occurrence number if equal content came before it."""
 
 _ONE, _NO_ARGUMENTS = 1.0, "{}"
 
@@ -182,20 +189,41 @@ class Question(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
         _exact(self, weight=_ONE)
 
 
-class By(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Who answered; `instrument` is a hash of everything that could change their answers."""
+class LabellerId(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Who answered.
+
+    `instrument` is a hash of everything that could change their answers, `version` the number that
+    the instrument itself gives (None: unknown): of two versions of one name, the higher replaces
+    the lower.
+    """
 
     kind: Literal["judge", "grader", "classifier", "person", "imported", "derived"]
     name: str
     instrument: str | None = None
+    version: int | None = None
+
+
+class Unscored(Struct, frozen=True, forbid_unknown_fields=True):
+    """No answer, because the instrument failed; never a verdict."""
+
+    reason: str
+
+
+class Retracted(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The labeller takes back what it has said so far."""
+
+    reason: str | None = None
 
 
 class Label(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An answer to a question, or `unscored`: why the instrument has none.
+    """One statement of a labeller about one question: an answer, why there is none, or that
+    earlier ones are taken back.
 
     `about` is `()` for the prompt, `(i,)` for a response, `(i, j)` for an ordered pair, whose
     preference value is "first", "second" or "tie".  `texts` are digests of what was judged, so
-    that a label cannot be joined to other texts.  Make labels with `records.ids.label`.
+    that a label cannot be joined to other texts.  `writer` is the run or the person that stored
+    the label, who counts statements in `sequence`; both are set when it is stored.  Which label
+    counts is told by `records.labels.effective_labels`.  Make labels with `Label.new`.
     """
 
     id: str
@@ -203,14 +231,79 @@ class Label(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     question: str
     question_hash: str
     about: tuple[int, ...]
-    by: By
+    by: LabellerId
     texts: tuple[str, ...]
-    value: bool | int | float | str | tuple[str, ...] | None = None
+    value: Value | None = None
     unscored: str | None = None
+    retracted: bool = False
     probability: float | None = None
     turn: int | None = None
     time: str | None = None
     note: str | None = None
+    writer: str | None = None
+    sequence: int = 0
+
+    @staticmethod
+    def new(
+        example: Example,
+        question: Question,
+        about: tuple[int, ...],
+        by: LabellerId,
+        *,
+        value: Value | None = None,
+        unscored: str | None = None,
+        retracted: bool = False,
+        probability: float | None = None,
+        turn: int | None = None,
+        time: str | None = None,
+        note: str | None = None,
+    ) -> Label:
+        """A Label with its id and the digests of the texts that it judges.
+
+        Exactly one of `value`, `unscored` and `retracted` is given: a failed instrument is never a
+        verdict.  Raises ValueError otherwise, and IndexError if there is no such response.
+        """
+        if (value is not None) + (unscored is not None) + retracted != 1:
+            raise ValueError(
+                f"a label on {question.id!r} needs one of a value, the reason for having none, and "
+                "a retraction"
+            )
+        return _with_label_id(
+            Label(
+                id="",
+                example=example.id,
+                question=question.id,
+                question_hash=digest(question),
+                about=about,
+                by=by,
+                texts=digest_texts(example, about),
+                value=value,
+                unscored=unscored,
+                retracted=retracted,
+                probability=probability,
+                turn=turn,
+                time=time,
+                note=note,
+            )
+        )
+
+    @property
+    def outcome(self) -> Value | Unscored | Retracted:
+        """What the label says."""
+        if self.retracted:
+            return Retracted(self.note)
+        return Unscored(self.unscored or "") if self.value is None else self.value
+
+
+def with_writer(label: Label, writer: str, sequence: int) -> Label:
+    """The label as statement number `sequence` of a writer."""
+    return _with_label_id(msgspec.structs.replace(label, writer=writer, sequence=sequence))
+
+
+def _with_label_id(label: Label) -> Label:
+    # everything that the statement says, so that two different ones never share an id
+    said = {k: v for k, v in msgspec.structs.asdict(label).items() if k not in ("id", "time")}
+    return msgspec.structs.replace(label, id=digest(said))
 
 
 # ---- the record ------------------------------------------------------------------------------
@@ -228,8 +321,8 @@ class Source(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 class Example(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The one record: a preference pair, a task, a scenario, a benchmark item, a training line.
 
-    Make one with `records.ids.example`, which gives it its content id.  `recipe` is
-    `name@version`; `tags` are written `key:value`.
+    Make one with `Example.new`, which gives it its content id.  `recipe` is `name@version`; `tags`
+    are written `key:value`.
     """
 
     id: str
@@ -244,6 +337,40 @@ class Example(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     recipe: str | None = None
     tags: tuple[str, ...] = ()
 
+    @staticmethod
+    def new(
+        prompt: Sequence[Message] = (),
+        responses: Sequence[Response] = (),
+        *,
+        task: Task | None = None,
+        questions: Sequence[Question] = (),
+        candidates: Sequence[Candidate] = (),
+        source: Source | None = None,
+        parents: Sequence[str] = (),
+        recipe: str | None = None,
+        tags: Sequence[str] = (),
+        occurrence: int = 0,
+    ) -> Example:
+        """A new Example with its content id.
+
+        `occurrence` counts earlier rows of the same source with the same content; the second gets
+        the id of the first with `-1` appended, so that rows in = rows out.
+        """
+        content = [prompt, task, [response.messages for response in responses]]
+        number = f"-{occurrence}" if occurrence else ""
+        return Example(
+            id=digest(content) + number,
+            prompt=tuple(prompt),
+            responses=tuple(responses),
+            task=task,
+            questions=tuple(questions),
+            candidates=tuple(candidates),
+            source=source,
+            parents=tuple(parents),
+            recipe=recipe,
+            tags=tuple(tags),
+        )
+
     def tag(self, key: str) -> str | None:
         """The value of the first tag `key:value`, or None."""
         found = (t[len(key) + 1 :] for t in self.tags if t.startswith(f"{key}:"))
@@ -253,9 +380,9 @@ class Example(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
 class Reject(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What did not come through, and why: kept beside the results, never dropped.
 
-    Either an `example` that a step turned away, or `raw`: a row of `file` that could not become
-    one (the row's text as it was read).  Where an example is turned away because of its row,
-    `file` and `row` name it too.
+    `reason` is short and the same for all of its kind, so that it can be counted; `detail` is the
+    rest.  Either an `example` that a step rejected, or `raw`: a row of `file` that could not
+    become one (the row's text as it was read).  `file` and `row` name the row that it came from.
     """
 
     step: str
@@ -264,6 +391,17 @@ class Reject(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     file: str | None = None
     row: int | None = None
     raw: str | None = None
+    detail: str = ""
+
+    @property
+    def message(self) -> str:
+        """Reason and detail in one line."""
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+def digest_texts(example: Example, about: tuple[int, ...]) -> tuple[str, ...]:
+    """Digests of the prompt and of the responses that `about` names, in its order."""
+    return (digest(example.prompt), *(digest(example.responses[i].messages) for i in about))
 
 
 # ---- appending -------------------------------------------------------------------------------

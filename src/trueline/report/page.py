@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import trueline
-from trueline.agreement.cards import FOLDER, UNKNOWN, told
-from trueline.evaluate.results import Comparison, Difference, Ran
-from trueline.files.atomic import fresh
+from trueline.agreement.cards import FOLDER, UNKNOWN, format_interval
+from trueline.evaluate.results import BenchmarkRun, Comparison, Difference
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.report import text
 from trueline.report.pairs import Pair, Party, pairs, parties, titles, verdict
@@ -65,7 +65,7 @@ def write(
     page = path.is_file() and path.read_bytes()[: len(START)] in (START, b"")
     if path.exists() and not page:
         raise InputError(f"{path} is there, and is no page: choose another name for the report")
-    with fresh(path) as file:
+    with atomic_write(path) as file:
         file.write(rendered(comparisons, cards=cards, command=command).encode())
 
 
@@ -94,7 +94,7 @@ def rendered(
             forest=drawn,
             plane=plane.plane(every),
             numbers=_numbers(every),
-            alone=[(p, p.results.measured) for p in models],
+            alone=[(p, p.results.metrics) for p in models],
             disagreeing=forest.disagreeing(every, drawn.axis),
             asked_twice=forest.instruments(every),
             trainings=trained,
@@ -125,7 +125,7 @@ def _environment() -> jinja2.Environment:
         ).split()
     }
     made.filters |= functions
-    made.filters |= {"told": told, "verdict": verdict, "settings": _settings}
+    made.filters |= {"format_interval": format_interval, "verdict": verdict, "settings": _settings}
     made.globals |= {
         "UNKNOWN": UNKNOWN,
         "LIMITS": {"most": examples.MOST, "text": examples.TEXT, "points": curves.POINTS},
@@ -143,13 +143,13 @@ def _counts(pair: Pair) -> Counter[str]:
     return Counter(verdict(d, pair.comparison.level) for d in pair.primary)
 
 
-def _benchmarks(models: Sequence[Party]) -> list[tuple[str, list[tuple[Ran, list[str]]]]]:
+def _benchmarks(models: Sequence[Party]) -> list[tuple[str, list[tuple[BenchmarkRun, list[str]]]]]:
     """By group: each benchmark as it was run, with the marks of the models that it was run on so;
     one that was run in two ways comes twice."""
-    found: dict[Any, tuple[Ran, list[str]]] = {}
+    found: dict[Any, tuple[BenchmarkRun, list[str]]] = {}
     for party in models:
         for ran in party.results.benchmarks:
-            how = ran.name, ran.data, ran.chosen, ran.asked
+            how = ran.name, ran.data_hash, ran.items_hash, ran.asking_hash
             found.setdefault(how, (ran, []))[1].append(party.mark)
     groups = titles({ran.group for ran, _ in found.values()})
     return [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isnan
 from typing import Literal
 
 from msgspec import Struct
@@ -75,11 +74,11 @@ def verdict(found: Difference, level: float) -> Verdict:
     """What the difference amounts to after adjustment."""
     if found.withheld is not None:
         return "withheld"
-    if isnan(found.q):
+    if found.q is None:
         return "not tested"
-    if found.q > level or not found.gain.estimate:
+    if found.q > level or not found.direction:
         return "no clear change"
-    return "better" if found.gain.estimate > 0 else "worse"
+    return "better" if found.direction > 0 else "worse"
 
 
 def titles(groups: set[str]) -> dict[str, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from itertools import groupby
-from math import isfinite, isnan
 
 from markupsafe import Markup, escape
 
@@ -64,7 +63,7 @@ def passage(text: str, most: int) -> Markup:
 def named(metric: Metric) -> str:
     """A metric for people: what counts, and who says so."""
     words = {True: "yes", False: "no"}
-    given = " or ".join(str(words[v] if isinstance(v, bool) else v) for v in metric.value)
+    given = " or ".join(str(words[v] if isinstance(v, bool) else v) for v in metric.accepted)
     return f"{metric.question}{f' = {given}' if given else ''}, by {metric.name}"
 
 
@@ -83,26 +82,26 @@ def is_share(metric: Metric) -> bool:
     return (metric.low, metric.high) == (0.0, 1.0)
 
 
-def number(value: float, metric: Metric) -> str:
+def number(value: float | None, metric: Metric) -> str:
     """A value of the metric: in per cent, or to three decimals."""
-    if not isfinite(value):
+    if value is None:
         return UNKNOWN
     return f"{100 * value:.1f} %" if is_share(metric) else signed(f"{value:.3f}")
 
 
 def limits(found: Interval, metric: Metric, sign: str = "") -> str:
     """The limits of an interval, or why there are none."""
-    if isnan(found.low) or isnan(found.high):
+    if (ends := found.limits) is None:
         return f"no interval: {found.note or 'the data give none'}"
     factor, digits = (100, 1) if is_share(metric) else (1, 3)
-    low, high = (signed(f"{factor * v:{sign}.{digits}f}") for v in (found.low, found.high))
+    low, high = (signed(f"{factor * v:{sign}.{digits}f}") for v in ends)
     level = "" if found.level == 0.95 else f", {100 * found.level:g} % interval"
     return f"{low} to {high}{level}{f'; {found.note}' if found.note else ''}"
 
 
-def change(value: float, metric: Metric) -> str:
+def change(value: float | None, metric: Metric) -> str:
     """A difference, with its sign: in percentage points, or to three decimals."""
-    if not isfinite(value):
+    if value is None:
         return UNKNOWN
     if is_share(metric):
         return signed(f"{100 * value:+.1f}") + " points"
@@ -114,9 +113,9 @@ def gain(found: Interval, metric: Metric) -> str:
     return f"{change(found.estimate, metric)} ({limits(found, metric, '+')})"
 
 
-def span(least: float, most: float, metric: Metric, sign: str = "") -> str:
+def span(least: float | None, most: float | None, metric: Metric, sign: str = "") -> str:
     """From the worst case to the best."""
-    if not (isfinite(least) and isfinite(most)):
+    if least is None or most is None:
         return UNKNOWN
     factor, digits = (100, 1) if is_share(metric) else (1, 3)
     low, high = (signed(f"{factor * v:{sign}.{digits}f}") for v in (least, most))
@@ -128,9 +127,9 @@ def tick(value: float, sign: str = "") -> str:
     return signed(f"{100 * value:{sign}.6g}")
 
 
-def percent(value: float) -> str:
+def percent(value: float | None) -> str:
     """A share in per cent."""
-    return f"{100 * value:.1f} %" if isfinite(value) else UNKNOWN
+    return UNKNOWN if value is None else f"{100 * value:.1f} %"
 
 
 def logged(value: float) -> str:
@@ -143,16 +142,16 @@ def signed(text: str) -> str:
     return text.replace("-", "−") if text.strip("+-0.") else text.lstrip("+-")
 
 
-def part(value: float) -> str:
+def part(value: float | None) -> str:
     """A share of items, rounded down: what is not complete is never shown as complete."""
-    if not isfinite(value):
+    if value is None:
         return UNKNOWN
     return f"{int(value * 1000 + 1e-9) / 10:.1f} %"
 
 
-def probability(value: float) -> str:
+def probability(value: float | None) -> str:
     """A p or q value."""
-    if isnan(value):
+    if value is None:
         return UNKNOWN
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 

@@ -24,8 +24,9 @@ import msgspec
 from msgspec import Struct
 
 import trueline
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.ledger.budget import BudgetSpent
 from trueline.ledger.sqlite import Ledger
 from trueline.ledger.summary import Spend, summary
@@ -33,7 +34,6 @@ from trueline.models.contract import ModelError
 from trueline.policy.depend import contradictions
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 from trueline.records.store import dataset
 from trueline.records.types import Example, Reject
 from trueline.runs.progress import Progress, say
@@ -187,7 +187,7 @@ async def run(
             with outcome.although():
                 finish(record())
         done = record()
-        with outcome.although(), fresh(out / RECORD) as file:
+        with outcome.although(), atomic_write(out / RECORD) as file:
             file.write(msgspec.json.format(msgspec.json.encode(done), indent=2) + b"\n")
         if done.complete and outcome.failure is None:
             # Last of all: a folder that calls itself complete has its record and its card.
@@ -210,10 +210,11 @@ def consistent(policy: Policy | None = None) -> Stage:
         source = example.source
         return Reject(
             "policy",
-            f"{CONTRADICTS}: {'; '.join(found)}",
+            CONTRADICTS,
             example,
             file=source.dataset if source else None,
             row=source.row if source else None,
+            detail="; ".join(found),
         )
 
     return Stage("policy", step)

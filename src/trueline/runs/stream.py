@@ -71,7 +71,7 @@ class Stage:
     def count(self, item: Item) -> None:
         self.seen += 1
         if isinstance(item, Reject):
-            self.reasons[item.reason.split(":")[0]] += 1
+            self.reasons[item.reason] += 1
         else:
             self.passed += 1
 
@@ -212,7 +212,7 @@ async def _one(example: Example, stage: Stage, step: Step, patience: Patience) -
     except ModelError as error:
         patience.failed(error)
         stage.owed += isinstance(error, Transient)
-        return Reject(stage.name, f"the model call failed: {error}", example)
+        return Reject(stage.name, "the model call failed", example, detail=str(error))
     except Exception as error:
         _place(error, stage, example)
         raise

@@ -110,16 +110,6 @@ def raw(ratings: Ratings) -> Statistic:
     )
 
 
-def confusion(
-    pairs: Ratings, values: Sequence[Any] | None = None
-) -> tuple[list[Any], NDArray[Any]]:
-    """Values, and how often (K, K) the first rater (down) gave one where the second (across) gave
-    the other; pairs with a missing rating are left out.  `values` fixes the order; without it they
-    are sorted where they can be, else in order of appearance."""
-    named, table = _crossed(pairs, values)
-    return named, table.sum(axis=0).astype(np.int64)
-
-
 def _interval(ratings: Ratings) -> Statistic:
     """Squared differences need no table of values: their sums follow from two moments."""
     given = [[float(v) for v in unit if not _missing(v)] for unit in ratings]

@@ -1,44 +1,13 @@
-"""Whether stated probabilities come true: the calibration curve, its error, and Brier's score."""
+"""Whether stated probabilities come true: the calibration error, and Brier's score."""
 
 from __future__ import annotations
 
 from math import nan
 
-import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trueline.statistics.intervals import Interval, wilson
 from trueline.statistics.sums import Array, Statistic, mean, vector
-
-
-class Bin(msgspec.Struct, frozen=True):
-    """Forecasts between two probabilities: their mean, and how often what they spoke of was so."""
-
-    low: float
-    high: float
-    stated: float
-    observed: Interval
-
-
-def calibration_curve(
-    probabilities: ArrayLike, outcomes: ArrayLike, bins: int = 10, level: float = 0.95
-) -> list[Bin]:
-    """At most `bins` Bins of about equal mass, from low to high, with Wilson intervals.
-
-    `probabilities` (units,) in [0, 1] were stated of `outcomes` (units,), 0 or 1.  Equal
-    probabilities share a bin, so that there are fewer bins where few different ones were stated.
-    """
-    stated, seen = _checked(probabilities, outcomes)
-    return [
-        Bin(
-            float(stated[own].min()),
-            float(stated[own].max()),
-            float(stated[own].mean()),
-            wilson(int(seen[own].sum()), int(own.sum()), level),
-        )
-        for own in _bins(stated, bins)
-    ]
 
 
 def expected_calibration_error(
@@ -66,7 +35,7 @@ def brier(probabilities: ArrayLike, outcomes: ArrayLike) -> Statistic:
 
 def _bins(stated: Array, bins: int) -> list[np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     if bins < 1:
-        raise ValueError(f"a calibration curve needs a bin or more, not {bins}")
+        raise ValueError(f"a calibration error needs a bin or more, not {bins}")
     if not len(stated):
         return []
     ordered = np.sort(stated)

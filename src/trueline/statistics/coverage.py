@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite, nan
+from math import isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,11 +13,11 @@ FLOOR = 0.98
 """The share of items that must be scored before a headline is printed, unless another is set."""
 
 
-def coverage(scored: int, total: int) -> float:
-    """The share of items that have a score; nan of no items."""
+def coverage(scored: int, total: int) -> float | None:
+    """The share of items that have a score; None of no items."""
     if not 0 <= scored <= total:
         raise ValueError(f"{scored} of {total} items cannot be scored")
-    return scored / total if total else nan
+    return scored / total if total else None
 
 
 def headline(scored: int, total: int, floor: float = FLOOR) -> bool:
@@ -25,15 +25,18 @@ def headline(scored: int, total: int, floor: float = FLOOR) -> bool:
     least."""
     if not 0 <= floor <= 1:
         raise ValueError(f"a floor of coverage lies in [0, 1], not {floor}")
-    return coverage(scored, total) >= floor  # nan is not: no items make no headline
+    share = coverage(scored, total)
+    return share is not None and share >= floor
 
 
-def extremes(values: ArrayLike, unscored: int, low: float, high: float) -> tuple[float, float]:
+def extremes(
+    values: ArrayLike, unscored: int, low: float, high: float
+) -> tuple[float, float] | None:
     """The least and the greatest mean that values (scored,) could have, had the unscored been
     scored too, each somewhere in [low, high] (Manski 1989).
 
     Nothing is assumed about why they are unscored; which end is the best case, the question says.
-    For a difference of two means take the least of one minus the greatest of the other.  nan of no
+    For a difference of two means take the least of one minus the greatest of the other.  None of no
     items at all.  Raises ValueError for values outside the range, or a range without ends.
     """
     given = vector(values, "values")
@@ -43,6 +46,6 @@ def extremes(values: ArrayLike, unscored: int, low: float, high: float) -> tuple
         raise ValueError(f"values from {given.min()} to {given.max()} leave [{low}, {high}]")
     total = given.size + unscored
     if not total:
-        return nan, nan
+        return None
     scored = float(np.sum(given))
     return (scored + unscored * low) / total, (scored + unscored * high) / total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from math import inf, nan, sqrt
+from math import inf, sqrt
 from statistics import NormalDist
 
 import msgspec
@@ -15,24 +15,34 @@ _NORMAL = NormalDist()
 class Interval(msgspec.Struct, frozen=True):
     """An estimate with the limits between which the truth lies, at this level of confidence.
 
-    `units` is how many independent units it rests on (clusters, where there are any); a limit is
-    nan where the data cannot give one, and `note` then says why.
+    `units` is how many independent units it rests on (clusters, if there are any).  What the data
+    cannot give is None, and `note` then says why.
     """
 
-    estimate: float
-    low: float
-    high: float
+    estimate: float | None
+    low: float | None
+    high: float | None
     units: int
     level: float = 0.95
     note: str = ""
 
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Both limits, or None if the data give none."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+
+def undefined(units: int, level: float, why: str) -> Interval:
+    """The interval of data that give neither an estimate nor limits."""
+    return Interval(None, None, None, units, level, why)
+
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     """Wilson's (1927) score interval of a proportion; it holds at 0 and at 1, where ±1.96 standard
-    errors have no width.  No trials give (0, 1) and a nan estimate."""
+    errors have no width.  No trials give (0, 1) and no estimate."""
     _counts(successes, trials)
     if not trials:
-        return Interval(nan, 0.0, 1.0, 0, level, "no trials")
+        return Interval(None, 0.0, 1.0, 0, level, "no trials")
     z2 = normal_quantile(level) ** 2
 
     def lower(count: int) -> float:
@@ -42,20 +52,6 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     # the upper limit is the lower one of the failures; either is exact at its end
     high = 1 - lower(trials - successes)
     return Interval(successes / trials, lower(successes), high, trials, level)
-
-
-def newcombe(first: tuple[int, int], second: tuple[int, int], level: float = 0.95) -> Interval:
-    """The difference of two independent proportions, each (successes, trials): Newcombe (1998),
-    Statistics in Medicine 17:873, method 10, which joins two Wilson intervals.
-
-    Proportions over the same items are not independent: take `bonett_price`.
-    """
-    a, b = wilson(*first, level), wilson(*second, level)
-    gap = a.estimate - b.estimate
-    low = gap - sqrt((a.estimate - a.low) ** 2 + (b.high - b.estimate) ** 2)
-    high = gap + sqrt((a.high - a.estimate) ** 2 + (b.estimate - b.low) ** 2)
-    note = a.note or b.note
-    return Interval(gap, low, high, min(first[1], second[1]), level, note)
 
 
 def bonett_price(gained: int, lost: int, pairs: int, level: float = 0.95) -> Interval:
@@ -69,7 +65,7 @@ def bonett_price(gained: int, lost: int, pairs: int, level: float = 0.95) -> Int
     _counts(gained + lost, pairs)
     _counts(gained, gained + lost)
     if not pairs:
-        return Interval(nan, -1.0, 1.0, 0, level, "no pairs")
+        return Interval(None, -1.0, 1.0, 0, level, "no pairs")
     up, down = (gained + 1) / (pairs + 2), (lost + 1) / (pairs + 2)
     half = normal_quantile(level) * sqrt((up + down - (up - down) ** 2) / (pairs + 2))
     low, high = max(up - down - half, -1.0), min(up - down + half, 1.0)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trueline.statistics.sums import Array, by_cluster, divide, vector
+from trueline.statistics.sums import Array, by_cluster, vector
 
 _CELLS = 1 << 21
 
@@ -25,19 +25,19 @@ def sign_flip(
     *,
     resamples: int = 10_000,
     seed: int = 0,
-) -> float:
+) -> float | None:
     """The p-value of paired differences (units,) having the mean 0.
 
     The null hypothesis: each difference is as likely as its opposite, independently of the others;
     with `clusters` (units,), all differences of a cluster together.  All sign patterns are gone
-    through where there are no more than `resamples`, and as many are drawn otherwise.  nan of none.
+    through if there are no more than `resamples`, and as many are drawn otherwise.  None of none.
     """
     sums = vector(differences, "differences")[:, None]
     if clusters is not None:
         sums = by_cluster(sums, clusters)
     column = sums[sums[:, 0] != 0, 0]  # a zero has no sign to flip
     if not len(column):
-        return float("nan") if not len(sums) else 1.0
+        return 1.0 if len(sums) else None
     seen = _reached(abs(column.sum()), np.abs(column).sum())
     if 2 ** len(column) <= resamples:
         patterns = np.arange(2 ** len(column))[:, None] >> np.arange(len(column)) & 1
@@ -50,45 +50,6 @@ def sign_flip(
         return np.abs(sums)
 
     return _p_value(flipped, seen, resamples, len(column))
-
-
-def two_sample(
-    first: ArrayLike,
-    second: ArrayLike,
-    clusters: tuple[ArrayLike, ArrayLike] | None = None,
-    *,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> float:
-    """The p-value of two independent samples, (n,) and (m,), having one mean.
-
-    The null hypothesis: both come from one distribution, so that every way to deal the units into
-    groups of these sizes is as likely; with `clusters` (the names for each sample), every way to
-    deal out whole clusters, none of which lies in both.  nan where a sample is empty.
-    """
-    groups = [vector(first, "first"), vector(second, "second")]
-    rows = [np.stack([group, np.ones_like(group)], axis=1) for group in groups]
-    if clusters is not None:
-        if shared := np.intersect1d(*clusters).tolist():
-            raise ValueError(f"cluster {shared[0]!r} is in both samples: they are paired there")
-        rows = [by_cluster(row, name) for row, name in zip(rows, clusters, strict=True)]
-    if not len(rows[0]) or not len(rows[1]):
-        return float("nan")
-    pooled = np.concatenate(rows)
-    total, taken = pooled.sum(axis=0), len(rows[0])
-
-    def gap(sums: Array) -> Array:
-        rest = total - sums
-        return np.abs(divide(sums[..., 0], sums[..., 1]) - divide(rest[..., 0], rest[..., 1]))
-
-    draw = np.random.default_rng(seed)
-    member = np.arange(len(pooled)) < taken
-
-    def dealt(count: int) -> Array:
-        return gap(draw.permuted(np.tile(member, (count, 1)), axis=1).astype(float) @ pooled)
-
-    seen = _reached(float(gap(rows[0].sum(axis=0))), np.abs(pooled[:, 0]).max())
-    return _p_value(dealt, seen, resamples, len(pooled))
 
 
 def _p_value(draw: Callable[[int], Array], seen: float, resamples: int, units: int) -> float:

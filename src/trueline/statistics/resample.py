@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import nan, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trueline.statistics.intervals import Interval, student_quantile
+from trueline.statistics.intervals import Interval, student_quantile, undefined
 from trueline.statistics.sums import Array, Statistic, by_cluster
 
 FEW = 20
@@ -38,7 +38,7 @@ def bootstrap(
 
     Limits are widened as Student's t asks with that many units (Hesterberg 2015, The American
     Statistician 69:371).  For a plain proportion take `wilson`, which needs no spread to go by; for
-    few clusters no interval is sure, and the note says so.  Limits are nan where the statistic is
+    few clusters no interval is sure, and the note says so.  Limits are None if the statistic is
     undefined, rests on one unit, or is the same in every resample (all agree: that disagreement is
     rare is then known, but not how rare).
     """
@@ -47,14 +47,16 @@ def bootstrap(
     units, total = int(counts.sum()), counts @ rows
     estimate = float(statistic.of(total))
     half = student_quantile(level, units - 1)  # raises where the level is none
-    if np.isnan(estimate) or units < 2:
-        why = "the statistic is undefined" if np.isnan(estimate) else "one unit has no spread"
-        return Interval(estimate, nan, nan, units, level, why)
+    if np.isnan(estimate):
+        return undefined(units, level, "the statistic is undefined")
+    if units < 2:
+        return Interval(estimate, None, None, units, level, "one unit has no spread")
     drawn = np.concatenate([statistic.of(w @ rows) for w in _weights(counts, resamples, seed)])
     defined = np.sort(drawn[~np.isnan(drawn)])
     slack = 1e-12 * max(1.0, abs(estimate))
     if not len(defined) or defined[-1] - defined[0] <= slack:
-        return Interval(estimate, nan, nan, units, level, "the same in every resample: no spread")
+        why = "the same in every resample: no spread"
+        return Interval(estimate, None, None, units, level, why)
     tail = _NORMAL.cdf(-half * sqrt(units / (units - 1)))
     quantiles = _bca(defined, estimate, slack, (statistic.of(total - rows), counts), tail)
     low, high = np.quantile(defined, quantiles)

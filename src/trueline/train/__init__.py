@@ -1,4 +1,5 @@
-"""Examples in, a trained model folder out: sft, reverse and preference, thin over TRL's trainers.
+"""Examples in, a trained model folder out.
 
-`trueline.train.methods` has one file a method, each with its `Options` and `train(options)`.
+`run.train(sft.METHOD, sft.Options(data=…, out=…))` trains by a method of `methods`, one file each.
+A method gives an Example's `TrainingRow` (data/rows) and builds a TRL trainer; the rest is common.
 """

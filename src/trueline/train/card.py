@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.train.data.preview import Preview
-from trueline.train.memory import Memory, shown
+from trueline.train.memory import Memory, format_size
 
 CARD = "card.json"
 
 
 class Data(Struct, frozen=True):
-    """What was trained on: `hash` is over the ids and texts of the rows used, in order.
+    """What was trained on: `hash` is over the ids of the Examples used and the rows that they
+    gave (tokens, masks, targets), in order.
 
     `truncated` rows lost their end to `max_length`; `skipped` counts by reason the Examples that
     gave no row.  `tokens` and `trained` (those that count) are of one pass.
@@ -38,9 +41,9 @@ class Data(Struct, frozen=True):
 class Card(Struct, frozen=True):
     """Stored as `card.json` in the model's folder, and written last: a folder with it is done.
 
-    `base` is the model trained from, by name and identity; `log` holds the loss and the method's
-    metrics by step (None: not a number); `peak` is the most bytes held, measured; times are UTC
-    and seconds.
+    `base` is the model trained from, by name and identity; `log` holds the loss and the trainer's
+    metrics by step (None: not a number), `metrics` the method's figures over the last quarter of
+    them; `peak` is the most bytes held, measured; times are UTC and seconds.
     """
 
     method: str
@@ -66,18 +69,33 @@ class Card(Struct, frozen=True):
     seconds: float
     started: str
     finished: str
+    metrics: dict[str, float] = {}
+
+
+def summarise(
+    log: Sequence[Mapping[str, float | None]], metrics: Mapping[str, str]
+) -> dict[str, float]:
+    """The mean of each metric over the last quarter of its entries in the log; `metrics` are by
+    our name, and the trainer's in the log."""
+    means: dict[str, float] = {}
+    for name, key in metrics.items():
+        values = [v for entry in log if (v := entry.get(key)) is not None and isfinite(v)]
+        if values:
+            last = values[len(values) * 3 // 4 :]
+            means[name] = sum(last) / len(last)
+    return means
 
 
 def write(card: Card, out: Path) -> None:
     """Put the card into the model's folder, as README.md for people and card.json, last."""
-    with fresh(out / "README.md") as file:
+    with atomic_write(out / "README.md") as file:
         file.write(readme(card).encode())
-    with fresh(out / CARD) as file:
+    with atomic_write(out / CARD) as file:
         file.write(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
 
 
 def read(folder: Path) -> Card:
-    """The card of a trained model's folder; InputError where it has none."""
+    """The card of a trained model's folder; InputError if it has none."""
     try:
         return msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
     except OSError:
@@ -102,6 +120,7 @@ def readme(card: Card) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
     loss = losses(card)
     fell = f"{loss[0]:.4f} → {loss[-1]:.4f}" if loss else "not logged"
+    metrics = ", ".join(f"{name} {value:.4f}" for name, value in card.metrics.items())
     lines = [
         f"# {card.base}, trained by `trueline train {card.method}`",
         "",
@@ -114,7 +133,8 @@ def readme(card: Card) -> str:
         f"{data.truncated:,} rows truncated at {card.options['max_length']:,} tokens.",
         f"- Not used: {sum(data.skipped.values()):,}{skipped}",
         f"- {card.steps:,} steps, learning rate {card.learning_rate:g}, seed {card.seed}; loss "
-        f"{fell}; {card.seconds:,.0f} s, {shown(card.peak)} at most.",
+        f"{fell}; {card.seconds:,.0f} s, {format_size(card.peak)} at most.",
+        *([f"- In the last quarter of the log, on rows trained on: {metrics}."] if metrics else []),
         f"- {versions}.",
         "",
         "`card.json` has the options, the loss by step, the memory estimate and a row as it was "

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from trueline.files.errors import InputError
+from trueline.runs.options import ARGUMENT, NO_IDENTITY, Count, NotNegativeInt, Output
 
-# Not part of a run's identity: they place it or show it, and change no weight.
-DISPLAY = frozenset({"data", "out", "reveal", "json", "report_to", "log_steps", "checkpoint_steps"})
+Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 
 
-class TrainOptions(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(Output):
     """Options that every method has; a method's own `Options` adds to them."""
 
+    # the rows that it gives are part of a run's identity themselves
     data: Annotated[
-        Path | None, Meta(description="A data set folder, or JSONL of Examples (also .gz).")
+        Path | None,
+        Meta(
+            description="A data set folder, or JSONL of Examples (also .gz).",
+            extra={**ARGUMENT, **NO_IDENTITY},
+        ),
     ] = None
+    out: Annotated[Path, Meta(description="Folder for the trained model.", extra=NO_IDENTITY)]
     model: Annotated[
         str, Meta(description="What to train: nano, nano:base, a model folder or hf:ORG/NAME.")
     ] = "nano"
-    out: Annotated[Path, Meta(description="The folder for the trained model.")]
-    lora_rank: Annotated[int, Meta(description="Rank of the LoRA; 0 trains every weight.")] = 16
+    lora_rank: Annotated[
+        NotNegativeInt, Meta(description="Rank of the LoRA; 0 trains every weight.")
+    ] = 16
     save: Annotated[
         Literal["merged", "adapter"],
         Meta(description="With LoRA: a whole model, or an adapter that names its base."),
@@ -31,47 +41,56 @@ class TrainOptions(Struct, frozen=True, kw_only=True):
     chat_template: Annotated[
         Path | None, Meta(description="A Jinja file that replaces the model's chat template.")
     ] = None
-    epochs: Annotated[float, Meta(description="Passes over the data.")] = 1.0
-    max_steps: Annotated[int | None, Meta(description="Stop after so many steps.")] = None
-    batch_size: Annotated[int, Meta(description="Rows in a batch on each device.")] = 16
-    gradient_accumulation: Annotated[int, Meta(description="Batches summed up for a step.")] = 1
+    epochs: Annotated[Positive, Meta(description="Passes over the data.")] = 1.0
+    max_steps: Annotated[
+        Count | None, Meta(description="Stop after N steps (default: after all epochs).")
+    ] = None
+    batch_size: Annotated[Count, Meta(description="Rows in a batch on each device.")] = 16
+    gradient_accumulation: Annotated[Count, Meta(description="Batches summed up for a step.")] = 1
     learning_rate: Annotated[
-        float | None, Meta(description="The highest rate; unset, by method and LoRA (see card).")
+        Positive | None,
+        Meta(description="Peak learning rate (default: by method and LoRA, see the card)."),
     ] = None
     schedule: Annotated[
         Literal["linear", "cosine", "constant", "constant_with_warmup"],
-        Meta(description="How the rate falls."),
+        Meta(description="How the learning rate falls."),
     ] = "linear"
-    warmup: Annotated[float, Meta(description="Share of the steps in which it rises.")] = 0.03
+    warmup: Annotated[
+        Annotated[float, Meta(ge=0, lt=1)],
+        Meta(description="Share of the steps in which the learning rate rises."),
+    ] = 0.03
     max_length: Annotated[
-        int, Meta(description="Tokens of a row; the end of a longer one is cut and counted.")
+        Count, Meta(description="Max tokens of a row; the end of a longer one is cut and counted.")
     ] = 1024
     gradient_checkpointing: Annotated[
         bool, Meta(description="Less memory, about a third more time.")
     ] = False
-    seed: Annotated[int, Meta(description="For everything that is drawn.")] = 0
-    checkpoint_steps: Annotated[int, Meta(description="Steps between checkpoints.")] = 200
-    log_steps: Annotated[int, Meta(description="Steps between entries of the log.")] = 10
+    seed: Annotated[int, Meta(description="Random seed, for the order and for new weights.")] = 0
+    checkpoint_steps: Annotated[
+        Count, Meta(description="Steps between checkpoints.", extra=NO_IDENTITY)
+    ] = 200
+    log_steps: Annotated[
+        Count, Meta(description="Steps between entries of the log.", extra=NO_IDENTITY)
+    ] = 10
     report_to: Annotated[
-        tuple[str, ...], Meta(description="Trackers as in transformers (repeatable).")
+        tuple[str, ...],
+        Meta(description="Tracker, as transformers names it (repeatable).", extra=NO_IDENTITY),
     ] = ()
-    reveal: Annotated[bool, Meta(description="Show the texts trained on, unmasked.")] = False
-    json: Annotated[bool, Meta(description="Print the card as JSON.")] = False
+    reveal: Annotated[
+        bool, Meta(description="Show the texts trained on, unmasked.", extra=NO_IDENTITY)
+    ] = False
 
 
-_POSITIVE = (
-    "epochs max_steps batch_size gradient_accumulation learning_rate max_length checkpoint_steps "
-    "log_steps beta"
-).split()
+def check_trackers(names: tuple[str, ...]) -> None:
+    """Raises InputError if a tracker is not installed, or none that transformers knows."""
+    if not names:
+        return
+    from transformers.integrations import get_available_reporting_integrations
 
-
-def check(options: TrainOptions) -> None:
-    """InputError for a number that no training could use."""
-    for name in _POSITIVE:
-        value = getattr(options, name, None)
-        if value is not None and not 0 < value < float("inf"):
-            raise InputError(f"--{name.replace('_', '-')} {value}: it must be over 0")
-    if options.lora_rank < 0:
-        raise InputError(f"--lora-rank {options.lora_rank}: 0 (train every weight) or more")
-    if not 0 <= options.warmup < 1:
-        raise InputError(f"--warmup {options.warmup}: a share of the steps, from 0 to below 1")
+    installed = sorted(get_available_reporting_integrations())
+    for name in names:
+        if name not in installed:
+            there = ", ".join(installed) or "none"
+            raise InputError(
+                f"--report-to {name}: no such tracker is installed (there are: {there})"
+            )

@@ -1,6 +1,18 @@
 """How items are asked: one file a kind, found by walking this folder.
 
-A kind has `async def ask(model, example, how) -> Example`, which adds the model's responses.
+A kind adds the target's responses to an item.  Models come by role, so that another may stand
+beside the target (an attacker, say); a kind uses those that it needs:
+
+    async def ask(
+        models: Mapping[Role, Model], example: Example, settings: AskSettings
+    ) -> Example:
+        target = models["target"]
+        drawn = await target.generate(example.prompt, settings.sampling, n=settings.repeats)
+        responses = [response(target, settings.sampling, completion) for completion in drawn]
+        return with_responses(example, *responses)
+
+    def bound(example: Example, settings: AskSettings) -> Bound:
+        return Bound(1, settings.spec.max_tokens) * settings.repeats
 """
 
 from __future__ import annotations
@@ -16,9 +28,9 @@ from msgspec import Meta, Struct
 from trueline.records.types import Sampling
 
 
-class Ask(Struct, frozen=True, forbid_unknown_fields=True):
-    """How items are asked; `kind` is a file in `kinds`.  `listed` options stand in the prompt
-    with letters, and the letters are what a choice is between."""
+class AskSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a benchmark has its items asked; `kind` is a file of this folder.  `listed` options
+    stand in the prompt with letters, and the letters are what a choice is between."""
 
     kind: str = "generate"
     max_tokens: Annotated[int, Meta(ge=1)] = 256
@@ -28,11 +40,11 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     normalise: Literal["none", "bytes"] = "none"
 
 
-class How(Struct, frozen=True):
-    """How one item is asked: by its benchmark, with which sampling, how often, and whether a
-    choice is made by likelihood or in writing."""
+class AskSettings(Struct, frozen=True):
+    """How one item is asked: as its benchmark states, with which sampling, how often, and whether
+    a choice is made by likelihood or in writing."""
 
-    ask: Ask
+    spec: AskSpec
     sampling: Sampling
     repeats: int = 1
     written: bool = False

@@ -18,13 +18,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from trueline.evaluate.asking import Ask, kinds
+from trueline.evaluate.asking import AskSpec, kinds
 from trueline.evaluate.results import Better
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.hashing import digest
+from trueline.files.lines import read_text
 from trueline.policy.answers import choices
 from trueline.policy.types import Policy
-from trueline.records.ids import digest
 
 GROUPS = {
     "harmfulness": "Harmful requests",
@@ -109,7 +109,7 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
     tags: dict[str, str] = {}
 
 
-class Score(Struct, frozen=True, forbid_unknown_fields=True):
+class MetricSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A metric: how many answers to `question` are one of `value`, by the labeller or check `by`
     ("judge": whoever is named with `--judge`)."""
 
@@ -129,8 +129,8 @@ class Benchmark(Struct, frozen=True, forbid_unknown_fields=True):
     license: Line
     citation: Line
     item: Item
-    score: Annotated[tuple[Score, ...], Meta(min_length=1)]
-    ask: Ask = Ask()
+    metric: Annotated[tuple[MetricSpec, ...], Meta(min_length=1)]
+    ask: AskSpec = AskSpec()
     file: Place | None = None
     hub: Place | None = None
     cross: Cross | None = None
@@ -169,14 +169,14 @@ def problems(found: Benchmark, policy: Policy) -> list[str]:
         wrong.append("hub needs repo, written ORG/NAME")
     if found.ask.kind == "choice" and (found.item.options is None or found.item.gold is None):
         wrong.append("a choice needs item.options and item.gold")
-    for place, score in enumerate(found.score):
+    for place, score in enumerate(found.metric):
         wrong += _unfit(score, policy)
-        if any((s.question, s.by) == (score.question, score.by) for s in found.score[:place]):
+        if any((s.question, s.by) == (score.question, score.by) for s in found.metric[:place]):
             wrong.append(f"{score.question!r} by {score.by!r} is there twice")
     return wrong
 
 
-def _unfit(score: Score, policy: Policy) -> list[str]:
+def _unfit(score: MetricSpec, policy: Policy) -> list[str]:
     question = policy.get(score.question)
     if question is None:
         return [f"the policy has no question {score.question!r}; it has: {', '.join(policy)}"]
@@ -228,7 +228,7 @@ def _meant(name: str, policy: Policy) -> list[Benchmark]:
         return [everything[name]]
     path = Path(name)
     if path.suffix == ".toml":
-        return [parse(text_of(path), str(path), policy)]
+        return [parse(read_text(path), str(path), policy)]
     raise InputError(
         f"no benchmark or group is named {name!r}, and it is no .toml file; groups: "
         f"{', '.join(GROUPS)}; benchmarks: {', '.join(everything)}"
@@ -244,7 +244,7 @@ def described(one: Benchmark) -> dict[str, Any]:
         "group": one.group,
         "about": one.about,
         "kind": one.ask.kind,
-        "metrics": [f"{s.question} by {s.by}" for s in one.score],
+        "metrics": [f"{s.question} by {s.by}" for s in one.metric],
         "license": one.license,
         "source": place.path if place.repo is None else f"hub:{place.repo}",
     }

@@ -21,9 +21,9 @@ import msgspec
 from msgspec import Struct
 
 from trueline.evaluate.benchmarks.benchmark import Benchmark, Cross, Place
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
-from trueline.files.lines import opened
+from trueline.files.lines import open_file
 from trueline.files.rows import Row, rows
 from trueline.files.text import BadRow, bad_row
 
@@ -130,7 +130,7 @@ def pin(found: Found, pins: Path = PINS) -> None:
         return
     pins.parent.mkdir(parents=True, exist_ok=True)
     kept = _pins(pins) | {found.name: Pin(found.sha256, found.revision)}
-    with fresh(pins) as file:
+    with atomic_write(pins) as file:
         file.write(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
 
 
@@ -162,7 +162,7 @@ def read(found: Found) -> Iterator[Row | BadRow]:
     elif place.nest or place.at is not None:
         yield from _nested(found)
     elif place.columns:
-        with opened(found.path) as file:
+        with open_file(found.path) as file:
             yield from _headless(found, io.TextIOWrapper(file, encoding="utf-8"), {}, 0)
     else:
         yield from rows(found.path, ".jsonl" if place.lines else None)
@@ -214,7 +214,7 @@ def _records(path: Path, file: io.TextIOWrapper) -> Iterator[list[str]]:
 def _nested(found: Found) -> Iterator[Row]:
     """Rows that lie in nested objects: each leaf, with the names of the levels above it."""
     try:
-        with opened(found.path) as file:
+        with open_file(found.path) as file:
             whole = json.load(file)
     except (ValueError, RecursionError, OSError) as error:
         raise InputError(f"{found.path} is no JSON document: {error}") from error

@@ -15,8 +15,8 @@ from jinja2 import StrictUndefined, TemplateError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest, text_digest
 from trueline.formats.kinds.hh_rlhf import turns
-from trueline.records import ids
 from trueline.records.conversation import Malformed
 from trueline.records.types import Message
 
@@ -70,7 +70,7 @@ def reader(text: str, named: str) -> Read:
 def mixed(options: Iterable[Any], question: str) -> list[Any]:
     """The options in an order that depends on their texts and the question's alone: over many
     questions the right one has no place of its own, even where the options are always the same."""
-    return sorted(options, key=lambda option: ids.digest([str(option), question]))
+    return sorted(options, key=lambda option: digest([str(option), question]))
 
 
 def beside(first: Iterable[Any], second: Iterable[Any]) -> list[tuple[Any, Any]]:
@@ -95,6 +95,6 @@ _environment.filters |= {
     "mixed": mixed,
     "zip": beside,
     "words": words,
-    "digest": ids.text_digest,
+    "digest": text_digest,
     "transcript": transcript,
 }

@@ -14,10 +14,10 @@ from trueline.evaluate.benchmarks.benchmark import Benchmark, Item
 from trueline.evaluate.benchmarks.data import Found
 from trueline.evaluate.benchmarks.expressions import Unfit, reader
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest, text_digest
 from trueline.files.rows import Row
 from trueline.files.text import BadRow
-from trueline.records import ids
-from trueline.records.store.validate import reject, reject_bad_row
+from trueline.records.store.validate import new_reject, reject_bad_row
 from trueline.records.types import (
     Choice,
     Code,
@@ -75,29 +75,29 @@ def items(
         else:
             examples.append(made)
     if not examples:
-        why = f"; the first: {rejects[0].reason}" if rejects else ""
+        why = f"; the first: {rejects[0].message}" if rejects else ""
         raise InputError(f"{one.name}: no row of {found.path} is an item{why}")
     for file in files:
         data.pin(file)
     most = min(n for n in (limit, one.sample, len(examples)) if n is not None)
     if most < len(examples):
-        drawn = set(sorted((e.id for e in examples), key=ids.text_digest)[:most])
+        drawn = set(sorted((e.id for e in examples), key=text_digest)[:most])
         examples = [e for e in examples if e.id in drawn]
-    return Items(found, examples, rejects, ids.digest([file.sha256 for file in files]), passed)
+    return Items(found, examples, rejects, digest([file.sha256 for file in files]), passed)
 
 
 def _crossed(
     first: Iterator[Row | BadRow], second: list[Row | BadRow], each: int
 ) -> Iterator[Row | BadRow]:
     """Every row with `each` of the second file's, which are drawn by the contents of both."""
-    others = [(ids.digest(row.fields), row) for row in second if isinstance(row, Row)]
+    others = [(digest(row.fields), row) for row in second if isinstance(row, Row)]
     yield from (row for row in second if isinstance(row, BadRow))
     for row in first:
         if isinstance(row, BadRow):
             yield row
             continue
-        mine = ids.digest(row.fields)
-        order = sorted(others, key=lambda other: ids.text_digest(mine + other[0]))
+        mine = digest(row.fields)
+        order = sorted(others, key=lambda other: text_digest(mine + other[0]))
         for _, other in order[:each]:
             fields = row.fields | {"other": other.fields}
             yield msgspec.structs.replace(row, fields=fields)
@@ -127,7 +127,7 @@ def _maker(one: Benchmark, found: Found) -> Callable[[Row, Counter[str]], Exampl
             marks = {key: str(get(row.fields)) for key, get in tags.items()}
             return _example(one, row, values, marks, seen)
         except Unfit as error:
-            return reject("item", str(error), row.fields, row.file, row.number)
+            return new_reject("item", str(error), row.fields, row.file, row.number)
 
     return make
 
@@ -140,10 +140,10 @@ def _example(
     if (cluster := values.get("cluster")) is not None:
         tags.append(f"cluster:{cluster}")
     source = Source(f"{one.name} ({row.file.name})", license=one.license, row=row.number)
-    made = ids.example(prompt, task=task, source=source, tags=tags)
+    made = Example.new(prompt, task=task, source=source, tags=tags)
     seen[made.id] += 1
     if seen[made.id] > 1:
-        made = ids.example(
+        made = Example.new(
             prompt, task=task, source=source, tags=tags, occurrence=seen[made.id] - 1
         )
     return made

@@ -5,23 +5,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from trueline.evaluate.results import Metric, Ran, Results
-from trueline.evaluate.scores import Scores
+import msgspec
+
+from trueline.evaluate.results import BenchmarkRun, Metric, Results
+from trueline.evaluate.scores import MetricScores
+from trueline.policy.values import rule_hash
 
 SIDES = ("base", "treated")
 _ASKING = ("temperature", "choice")
 """Settings that change how every item is asked."""
 
 
-def apart(base: Ran, treated: Ran, configs: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
+def apart(
+    base: BenchmarkRun, treated: BenchmarkRun, configs: tuple[dict[str, Any], dict[str, Any]]
+) -> list[str]:
     """Why two runs of a benchmark did not put the same questions in the same way."""
     found = []
-    if base.data != treated.data:
+    if base.data_hash != treated.data_hash:
         found.append(
-            f"its data are not the same (sha256 {base.data[:12]}… and {treated.data[:12]}…): "
-            "evaluate both models on the same files"
+            f"its data are not the same (sha256 {base.data_hash[:12]}… and "
+            f"{treated.data_hash[:12]}…): evaluate both models on the same files"
         )
-    if (base.asked, base.kind) != (treated.asked, treated.kind):
+    if (base.asking_hash, base.kind) != (treated.asking_hash, treated.kind):
         settings = [f"{n} {a} and {b}" for n in _ASKING for a, b in [_both(n, configs)] if a != b]
         how = f" ({', '.join(settings)})" if settings else ""
         found.append(
@@ -35,7 +40,7 @@ def _both(name: str, configs: tuple[dict[str, Any], dict[str, Any]]) -> list[Any
     return [config.get(name) for config in configs]
 
 
-def other_items(base: Ran, treated: Ran, common: int | None) -> str:
+def other_items(base: BenchmarkRun, treated: BenchmarkRun, common: int | None) -> str:
     """Why two sets of items are not compared; `common` is how many are in both, where known."""
     shared = "" if common is None else f", {common or 'none'} of them in common"
     return (
@@ -55,7 +60,9 @@ def missing(side: int, results: Results, *names: str) -> str:
     )
 
 
-def metric_apart(base: Metric, treated: Metric, scores: tuple[Scores, Scores]) -> list[str]:
+def metric_apart(
+    base: Metric, treated: Metric, scores: tuple[MetricScores, MetricScores]
+) -> list[str]:
     """Why two metrics of one name do not measure the same."""
     found = []
     if base.instrument != treated.instrument:
@@ -82,5 +89,5 @@ def _hash(metric: Metric) -> str:
 
 
 def _counts(metric: Metric) -> tuple[object, ...]:
-    value = [(type(one).__name__, one) for one in metric.value]  # true is not 1
-    return metric.better, value, metric.low, metric.high
+    rule = msgspec.structs.replace(metric.rule, by=None)
+    return metric.better, rule_hash(rule), metric.low, metric.high

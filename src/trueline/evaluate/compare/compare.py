@@ -5,7 +5,6 @@ Only what was asked of both in the same way, and scored by the same instrument, 
 
 from __future__ import annotations
 
-from math import isnan
 from pathlib import Path
 
 import msgspec
@@ -15,8 +14,8 @@ from trueline.evaluate import results
 from trueline.evaluate.compare.comparability import apart, metric_apart, missing, other_items
 from trueline.evaluate.compare.headline import counts, disagree, headline
 from trueline.evaluate.compare.paired import paired
-from trueline.evaluate.results import Comparison, Difference, Metric, Ran, Results
-from trueline.evaluate.scores import Key, Scores, gather
+from trueline.evaluate.results import BenchmarkRun, Comparison, Difference, Metric, Results
+from trueline.evaluate.scores import Key, MetricScores, gather
 from trueline.files.errors import InputError
 from trueline.policy.load import load
 from trueline.policy.types import Policy
@@ -28,15 +27,15 @@ class Side(Struct, frozen=True):
 
     folder: Path
     results: Results
-    scores: dict[Key, Scores]
+    scores: dict[Key, MetricScores]
 
     @property
-    def benchmarks(self) -> dict[str, Ran]:
+    def benchmarks(self) -> dict[str, BenchmarkRun]:
         return {ran.name: ran for ran in self.results.benchmarks}
 
     def metrics(self, benchmark: str) -> dict[str, Metric]:
         """The metrics of a benchmark by their keys."""
-        every = (one.metric for one in self.results.measured)
+        every = (one.metric for one in self.results.metrics)
         return {metric.key: metric for metric in every if metric.benchmark == benchmark}
 
     def items(self, benchmark: str) -> set[str]:
@@ -47,7 +46,7 @@ class Side(Struct, frozen=True):
 def read(folder: Path) -> Side:
     """A results folder with its scores; InputError where it cannot be read."""
     found = results.read(folder)
-    metrics = [one.metric for one in found.measured]
+    metrics = [one.metric for one in found.metrics]
     return Side(folder, found, gather(folder, metrics, policy_of(found)))
 
 
@@ -124,7 +123,7 @@ def _unlike(name: str, base: Side, treated: Side) -> list[str]:
     why = apart(first, second, (base.results.config, treated.results.config))
     items = base.items(name), treated.items(name)
     common = len(items[0] & items[1]) if items[0] and items[1] else None
-    if first.chosen != second.chosen or common == 0:
+    if first.items_hash != second.items_hash or common == 0:
         why.append(other_items(first, second, common))
     if not base.metrics(name) and not treated.metrics(name):
         why.append("nothing measured it: name who judges it with --judge and --rescore both")
@@ -169,9 +168,6 @@ def _measured(
 
 def _adjusted(found: list[Difference]) -> list[Difference]:
     """The differences with their q; a withheld one has none."""
-    tested = [one.withheld is None and not isnan(one.p) for one in found]
-    q = iter(benjamini_hochberg([d.p for d, t in zip(found, tested, strict=True) if t]).tolist())
-    return [
-        msgspec.structs.replace(d, q=next(q)) if t else d
-        for d, t in zip(found, tested, strict=True)
-    ]
+    tested = {at: d.p for at, d in enumerate(found) if d.withheld is None and d.p is not None}
+    adjusted = dict(zip(tested, benjamini_hochberg(list(tested.values())).tolist(), strict=True))
+    return [msgspec.structs.replace(d, q=adjusted.get(at)) for at, d in enumerate(found)]

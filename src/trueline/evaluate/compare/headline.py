@@ -23,14 +23,14 @@ class Counts(Struct, frozen=True):
 
 def significant(one: Difference, level: float) -> bool:
     """Whether there is a difference, at this level after adjustment."""
-    return one.withheld is None and one.q <= level and one.gain.estimate != 0
+    return one.withheld is None and one.q is not None and one.q <= level and one.direction != 0
 
 
 def counts(differences: Sequence[Difference], level: float) -> Counts:
     """The primary metrics that are not withheld, by what became of them."""
     counted = [one for one in differences if one.primary and one.withheld is None]
-    better = [one for one in counted if one.gain.estimate > 0]
-    worse = [one for one in counted if one.gain.estimate < 0]
+    better = [one for one in counted if one.direction > 0]
+    worse = [one for one in counted if one.direction < 0]
     return Counts(
         counted=len(counted),
         better=len(better),
@@ -106,17 +106,17 @@ def _opposed(one: Difference, other: Difference, level: float) -> bool:
     first, second = ((d.metric.name, d.metric.instrument) for d in (one, other))
     if first == second:
         return False
-    signs = one.gain.estimate * other.gain.estimate < 0
+    signs = one.direction * other.direction < 0
     return signs or significant(one, level) != significant(other, level)
 
 
 def _seen(one: Difference, level: float) -> str:
     """One instrument's view of the change."""
-    metric = one.metric
+    metric, estimate = one.metric, one.gain.estimate
     share = (metric.low, metric.high) == (0.0, 1.0)
-    gain = f"{100 * one.gain.estimate:+.1f} points" if share else f"{one.gain.estimate:+.3f}"
-    if not one.gain.estimate:
+    if not estimate:
         return f"{metric.key}: no change"
-    kind = "gain" if one.gain.estimate > 0 else "loss"
+    gain = f"{100 * estimate:+.1f} points" if share else f"{estimate:+.3f}"
+    kind = "gain" if one.direction > 0 else "loss"
     how = "a significant" if significant(one, level) else "no significant"
     return f"{metric.key}: {how} {kind} ({gain})"

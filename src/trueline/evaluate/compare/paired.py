@@ -4,16 +4,23 @@ it could be whatever the unscored are."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import nan
 
 import msgspec
 import numpy as np
 
 from trueline.evaluate.compare.comparability import SIDES
 from trueline.evaluate.results import Difference, Metric
-from trueline.evaluate.scores import Scored, Scores, average, bounds, clusters, reasons, spread
+from trueline.evaluate.scores import (
+    ItemScore,
+    MetricScores,
+    average,
+    bounds,
+    clusters,
+    reasons,
+    spread,
+)
 from trueline.statistics.coverage import FLOOR, coverage, headline
-from trueline.statistics.intervals import Interval, bonett_price
+from trueline.statistics.intervals import Interval, bonett_price, undefined
 from trueline.statistics.permutation import sign_flip
 from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import Array, mean
@@ -23,7 +30,7 @@ SAME = "the same on every item"
 
 def paired(
     metric: Metric,
-    sides: tuple[Scores, Scores],
+    sides: tuple[MetricScores, MetricScores],
     items: int,
     *,
     group: str = "",
@@ -35,7 +42,7 @@ def paired(
 
     Clusters are drawn, and have their signs flipped, as wholes.  `items` is how many were to be
     asked; those that a side lacks count as unscored.  `level` is that of significance, and 1 less
-    it that of the intervals.  `q` is nan: it takes all metrics together.
+    it that of the intervals.  `q` is None: it takes all metrics together.
     """
     base, treated = sides
     both = [id for id, one in base.items.items() if _has(one) and _has(treated.items.get(id))]
@@ -44,7 +51,7 @@ def paired(
     names = clusters(first)
     items = max(items, len(base.items.keys() | treated.items.keys()))
     counts = [(len(side.answers), items * side.repeats) for side in sides]
-    least, most = _bounds(metric, sides, items)
+    least, most = _bounds(metric, sides, items) or (None, None)
     confidence = round(1 - level, 12)
     return Difference(
         metric=metric,
@@ -55,7 +62,7 @@ def paired(
         treated=average(second, confidence),
         gain=_gain(gains, names, confidence),
         p=sign_flip(gains, names),
-        q=nan,
+        q=None,
         least=least,
         most=most,
         coverage=(coverage(*counts[0]), coverage(*counts[1])),
@@ -65,7 +72,7 @@ def paired(
     )
 
 
-def _has(one: Scored | None) -> bool:
+def _has(one: ItemScore | None) -> bool:
     return one is not None and one.score is not None
 
 
@@ -74,13 +81,13 @@ def _turn(metric: Metric) -> int:
     return 1 if metric.better == "higher" else -1
 
 
-def _values(items: list[Scored]) -> Array:
+def _values(items: list[ItemScore]) -> Array:
     return np.array([one.score for one in items], np.float64)
 
 
 def _gain(gains: Array, names: list[str] | None, level: float) -> Interval:
     if not len(gains):
-        return Interval(nan, nan, nan, 0, level, "no item has a score on both sides")
+        return undefined(0, level, "no item has a score on both sides")
     if names is None and set(gains) <= {-1.0, 0.0, 1.0}:
         found = bonett_price(int((gains > 0).sum()), int((gains < 0).sum()), len(gains), level)
     else:
@@ -88,16 +95,24 @@ def _gain(gains: Array, names: list[str] | None, level: float) -> Interval:
     return found if gains.any() else msgspec.structs.replace(found, note=SAME)
 
 
-def _bounds(metric: Metric, sides: tuple[Scores, Scores], items: int) -> tuple[float, float]:
+def _bounds(
+    metric: Metric, sides: tuple[MetricScores, MetricScores], items: int
+) -> tuple[float, float] | None:
     """The least and the greatest gain over all items, whatever the unscored are (Manski 1989)."""
-    (low, high), (after_low, after_high) = (bounds(metric, side, items) for side in sides)
+    before, after = (bounds(metric, side, items) for side in sides)
+    if before is None or after is None:
+        return None
+    (low, high), (after_low, after_high) = before, after
     if metric.better == "higher":
         return after_low - high, after_high - low
     return low - after_high, high - after_low
 
 
 def _withheld(
-    sides: tuple[Scores, Scores], counts: Sequence[tuple[int, int]], both: int, items: int
+    sides: tuple[MetricScores, MetricScores],
+    counts: Sequence[tuple[int, int]],
+    both: int,
+    items: int,
 ) -> str | None:
     """Why the difference counts for no headline, None where it does; `counts` are each side's
     answers that have a score, and all, `both` the items that have one on both sides."""
@@ -118,7 +133,7 @@ def _withheld(
     return None
 
 
-def _most(side: Scores) -> str:
+def _most(side: MetricScores) -> str:
     """The commonest reason for having no score."""
     why = reasons(side).most_common(1)
     return f" (mostly: {why[0][0]})" if why else ""

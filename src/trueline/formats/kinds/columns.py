@@ -10,10 +10,17 @@ from trueline.files.errors import InputError
 from trueline.files.rows import Row
 from trueline.formats import Format, Mapped, bad_row, turned_away
 from trueline.formats.columns_ratings import LABEL, VALUE, Rating, rated, ratings
-from trueline.records import ids
 from trueline.records.conversation import Malformed, messages
 from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.types import By, Example, Message, Reject, Response, Source, with_labels
+from trueline.records.types import (
+    Example,
+    LabellerId,
+    Message,
+    Reject,
+    Response,
+    Source,
+    with_labels,
+)
 
 TARGETS = (
     "prompt",
@@ -29,7 +36,7 @@ TARGETS = (
 OPEN = ("tag:", LABEL, VALUE)
 """How the parts begin that the user names in part."""
 
-_by = By("imported", "columns")
+_by = LabellerId("imported", "columns")
 _usage = (
     "--from and --to columns need --map PART=COLUMN, once or more; the parts are "
     f"{', '.join(TARGETS)}, and response may be given several times"
@@ -90,7 +97,7 @@ def _read(mapping: Mapped, rating: Sequence[Rating], row: Row, occurrence: int) 
         if part.startswith("tag:") and (value := row.text(column).strip())
     ]
     license = row.text(mapping["license"][0]).strip() if "license" in mapping else None
-    example = ids.example(
+    example = Example.new(
         prompt,
         [*responses, *pair],
         source=Source(row.file.name, license=license or None, row=row.number),

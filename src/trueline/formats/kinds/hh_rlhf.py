@@ -11,12 +11,20 @@ import re
 
 from trueline.files.rows import Row
 from trueline.formats import Fields, Format, bad_row, turned_away
-from trueline.records import ids
 from trueline.records.conversation import Malformed, Turns
 from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.types import By, Example, Message, Reject, Response, Role, Source, with_labels
+from trueline.records.types import (
+    Example,
+    LabellerId,
+    Message,
+    Reject,
+    Response,
+    Role,
+    Source,
+    with_labels,
+)
 
-_by = By("imported", "hh-rlhf")
+_by = LabellerId("imported", "hh-rlhf")
 _mark = re.compile(r"\n\n(Human|Assistant):")
 _roles: dict[str, Role] = {"Human": "user", "Assistant": "assistant"}
 _names = {role: name for name, role in _roles.items()}
@@ -31,7 +39,7 @@ def read(row: Row, occurrence: int) -> Example | Reject:
         prompt, pair = _parted(chosen, rejected)
     except Malformed as error:
         return bad_row(row, str(error))
-    example = ids.example(
+    example = Example.new(
         prompt,
         [Response(messages) for messages in pair],
         source=Source(row.file.name, row=row.number),

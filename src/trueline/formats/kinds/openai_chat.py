@@ -7,7 +7,6 @@ from typing import Any
 
 from trueline.files.rows import Row
 from trueline.formats import CONVERSATION, Fields, Format, bad_row, turned_away
-from trueline.records import ids
 from trueline.records.conversation import Malformed, dicts, divided, message, split, unpacked, whole
 from trueline.records.types import Example, Message, Reject, Source
 
@@ -26,7 +25,7 @@ def read(row: Row, occurrence: int) -> Example | Reject:
             raise Malformed("the last turn has weight 0, so it is not to be learnt")
     except Malformed as error:
         return bad_row(row, str(error))
-    return ids.example(
+    return Example.new(
         prompt, responses, source=Source(row.file.name, row=row.number), occurrence=occurrence
     )
 

@@ -6,12 +6,11 @@ from typing import Any
 
 from trueline.files.rows import Row
 from trueline.formats import CONVERSATION, Fields, Format, bad_row, turned_away
-from trueline.records import ids
 from trueline.records.conversation import Malformed, Turns, dicts, messages, unpacked
 from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.types import By, Example, Reject, Response, Source, with_labels
+from trueline.records.types import Example, LabellerId, Reject, Response, Source, with_labels
 
-_by = By("imported", "openai-preference")
+_by = LabellerId("imported", "openai-preference")
 _outputs = ("preferred_output", "non_preferred_output")
 
 
@@ -34,7 +33,7 @@ def read(row: Row, occurrence: int) -> Example | Reject:
             raise Malformed("preferred_output and non_preferred_output are the same")
     except Malformed as error:
         return bad_row(row, str(error))
-    example = ids.example(
+    example = Example.new(
         prompt,
         [Response(turns) for turns in pair],
         source=Source(row.file.name, row=row.number),

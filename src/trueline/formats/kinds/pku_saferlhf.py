@@ -17,13 +17,18 @@ from typing import Any, NamedTuple
 from trueline.files.rows import Row
 from trueline.formats import Fields, Format, bad_row, cells, turned_away
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
-from trueline.records import ids
 from trueline.records.conversation import Malformed, unpacked
-from trueline.records.preference import PREFERRED, Unsettled, agreed, decided, preference_label
+from trueline.records.preference import (
+    PREFERRED,
+    Unsettled,
+    agreed,
+    decided,
+    preference_label,
+)
 from trueline.records.types import (
-    By,
     Example,
     Label,
+    LabellerId,
     Message,
     Reject,
     Response,
@@ -32,7 +37,7 @@ from trueline.records.types import (
     with_tags,
 )
 
-_by = By("imported", "pku-saferlhf")
+_by = LabellerId("imported", "pku-saferlhf")
 _required = ("prompt", "response_0", "response_1", "better_response_id")
 _safe, _categories, _severity, _source = (
     tuple(name.format(at) for at in (0, 1))
@@ -74,7 +79,7 @@ def read(row: Row, occurrence: int) -> Example | Reject:
         names = [_name(fields, column) for column in ("prompt_source", *_source)]
     except Malformed as error:
         return bad_row(row, str(error))
-    example = ids.example(
+    example = Example.new(
         [Message("user", prompt)],
         [
             Response((Message("assistant", text),), model=model)
@@ -145,11 +150,11 @@ def _broken(judged: list[Judged], safer: int | None = None) -> str | None:
 
 def _labels(example: Example, at: int, found: Judged) -> Iterable[Label]:
     if found.safe is not None:
-        yield ids.label(example, SAFE, (at,), _by, value=found.safe)
+        yield Label.new(example, SAFE, (at,), _by, value=found.safe)
     if found.safe is False and found.categories is not None:
-        yield ids.label(example, HARM_CATEGORIES, (at,), _by, value=found.categories)
+        yield Label.new(example, HARM_CATEGORIES, (at,), _by, value=found.categories)
     if found.safe is False and found.severity is not None:
-        yield ids.label(example, SEVERITY, (at,), _by, value=found.severity)
+        yield Label.new(example, SEVERITY, (at,), _by, value=found.severity)
 
 
 # ---- writing ---------------------------------------------------------------------------------

@@ -6,11 +6,18 @@ from typing import Any
 
 from trueline.files.rows import Row
 from trueline.formats import Format, bad_row, turned_away
-from trueline.records import ids
 from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.types import By, Example, Message, Reject, Response, Source, with_labels
+from trueline.records.types import (
+    Example,
+    LabellerId,
+    Message,
+    Reject,
+    Response,
+    Source,
+    with_labels,
+)
 
-_by = By("imported", "safer-instruct")
+_by = LabellerId("imported", "safer-instruct")
 
 
 def read(row: Row, occurrence: int) -> Example | Reject:
@@ -22,7 +29,7 @@ def read(row: Row, occurrence: int) -> Example | Reject:
     if rejected == chosen:
         return bad_row(row, "chosen and rejected are the same text")
     label = row.text("label").strip()
-    example = ids.example(
+    example = Example.new(
         [Message("user", instruction)],
         [Response((Message("assistant", text),)) for text in (rejected, chosen)],
         source=Source(row.file.name, row=row.number),

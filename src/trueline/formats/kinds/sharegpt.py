@@ -13,7 +13,6 @@ from msgspec import Raw, Struct
 
 from trueline.files.rows import Row
 from trueline.formats import CONVERSATION, Fields, Format, bad_row, cells, turned_away
-from trueline.records import ids
 from trueline.records.conversation import Malformed, divided, message, split, unpacked, whole
 from trueline.records.types import Example, Message, Reject, Role, Source, ToolCall
 
@@ -54,7 +53,7 @@ def read(row: Row, occurrence: int) -> Example | Reject:
         prompt, responses = split(turns)
     except Malformed as error:
         return bad_row(row, str(error))
-    return ids.example(
+    return Example.new(
         prompt, responses, source=Source(row.file.name, row=row.number), occurrence=occurrence
     )
 

@@ -6,12 +6,19 @@ from typing import Any
 
 from trueline.files.rows import Row
 from trueline.formats import CONVERSATION, Format, bad_row, turned_away
-from trueline.records import ids
 from trueline.records.conversation import Malformed, dicts, messages
 from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.types import By, Example, Message, Reject, Response, Source, with_labels
+from trueline.records.types import (
+    Example,
+    LabellerId,
+    Message,
+    Reject,
+    Response,
+    Source,
+    with_labels,
+)
 
-_by = By("imported", "trl-preference")
+_by = LabellerId("imported", "trl-preference")
 Turns = tuple[Message, ...]
 
 
@@ -22,7 +29,7 @@ def read(row: Row, occurrence: int) -> Example | Reject:
         prompt, chosen, rejected = _parts(row.fields)
     except Malformed as error:
         return bad_row(row, str(error))
-    example = ids.example(
+    example = Example.new(
         prompt,
         [Response(chosen), Response(rejected)],
         source=Source(row.file.name, row=row.number),

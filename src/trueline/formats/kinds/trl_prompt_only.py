@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from trueline.files.rows import Row
 from trueline.formats import CONVERSATION, Fields, Format, bad_row, turned_away
-from trueline.records import ids
 from trueline.records.conversation import Malformed, dicts, messages
 from trueline.records.types import Example, Reject, Source
 
@@ -16,7 +15,7 @@ def read(row: Row, occurrence: int) -> Example | Reject:
         prompt = messages(row.fields["prompt"], "user", "prompt")
     except Malformed as error:
         return bad_row(row, str(error))
-    return ids.example(prompt, source=Source(row.file.name, row=row.number), occurrence=occurrence)
+    return Example.new(prompt, source=Source(row.file.name, row=row.number), occurrence=occurrence)
 
 
 def write(example: Example) -> Fields | Reject:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from trueline.files.rows import Row
 from trueline.formats import CONVERSATION, Fields, Format, bad_row, cells, turned_away
-from trueline.records import ids
 from trueline.records.conversation import Malformed, dicts, messages
 from trueline.records.preference import Unsettled, agreed, decided
-from trueline.records.types import By, Example, Question, Reject, Response, Source, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Question,
+    Reject,
+    Response,
+    Source,
+    with_labels,
+)
 
 DESIRABLE = Question(
     id="desirable",
@@ -15,7 +23,7 @@ DESIRABLE = Question(
     kind="yes-no",
     ask="Is this a response that a model should move towards (yes) or away from (no)?",
 )
-_by = By("imported", "trl-unpaired")
+_by = LabellerId("imported", "trl-unpaired")
 
 
 def read(row: Row, occurrence: int) -> Example | Reject:
@@ -30,13 +38,13 @@ def read(row: Row, occurrence: int) -> Example | Reject:
         desirable = cells.flag(row.fields["label"], "label")
     except Malformed as error:
         return bad_row(row, str(error))
-    example = ids.example(
+    example = Example.new(
         prompt,
         [Response(completion)],
         source=Source(row.file.name, row=row.number),
         occurrence=occurrence,
     )
-    return with_labels(example, ids.label(example, DESIRABLE, (0,), _by, value=desirable))
+    return with_labels(example, Label.new(example, DESIRABLE, (0,), _by, value=desirable))
 
 
 def write(example: Example) -> list[Fields] | Reject:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueline.files.errors import InputError
-from trueline.files.lines import text_of
+from trueline.files.lines import read_text
 from trueline.records.types import ROLES, Example, Message, Question
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Template:
             file = resources.files("trueline").joinpath(f"labellers/judge/{self.name}")
             self.source = file.read_text(encoding="utf-8")
         else:
-            self.source = text_of(path)
+            self.source = read_text(path)
 
     @cached_property
     def _blocks(self) -> jinja2.Template:

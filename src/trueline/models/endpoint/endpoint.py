@@ -132,7 +132,9 @@ class Endpoint:
         self._alone = True
         return drawn
 
-    async def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    async def loglikelihood(
+        self, messages: Sequence[Message], continuations: Sequence[str]
+    ) -> list[float]:
         raise Unsupported(f"{self.identity}: chat endpoints give no likelihoods of given text")
 
     async def close(self) -> None:

@@ -19,11 +19,11 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.models.contract import Fatal, ModelError
 from trueline.models.local import weights
 from trueline.models.local.engine import TOKENS, WINDOW, quiet
 from trueline.models.local.templates import Template
-from trueline.records.ids import digest
 from trueline.records.types import Message
 
 GATHER_S = 0.004  # calls that come so close together share a batch

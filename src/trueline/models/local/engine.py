@@ -228,7 +228,7 @@ class Engine:
         from trueline.models.local import loglikelihoods
 
         with self._adapted(batch[0].request.face) as model:
-            scores = loglikelihoods.score(model, 0, [work.row for work in batch])
+            scores = loglikelihoods.compute(model, 0, [work.row for work in batch])
         name = batch[0].request.face.weights.name
         bad = ModelError(f"{name}: the likelihood is not a number")
         return [score if math.isfinite(score.total) else bad for score in scores]

@@ -41,7 +41,7 @@ class Likelihood(Struct, frozen=True):
     read: int
 
 
-def score(model: Any, pad: int, rows: Sequence[Row]) -> list[Likelihood]:
+def compute(model: Any, pad: int, rows: Sequence[Row]) -> list[Likelihood]:
     """The likelihood of each row's tail; `pad` is any token, and masked."""
     with torch.inference_mode():
         reading = _Reading(model, pad)

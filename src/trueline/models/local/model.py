@@ -55,16 +55,18 @@ class Local:
         seeds = [_seed(messages, start + i) for i in range(n)]
         return await self._submit(messages, sampling, seeds=seeds)
 
-    async def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    async def loglikelihood(
+        self, messages: Sequence[Message], continuations: Sequence[str]
+    ) -> list[float]:
         """Tokens of the continuation alone count: no end mark is added to it.
 
         Behind a prompt without a chat template, white space at the prompt's end is scored with the
         continuation: most tokenizers join it to the word behind.
         """
-        scores, _ = await self.scored(messages, continuations)
-        return scores
+        sums, _ = await self.loglikelihood_with_reads(messages, continuations)
+        return sums
 
-    async def scored(
+    async def loglikelihood_with_reads(
         self, messages: Sequence[Message], continuations: Sequence[str]
     ) -> tuple[list[float], int]:
         """What `score` gives, and how many tokens were read for it: what calls in one batch share

@@ -6,14 +6,13 @@ import importlib.resources
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from trueline.files.errors import InputError
-from trueline.records.ids import digest
+from trueline.files.hashing import digest, hash_file
 
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 SETTINGS = ("config.json", "generation_config.json", "adapter_config.json")
@@ -194,7 +193,6 @@ def _hash(path: Path) -> str:
     if path.name in SETTINGS:
         return digest({k: v for k, v in _settings(path).items() if k not in _PROVENANCE})
     try:
-        with path.open("rb") as file:
-            return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -101,8 +101,9 @@ def first_of_each(
             text = of(example)
             if found := index.find(text):
                 name, similarity = found
-                reason = f"near-duplicate {what}: Jaccard {similarity:.2f} with {name}"
-                yield Reject(f"duplicate {what}", reason, example)
+                detail = f"Jaccard {similarity:.2f} with {name}"
+                reason = f"near-duplicate {what}"
+                yield Reject(f"duplicate {what}", reason, example, detail=detail)
             else:
                 index.add(text, example.id)
                 yield example

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import text_digest
 from trueline.files.rows import rows
 from trueline.files.text import BadRow
+from trueline.policy.values import preferred_responses
 from trueline.recipes.filters.near_duplicates import Index
-from trueline.records.ids import text_digest
-from trueline.records.preference import pair
 from trueline.records.types import Example, Reject, Response
 from trueline.runs.stream import Item, Stage
 
@@ -27,7 +27,7 @@ def blank(example: Example) -> Item:
     """Every response says something, or calls a tool."""
     for number, response in enumerate(example.responses):
         if not response.text.strip() and not any(turn.tool_calls for turn in response.messages):
-            return Reject("blank", f"blank response: number {number} has no text", example)
+            return Reject("blank", "blank response", example, detail=f"number {number} has no text")
     return example
 
 
@@ -66,15 +66,15 @@ def decontaminate(files: Sequence[Path], field: str | None = None, threshold: fl
         if found is None:
             return example
         where, similarity = found
-        reason = f"in an evaluation set: Jaccard {similarity:.2f} with {where}"
-        return Reject("decontaminate", reason, example)
+        detail = f"Jaccard {similarity:.2f} with {where}"
+        return Reject("decontaminate", "in an evaluation set", example, detail=detail)
 
     return Stage("decontaminate", step)
 
 
 def preferred(example: Example) -> Response | None:
     """The response that the example prefers, or None."""
-    found = pair(example)
+    found = preferred_responses(example)
     return found[0] if found else None
 
 
@@ -99,8 +99,8 @@ class Boilerplate:
         key = int(text_digest(" ".join(chosen.text.split()).casefold())[:16], 16)
         self.uses[key] += 1
         if self.keep is not None and self.uses[key] > self.keep:
-            reason = f"boilerplate: use {self.uses[key]} of the same chosen text, {self.keep} kept"
-            return Reject("boilerplate", reason, example)
+            detail = f"use {self.uses[key]} of the same chosen text, {self.keep} kept"
+            return Reject("boilerplate", "boilerplate", example, detail=detail)
         return example
 
     @property

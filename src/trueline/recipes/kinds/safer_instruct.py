@@ -11,25 +11,28 @@ The filters' wording and the choice among candidates are ours: the paper's could
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from trueline.files.errors import InputError
 from trueline.labellers.contract import Labeller
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import SAMPLING, Judge
 from trueline.models.contract import Model, response
 from trueline.models.open import without_key
 from trueline.policy.load import load
+from trueline.policy.preference import preference_label
 from trueline.recipes import card, texts
+from trueline.recipes.filters import texts as filters
 from trueline.recipes.filters.near_duplicates import first_of_each, jaccard, shingles
-from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate, prompt_text
+from trueline.recipes.filters.texts import blank, decontaminate, prompt_text
+from trueline.recipes.options import Boilerplate, Decontaminate, Filter, Induce, Respond, Texts
 from trueline.recipes.steps.induce import Induction
-from trueline.records.preference import preference_label
 from trueline.records.types import (
-    By,
     Example,
+    LabellerId,
     Message,
     Question,
     Reject,
@@ -37,68 +40,23 @@ from trueline.records.types import (
     with_labels,
     with_responses,
 )
-from trueline.runs.context import Count, NotNegative, RunOptions, Setup, check, dry_run, setup
+from trueline.runs.context import Setup, dry_run, setup
+from trueline.runs.options import RunOptions, check_options
 from trueline.runs.run import RunRecord
 from trueline.runs.stream import Item, Stage
 from trueline.runs.sync import wait
 
 VERSION = 1
-SAFETY = (
-    "Be safe. If a request could hurt someone, do not help with it; offer something safe instead. "
-    "Help with every other request."
-)
 TEXT, EXPERT = 0, 1  # the places of the two responses in a pair
 
 
-class Options(RunOptions, frozen=True, kw_only=True):
-    """What `trueline build safer-instruct` can be told."""
+@dataclass(frozen=True, kw_only=True)
+class Options(Texts, Induce, Filter, Decontaminate, Respond, Boilerplate, RunOptions):
+    """Options of `trueline build safer-instruct`."""
 
-    texts: Annotated[
-        tuple[Path, ...], Meta(description="Raw texts: JSONL, CSV, TXT or Parquet, also .gz.")
-    ]
-    text_field: Annotated[str, Meta(description="The column that holds the text.")] = "text"
-    tag_field: Annotated[
-        tuple[str, ...], Meta(description="A column to keep as a tag (repeatable).")
-    ] = ()
-    tag: Annotated[tuple[str, ...], Meta(description="A tag key:value for every row.")] = ()
-    license: Annotated[str | None, Meta(description="The texts' licence, as SPDX.")] = None
-    limit: Annotated[Count | None, Meta(description="Read at most so many rows.")] = None
-    reverse: Annotated[str, Meta(description="The reversed model.")] = "nano:reverse"
-    expert: Annotated[str, Meta(description="The model that answers.")] = "nano"
-    expert_system: Annotated[
-        str, Meta(description="The expert's system message; empty for none.")
-    ] = SAFETY
     prefer: Annotated[
-        Literal["expert", "text"], Meta(description="Whose answer is the better one.")
+        Literal["expert", "text"], Meta(description="Side that is preferred in every pair.")
     ] = "expert"
-    judge: Annotated[
-        str | None, Meta(description="A model that is asked about each instruction.")
-    ] = None
-    question: Annotated[str, Meta(description="The question it is asked.")] = "elicits_harm"
-    policy: Annotated[
-        Path | None, Meta(description="A policy file of your own, for the question.")
-    ] = None
-    expect: Annotated[
-        Literal["yes", "no"], Meta(description="The judge's answer that lets a row pass.")
-    ] = "yes"
-    candidates: Annotated[Count, Meta(description="Instructions drawn for each text.")] = 4
-    temperature: Annotated[NotNegative, Meta(description="For drawing them.")] = 0.8
-    instruction_tokens: Annotated[Count, Meta(description="At most so long, each.")] = 96
-    answer_tokens: Annotated[Count, Meta(description="The expert's answer at most.")] = 256
-    answer_temperature: Annotated[NotNegative, Meta(description="0 is greedy.")] = 0.0
-    near: Annotated[
-        float, Meta(description="Jaccard similarity of near-duplicates.", gt=0, le=1)
-    ] = 0.8
-    decontaminate: Annotated[
-        tuple[Path, ...], Meta(description="Evaluation files; prompts in them are rejected.")
-    ] = ()
-    decontaminate_field: Annotated[
-        str | None, Meta(description="Their column that holds the prompt.")
-    ] = None
-    keep_boilerplate: Annotated[
-        Count | None, Meta(description="Reject a chosen text after so many uses; else report only.")
-    ] = None
-    seed: Annotated[int, Meta(description="For everything that is drawn.")] = 0
 
 
 def build(options: Options) -> RunRecord | None:
@@ -106,7 +64,7 @@ def build(options: Options) -> RunRecord | None:
 
     None for a dry run, which prints the most that the run could cost and sends nothing.
     """
-    check(options)
+    check_options(options)
     for tag in options.tag:
         if not all(tag.partition(":")):
             raise InputError(f"--tag {tag}: a tag is written key:value")
@@ -154,14 +112,14 @@ def stages(options: Options, ready: Setup) -> list[Stage]:
             decontaminate(options.decontaminate, options.decontaminate_field, options.near)
         )
     if options.judge is not None:
-        judge = Judge(ready.model(options.judge), without_key(options.judge), owes=True)
-        step = asked(judge, _question(options), options.expect == "yes")
+        judge = Judge(ready.model(options.judge), without_key(options.judge))
+        step = asked(Guarded(judge, retry_later=True), _question(options), options.expect == "yes")
         found.append(Stage("judge", step, window=ready.window))
     return [
         *found,
         Stage("expert", answered(expert, options), window=ready.window),
         Stage("prefer", prefer(options)),
-        Boilerplate(options.keep_boilerplate).stage,
+        filters.Boilerplate(options.keep_boilerplate).stage,
     ]
 
 
@@ -205,7 +163,7 @@ def asked(
         [label] = await labeller.label(example, [question])
         example = with_labels(example, label)
         if label.unscored is not None:
-            return Reject("judge", f"unscored: {label.unscored}", example)
+            return Reject("judge", "unscored", example, detail=label.unscored)
         if label.value is not expected:
             said = "yes" if label.value else "no"
             return Reject("judge", f"{question.id} answered {said}", example)
@@ -229,11 +187,15 @@ def answered(expert: Model, options: Options) -> Callable[[Example], Awaitable[I
         if not completion.text.strip():
             return Reject("expert", "blank answer", example)
         if completion.finish == "length":
-            return Reject("expert", f"unfinished: over {options.answer_tokens} tokens", example)
+            return Reject(
+                "expert", "unfinished", example, detail=f"over {options.answer_tokens} tokens"
+            )
         if completion.finish == "content_filter":
-            return Reject("expert", "withheld: the server's content filter cut it", example)
+            return Reject(
+                "expert", "withheld", example, detail="the server's content filter cut it"
+            )
         if jaccard(shingles(completion.text), shingles(_text(example))) >= options.near:
-            return Reject("expert", "no contrast: the answer repeats the text", example)
+            return Reject("expert", "no contrast", example, detail="the answer repeats the text")
         return example
 
     return step
@@ -242,7 +204,7 @@ def answered(expert: Model, options: Options) -> Callable[[Example], Awaitable[I
 def prefer(options: Options) -> Callable[[Example], Item]:
     """A step that stores the preference, which holds by construction."""
     chosen, rejected = (EXPERT, TEXT) if options.prefer == "expert" else (TEXT, EXPERT)
-    by = By("derived", f"safer_instruct@{VERSION}: the {options.prefer} is preferred")
+    by = LabellerId("derived", f"safer_instruct@{VERSION}: the {options.prefer} is preferred")
 
     def step(example: Example) -> Item:
         return with_labels(example, preference_label(example, chosen, rejected, by))

@@ -17,11 +17,11 @@ from trueline.models.contract import Completion, Model, Unsupported
 from trueline.policy.load import load
 from trueline.recipes.filters.instruction_rules import against
 from trueline.recipes.filters.near_duplicates import shingles
-from trueline.records import ids
 from trueline.records.types import (
-    By,
     Candidate,
     Example,
+    Label,
+    LabellerId,
     Message,
     Reject,
     Sampling,
@@ -56,7 +56,7 @@ class Induction:
             max_tokens=options.instruction_tokens,
             seed=options.seed,
         )
-        self.by = By("derived", f"rules@{RULES_VERSION}")
+        self.by = LabellerId("derived", f"rules@{RULES_VERSION}")
         self.well_formed = load()["well_formed"]
 
     async def step(self, example: Example) -> Item:
@@ -68,14 +68,16 @@ class Induction:
         if not sound:
             reason = found[0].note or ""
             kept = msgspec.structs.replace(example, candidates=tuple(found))
-            return Reject("induce", f"{reason} (and {len(found) - 1} other candidates)", kept)
+            reason, _, detail = reason.partition(": ")
+            detail = f"{detail} (and {len(found) - 1} other candidates)"
+            return Reject("induce", reason, kept, detail=detail)
         scored = await self._scored(sound, text)
         best = max(scored, key=lambda c: (c.score or 0.0, c.text))
         others = [c for c in scored if c is not best] + [c for c in found if c.note is not None]
         chosen = msgspec.structs.replace(best, note=f"chosen: {best.note}")
         prompt = (Message("user", best.text),)
         example = with_prompt(example, prompt, (chosen, *others))
-        return with_labels(example, ids.label(example, self.well_formed, (), self.by, value=True))
+        return with_labels(example, Label.new(example, self.well_formed, (), self.by, value=True))
 
     def _candidate(self, completion: Completion, text: str) -> Candidate:
         instruction = completion.text.strip()
@@ -89,8 +91,8 @@ class Induction:
     async def _scored(self, sound: list[Candidate], text: str) -> list[Candidate]:
         instructions = [c.text for c in sound]
         try:
-            given = await self.reverse.score([Message("user", text)], instructions)
-            alone = await self.reverse.score([Message("user", "")], instructions)
+            given = await self.reverse.loglikelihood([Message("user", text)], instructions)
+            alone = await self.reverse.loglikelihood([Message("user", "")], instructions)
         except Unsupported:
             words = set(shingles(text))
             scores = [len(shingles(i) & words) / len(shingles(i)) for i in instructions]

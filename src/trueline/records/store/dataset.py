@@ -7,8 +7,9 @@ One process at a time writes to a folder, and only the run that began it may con
 from __future__ import annotations
 
 import fcntl
-import hashlib
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -16,12 +17,13 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from trueline.files.atomic import PART, Fresh, explained, fresh
+from trueline.files.atomic import PART, AtomicFile, atomic_write, os_errors_as_input_errors
 from trueline.files.errors import InputError
+from trueline.files.hashing import hash_file
 from trueline.files.text import check_path_encodable
 from trueline.records.store import jsonl
-from trueline.records.store.schema import VERSION, known
-from trueline.records.store.validate import reject, storable, unfit
+from trueline.records.store.schema import VERSION, check_version
+from trueline.records.store.validate import new_reject, storable_reject, why_invalid
 from trueline.records.types import Example, Reject
 
 MANIFEST, CLAIM = "manifest.json", "claim.json"
@@ -65,13 +67,13 @@ class _Kind:
         self.folder, self.pattern, self._sink = folder, pattern, sink
         self.whole: list[Shard] = []
         self.rows = 0
-        self._fresh: Fresh | None = None
+        self._fresh: AtomicFile | None = None
         self._open: Any = None
 
     def add(self, record: Example | Reject, size: int) -> None:
         if self._fresh is None:
-            self._fresh = Fresh(self.folder / self.pattern.format(len(self.whole)))
-        with explained(self._fresh.path):
+            self._fresh = AtomicFile(self.folder / self.pattern.format(len(self.whole)))
+        with os_errors_as_input_errors(self._fresh.path):
             if self._open is None:
                 self._open = self._sink(self._fresh.file)
             self._open.add(record, size)
@@ -81,11 +83,11 @@ class _Kind:
         """Commit the open shard, if there is one."""
         if self._fresh is None:
             return
-        with explained(self._fresh.path):
+        with os_errors_as_input_errors(self._fresh.path):
             self._open.close()
         self._fresh.commit()
         path = self._fresh.path
-        self.whole.append(Shard(path.name, self.rows, path.stat().st_size, _hash(path)))
+        self.whole.append(Shard(path.name, self.rows, path.stat().st_size, hash_file(path)))
         self._fresh, self._open, self.rows = None, None, 0
 
     def discard(self) -> None:
@@ -118,7 +120,7 @@ class Writer:
         from trueline.records.store.parquet import Sink  # loads pyarrow
 
         self.folder, self._limit = folder, shard_rows
-        with explained(folder):
+        with os_errors_as_input_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._data = _Kind(folder, "data-{:05d}.parquet", Sink)
         self._rejects = _Kind(folder, "rejects-{:05d}.jsonl", _Lines)
@@ -128,8 +130,8 @@ class Writer:
     def add(self, example: Example) -> Reject | None:
         """Append an Example; one that could not be read back (a lone surrogate, a NaN) goes to
         the rejects instead, and is returned as that Reject."""
-        if (reason := unfit(example)) is not None:
-            turned = reject("write", reason, example)
+        if (reason := why_invalid(example)) is not None:
+            turned = new_reject("write", reason, example)
             self.reject(turned)
             return turned
         self._add(self._data, example)
@@ -137,7 +139,7 @@ class Writer:
 
     def reject(self, reject: Reject) -> None:
         """Append a Reject, beside the data."""
-        self._add(self._rejects, storable(reject))
+        self._add(self._rejects, storable_reject(reject))
 
     def close(self, complete: bool) -> None:
         """Finish the open shards and say whether this is all; a later call may say so still."""
@@ -163,24 +165,19 @@ class Writer:
     def _list(self, state: Literal["partial", "complete"]) -> None:
         whole = tuple(self._data.whole), tuple(self._rejects.whole)
         found = Manifest(VERSION, state, *whole)
-        with fresh(self.folder / MANIFEST) as file:
+        with atomic_write(self.folder / MANIFEST) as file:
             file.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
 
     def _sweep(self) -> None:
         """Remove what an interrupted run left; the manifest lists none of it any more."""
         for pattern in ("data-*.parquet", "rejects-*.jsonl", f".*{PART}"):
             for path in self.folder.glob(pattern):
-                with explained(path):
+                with os_errors_as_input_errors(path):
                     path.unlink()
 
 
 def _size(record: Example | Reject) -> int:
     return len(msgspec.json.encode(record))
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 # ---- one run, one folder ---------------------------------------------------------------------
@@ -197,26 +194,31 @@ class Claim(Struct, frozen=True):
 class _Claimed(Struct, frozen=True):
     identity: str
     command: str = ""
+    settings: dict[str, Any] = {}
 
 
 @contextmanager
-def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
+def claim(
+    folder: Path, identity: str, command: str = "", settings: Mapping[str, Any] | None = None
+) -> Iterator[Claim]:
     """Hold an output folder while a run writes to it.
 
-    `identity` is the run's: its command, inputs, models and versions, not its limits.  A new or
-    empty folder is begun, as is one in which another run has left no row, and an unfinished run of
-    the same identity continued; InputError where another process holds the folder, or it is
-    finished, of another run, or not ours.
+    `identity` is the run's; `settings` are what it is made of: options, inputs, models, versions,
+    as plain data, so that a refusal can name those that differ.  Starts in a new or empty folder,
+    and in one where an earlier run wrote no rows; resumes an unfinished run of the same identity.
+    Raises InputError if another process holds the folder, or if it is finished, of another run,
+    or not ours.
     """
+    claimed = _Claimed(identity, command, msgspec.to_builtins(settings or {}, enc_hook=str))
     check_path_encodable(folder)
     path = folder / CLAIM
-    with explained(folder):
+    with os_errors_as_input_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if not path.exists() and any(folder.iterdir()):
         raise InputError(
             f"{folder} is not empty and was not written by trueline: choose another output folder"
         )
-    with explained(path):
+    with os_errors_as_input_errors(path):
         file = path.open("a+b", buffering=0)
     with file:  # closing it gives the lock back
         try:
@@ -226,11 +228,11 @@ def claim(folder: Path, identity: str, command: str = "") -> Iterator[Claim]:
                 f"another process is writing to {folder}: wait, or choose another output folder"
             ) from None
         file.seek(0)
-        earlier = _earlier(folder, file.read(), identity)
+        earlier = _earlier(folder, file.read(), claimed)
         if earlier is None:
-            with explained(path):
+            with os_errors_as_input_errors(path):
                 file.truncate(0)
-                _write(file, msgspec.json.encode(_Claimed(identity, command)) + b"\n")
+                _write(file, msgspec.json.encode(claimed) + b"\n")
         yield Claim(folder, identity, resumed=earlier is not None)
 
 
@@ -244,8 +246,8 @@ def _write(file: Any, raw: bytes) -> None:
         raise
 
 
-def _earlier(folder: Path, found: bytes, identity: str) -> _Claimed | None:
-    """The unfinished run of this identity that the folder holds, None where it holds nothing."""
+def _earlier(folder: Path, found: bytes, claimed: _Claimed) -> _Claimed | None:
+    """The unfinished run of this identity that the folder holds, None if it holds nothing."""
     if not found.strip():
         return None
     try:
@@ -254,18 +256,38 @@ def _earlier(folder: Path, found: bytes, identity: str) -> _Claimed | None:
         raise InputError(
             f"{folder / CLAIM} is not a claim of trueline's: choose another output folder"
         ) from None
-    if earlier.identity != identity:
+    if earlier.identity != claimed.identity:
         if _nothing(folder):
             return None
-        began = f" by: {earlier.command}" if earlier.command else ""
         raise InputError(
-            f"{folder} was begun by another command{began}. Choose another output folder"
+            f"{folder} was begun by another command{_describe_mismatch(earlier, claimed)}. Choose "
+            "another output folder"
         )
     if (folder / MANIFEST).exists() and manifest(folder).state == "complete":
         raise InputError(
             f"{folder} is finished: choose another output folder, or remove it to redo it"
         )
     return earlier
+
+
+def _describe_mismatch(there: _Claimed, here: _Claimed) -> str:
+    """How two runs differ: their commands, or the settings that are not the same."""
+    if there.command != here.command or not there.settings:
+        return f" by: {there.command}" if there.command else ""
+    names = dict.fromkeys([*there.settings, *here.settings])
+    differences = [
+        f"{name}: {_format_setting(there.settings.get(name))} there, "
+        f"{_format_setting(here.settings.get(name))} here"
+        for name in names
+        if there.settings.get(name) != here.settings.get(name)
+    ]
+    return f": {there.command} with {'; '.join(differences)}"
+
+
+def _format_setting(value: Any) -> str:
+    """A setting for people: digests are cut to eight digits."""
+    text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b", r"\1…", text)
 
 
 def _nothing(folder: Path) -> bool:
@@ -288,7 +310,7 @@ def manifest(folder: Path) -> Manifest:
     except OSError:
         raise InputError(f"{folder} is not a data set: it has no {MANIFEST}") from None
     try:
-        known(path, msgspec.json.decode(raw)["trueline"])
+        check_version(path, msgspec.json.decode(raw)["trueline"])
         return msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error}): make the data set again") from error
@@ -323,6 +345,6 @@ def _listed(folder: Path, shard: Shard) -> Path:
         raise InputError(f"{folder / MANIFEST} lists {shard.name}, which lies elsewhere")
     if not path.is_file():
         raise InputError(f"{path} is missing: {MANIFEST} lists it")
-    if path.stat().st_size != shard.bytes or _hash(path) != shard.hash:
+    if path.stat().st_size != shard.bytes or hash_file(path) != shard.hash:
         raise InputError(f"{path} is not what {MANIFEST} lists: it was changed or damaged")
     return path

@@ -15,14 +15,13 @@ from typing import BinaryIO
 
 import msgspec
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.lines import lines
 from trueline.files.text import BadRow
-from trueline.records.ids import ID
-from trueline.records.store.schema import VERSION, known
-from trueline.records.store.validate import reject, reject_bad_row
-from trueline.records.types import Example, Reject
+from trueline.records.store.schema import VERSION, check_version
+from trueline.records.store.validate import new_reject, reject_bad_row
+from trueline.records.types import CONTENT_ID, Example, Reject
 
 
 class _Versioned(msgspec.Struct):
@@ -48,7 +47,7 @@ def encode(record: Example | Reject) -> bytes:
 def appending(path: Path) -> Iterator[Callable[[Example | Reject], None]]:
     """A function that appends a record to a new .jsonl or .jsonl.gz file, which appears whole
     when the block ends well and not at all otherwise."""
-    with fresh(path) as file:
+    with atomic_write(path) as file:
         if path.suffix == ".gz":
             # no name and no time in the gzip header: equal records give equal bytes
             with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
@@ -86,23 +85,25 @@ def read(path: Path) -> Iterator[Example | Reject]:
 def _read(path: Path, number: int, line: bytes) -> Example | Reject:
     try:
         row = _line.decode(line)
-        known(path, row.trueline)
-        if not ID.fullmatch(row.id):
-            return reject("read", "id is no content id: 32 hexadecimal digits", line, path, number)
+        check_version(path, row.trueline)
+        if not CONTENT_ID.fullmatch(row.id):
+            return new_reject(
+                "read", "id is no content id: 32 hexadecimal digits", line, path, number
+            )
         return Example(**{name: getattr(row, name) for name in Example.__struct_fields__})
     except UnicodeDecodeError as error:
-        return reject(
+        return new_reject(
             "read", f"not UTF-8: {error.reason} at byte {error.start}", line, path, number
         )
     except (msgspec.DecodeError, RecursionError) as error:
         _refuse_newer(path, line)
-        return reject("read", f"{_kind(line, error)}: {error}", line, path, number)
+        return new_reject("read", f"{_kind(line, error)}: {error}", line, path, number)
 
 
 def _refuse_newer(path: Path, line: bytes) -> None:
     """A row that we cannot read may be fine and merely newer: then the file is refused."""
     try:
-        known(path, _versioned.decode(line).trueline)
+        check_version(path, _versioned.decode(line).trueline)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return
 
@@ -128,7 +129,7 @@ def rejects(path: Path) -> Iterator[Reject]:
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             _refuse_newer(path, line)
             raise InputError(f"{path}, line {number} is no Reject: {error}") from error
-        known(path, row.trueline)
+        check_version(path, row.trueline)
         yield Reject(**{name: getattr(row, name) for name in Reject.__struct_fields__})
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from trueline.files.errors import InputError
-from trueline.records.ids import judged
+from trueline.records.labels import effective_labels
 from trueline.records.store import dataset
-from trueline.records.types import Example, Label, with_labels
+from trueline.records.types import Example, Label, digest_texts, with_labels
 
 RECIPE = "label@1"
 
@@ -51,6 +51,8 @@ def joined(
                 for label in labels:
                     _fits(label, example, path)
                 example = with_labels(example, *labels)
+                counting = effective_labels(example.labels)
+                example = msgspec.structs.replace(example, labels=counting)
         yield example
     for path, held in found:
         left = [id for id in held if id not in came] if whole else []
@@ -75,7 +77,7 @@ def _held(path: Path) -> dict[str, bytes]:
 
 def _fits(label: Label, example: Example, path: Path) -> None:
     try:
-        texts = judged(example, label.about)
+        texts = digest_texts(example, label.about)
     except IndexError:
         texts = ()
     if texts != label.texts:

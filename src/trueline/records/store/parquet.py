@@ -13,12 +13,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
-from trueline.files.lines import regular
-from trueline.records.ids import ID
-from trueline.records.store.schema import VERSION, known
-from trueline.records.types import Example, Label, Question, Response, Task
+from trueline.files.lines import check_regular_file
+from trueline.records.store.schema import VERSION, check_version
+from trueline.records.types import CONTENT_ID, Example, Label, Question, Response, Task
 
 GROUP_ROWS = 1_000
 GROUP_BYTES = 16 * 2**20
@@ -62,7 +61,12 @@ _label = pa.struct(
         ("question", _text),
         ("question_hash", _text),
         ("about", pa.list_(pa.int64())),
-        ("by", pa.struct([("kind", _text), ("name", _text), ("instrument", _text)])),
+        (
+            "by",
+            pa.struct(
+                [("kind", _text), ("name", _text), ("instrument", _text), ("version", pa.int64())]
+            ),
+        ),
         ("texts", _texts),
         ("value_bool", pa.bool_()),
         ("value_int", pa.int64()),
@@ -70,10 +74,13 @@ _label = pa.struct(
         ("value_text", _text),
         ("value_list", _texts),
         ("unscored", _text),
+        ("retracted", pa.bool_()),
         ("probability", pa.float64()),
         ("turn", pa.int64()),
         ("time", _text),
         ("note", _text),
+        ("writer", _text),
+        ("sequence", pa.int64()),
     ]
 )
 _candidate = pa.struct(
@@ -138,7 +145,7 @@ class Sink:
 def write(path: Path, examples: Iterable[Example]) -> int:
     """Write one Parquet file, whole or not at all, and return how many rows it holds."""
     count = 0
-    with fresh(path) as file:
+    with atomic_write(path) as file:
         sink = Sink(file)
         for count, example in enumerate(examples, 1):  # noqa: B007 - the count is the result
             sink.add(example, len(_json.encode(example)))
@@ -159,7 +166,7 @@ def read(path: Path) -> Iterator[Example]:
         raise InputError(
             f"{path} was not written by trueline: read it with --from columns and --map"
         )
-    known(path, int(version) if version.isdigit() else VERSION + 1)
+    check_version(path, int(version) if version.isdigit() else VERSION + 1)
     row = 0
     try:
         for batch in file.iter_batches(batch_size=256):
@@ -178,7 +185,7 @@ _DAMAGE = (
 
 
 def _opened(path: Path) -> Any:
-    regular(path)
+    check_regular_file(path)
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
@@ -223,7 +230,7 @@ def _label_row(label: Label) -> dict[str, Any]:
 
 
 def _example(row: dict[str, Any]) -> Example:
-    if not ID.fullmatch(row["id"]):
+    if not CONTENT_ID.fullmatch(row["id"]):
         raise ValueError("id is no content id: 32 hexadecimal digits")
     for label in row["labels"]:
         values = [label.pop(column) for column in _value_columns.values()]

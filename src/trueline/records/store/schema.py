@@ -10,7 +10,7 @@ VERSION = 1
 """The schema version written as `trueline` into JSONL rows, Parquet metadata and manifests."""
 
 
-def known(path: Path, found: int) -> None:
+def check_version(path: Path, found: int) -> None:
     """Raise InputError where a file was written by a newer trueline than this one, or by none."""
     if found < 1:
         raise InputError(f"{path} has schema version {found}, which never was: it is damaged")

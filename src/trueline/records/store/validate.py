@@ -15,7 +15,7 @@ from trueline.records.types import Choice, Example, Reject, Value
 _encode = msgspec.json.Encoder().encode
 
 
-def unfit(record: Example | Reject) -> str | None:
+def why_invalid(record: Example | Reject) -> str | None:
     """Why this record cannot be stored and read back exactly, or None where it can."""
     example = record if isinstance(record, Example) else record.example
     if example is not None:
@@ -31,26 +31,41 @@ def unfit(record: Example | Reject) -> str | None:
     return None
 
 
-def reject(step: str, reason: str, raw: Any, file: Path | None = None, row: int = 0) -> Reject:
-    """A Reject that can itself be stored, whatever it holds."""
+def new_reject(step: str, message: str, raw: Any, file: Path | None = None, row: int = 0) -> Reject:
+    """A Reject that can itself be stored, whatever it holds.
+
+    Its reason is what the message says before its first colon, the rest is detail.
+    """
     name = clean(str(file)) if file else None
+    reason, _, detail = clean(message).partition(": ")
     return Reject(
-        step=step, reason=clean(reason), file=name, row=row or None, raw=storable_text(raw)
+        step=step,
+        reason=reason,
+        detail=detail,
+        file=name,
+        row=row or None,
+        raw=storable_text(raw),
     )
+
+
+def reject_example(step: str, message: str, example: Example) -> Reject:
+    """The Reject of an Example; reason and detail are told apart as `new_reject` does."""
+    reason, _, detail = message.partition(": ")
+    return Reject(step, reason, example, detail=detail)
 
 
 def reject_bad_row(bad: BadRow) -> Reject:
     """The Reject of a row that could not be read."""
-    return reject("read", bad.reason, bad.raw, bad.file, bad.number)
+    return new_reject("read", bad.reason, bad.raw, bad.file, bad.number)
 
 
-def storable(found: Reject) -> Reject:
+def storable_reject(found: Reject) -> Reject:
     """The reject, or, where its example could not be read back, one that holds it as raw text."""
-    if unfit(found) is None:
+    if why_invalid(found) is None:
         return found
     raw = found.example if found.example is not None else found.raw
     file = Path(found.file) if found.file else None
-    return reject(found.step, found.reason, raw, file, found.row or 0)
+    return new_reject(found.step, found.message, raw, file, found.row or 0)
 
 
 def _numbers(example: Example) -> Iterator[tuple[str, Value | None]]:
@@ -60,9 +75,10 @@ def _numbers(example: Example) -> Iterator[tuple[str, Value | None]]:
             for name in ("temperature", "top_p", "max_tokens", "seed"):
                 yield f"sampling.{name}", getattr(drawn, name)
     for label in example.labels:
-        for name in ("value", "probability", "turn"):
+        for name in ("value", "probability", "turn", "sequence"):
             yield f"label.{name}", getattr(label, name)
         yield from (("label.about", index) for index in label.about)
+        yield "label.by.version", label.by.version
     yield from (("candidate.score", candidate.score) for candidate in example.candidates)
     for question in example.questions:
         yield "question.weight", question.weight

@@ -13,6 +13,7 @@ from trueline.evaluate.options import Options
 from trueline.ledger.summary import Spend
 from trueline.report.pairs import Pair, Party
 from trueline.report.text import named
+from trueline.runs.options import option_fields
 from trueline.train.card import Card
 
 
@@ -61,7 +62,7 @@ def evaluation(party: Party) -> str:
     """The evaluation again, from its settings: those that were not the default."""
     words, config = ["trueline", "evaluate"], party.results.config
     plain = msgspec.to_builtins(
-        {f.name: f.default for f in msgspec.structs.fields(Options) if not f.required}, enc_hook=str
+        {f.name: f.default for f in option_fields(Options) if not f.required}, enc_hook=str
     )
     if not config.get("rescore"):
         words.append(str(config.get("model") or party.name))
@@ -135,9 +136,13 @@ def missing(pairs: Sequence[Pair], parties: Sequence[Party]) -> list[Missing]:
     for p in parties:
         found += [Missing(p.mark, what, why) for what, why in p.results.left_out.items()]
         found += [
-            Missing(p.mark, f"{ran.name}: {ran.unfit:,} rows", "they are no items: see its rejects")
+            Missing(
+                p.mark,
+                f"{ran.name}: {ran.invalid_rows:,} rows",
+                "they are no items: see its rejects",
+            )
             for ran in p.results.benchmarks
-            if ran.unfit
+            if ran.invalid_rows
         ]
     for pair in pairs:
         mark = f"{pair.treated.mark} against {pair.base.mark}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trueline.agreement.cards import UNKNOWN, Measured, lookup
+from trueline.agreement.cards import UNKNOWN, CardEntry, lookup
 from trueline.report.pairs import Pair
 
 
@@ -19,20 +19,20 @@ class Instrument(Struct, frozen=True):
     hash: str | None
     questions: list[str]
     benchmarks: int
-    measured: list[Measured]
+    entries: list[CardEntry]
     others: int
 
     @property
     def unknown(self) -> list[str]:
         """The questions on which its error is not known."""
-        return [q for q in self.questions if q not in {m.question for m in self.measured}]
+        return [q for q in self.questions if q not in {m.question for m in self.entries}]
 
 
 def instruments(pairs: Sequence[Pair], folders: Sequence[Path]) -> list[Instrument]:
     """Every instrument that gave a number of this page.  InputError for a file that is no card."""
     used: dict[tuple[str, str | None], tuple[set[str], set[str]]] = {}
     for results in (r for p in pairs for r in (p.comparison.base, p.comparison.treated)):
-        for one in results.measured:
+        for one in results.metrics:
             metric = one.metric
             asked, on = used.setdefault((metric.name, metric.instrument), (set(), set()))
             asked.add(metric.question)
@@ -40,7 +40,7 @@ def instruments(pairs: Sequence[Pair], folders: Sequence[Path]) -> list[Instrume
     found = []
     for (name, instrument), (asked, on) in sorted(used.items(), key=lambda u: str(u[0])):
         card = lookup(instrument, folders)
-        every = card.measured if card is not None else ()
+        every = card.entries if card is not None else ()
         here = [m for m in every if m.question in asked]
         found.append(
             Instrument(name, instrument, sorted(asked), len(on), here, len(every) - len(here))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from math import isfinite
 
 from msgspec import Struct
 
@@ -51,7 +50,12 @@ def forest(pairs: Sequence[Pair]) -> Forest:
     """The primary differences of all comparisons.  Bounds may lie beyond the axis, limits not."""
     every = [(pair, d) for pair in pairs for d in pair.primary]
     ends = [[d.gain.estimate, d.gain.low, d.gain.high] for _, d in every]
-    shares = [share(v, d.metric) for (_, d), end in zip(every, ends, strict=True) for v in end]
+    shares = [
+        share(v, d.metric)
+        for (_, d), end in zip(every, ends, strict=True)
+        for v in end
+        if v is not None
+    ]
     along = axis([0.0, *shares], MARGIN, WIDTH - MARGIN)
     return Forest(along, [group for _, group in grouped(every, along)])
 
@@ -71,18 +75,20 @@ def grouped(every: Sequence[tuple[Pair, Difference]], along: Axis) -> list[tuple
 def mark(pair: Pair, d: Difference, along: Axis) -> Mark:
     """A difference on the axis."""
 
-    def place(low: float, high: float) -> tuple[float, float] | None:
-        ends = share(low, d.metric), share(high, d.metric)
-        return (along.at(ends[0]), along.at(ends[1])) if all(map(isfinite, ends)) else None
+    def place(value: float) -> float:
+        return along.at(share(value, d.metric))
 
-    value = share(d.gain.estimate, d.metric)
+    def ends(low: float | None, high: float | None) -> tuple[float, float] | None:
+        return None if low is None or high is None else (place(low), place(high))
+
+    estimate = d.gain.estimate
     return Mark(
         pair=pair,
         found=d,
         verdict=verdict(d, pair.comparison.level),
-        at=along.at(value) if isfinite(value) else None,
-        limits=place(d.gain.low, d.gain.high),
-        bounds=place(d.least, d.most),
+        at=None if estimate is None else place(estimate),
+        limits=ends(d.gain.low, d.gain.high),
+        bounds=ends(d.least, d.most),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from math import hypot, isfinite, nan
+from math import hypot
 
 from msgspec import Struct
 
@@ -26,15 +26,15 @@ GROUPS = {"harmfulness": False, "over-refusal": False, "capability": True}
 
 
 class Point(Struct, frozen=True):
-    """A group's mean in one model, with its limits (nan where a benchmark has none)."""
+    """A group's mean in one model, with its limits (None if a benchmark has none)."""
 
     estimate: float
-    low: float
-    high: float
+    limits: tuple[float, float] | None
 
     def __str__(self) -> str:
-        limits = f"{100 * self.low:.1f} to {100 * self.high:.1f}"
-        return f"{100 * self.estimate:.1f} % ({limits if isfinite(self.low) else 'no interval'})"
+        ends = self.limits
+        limits = f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}" if ends else "no interval"
+        return f"{100 * self.estimate:.1f} % ({limits})"
 
 
 class Standing(Struct, frozen=True):
@@ -128,7 +128,7 @@ def _axis_name(moves: Sequence[Move], group: str, refusal: str) -> str:
 
 def _values(moves: Sequence[Move], group: str) -> list[float]:
     points = [p for m in moves for p in (m.standing[group].base, m.standing[group].treated)]
-    return [v for p in points for v in (p.estimate, p.low, p.high)]
+    return [v for p in points for v in (p.estimate, *(p.limits or ()))]
 
 
 def _plane(moves: Sequence[Move]) -> Drawing:
@@ -170,7 +170,7 @@ def _capability(moves: Sequence[Move]) -> Drawing:
 
 
 def _ends(point: Point, along: Axis) -> tuple[float, float] | None:
-    return (along.at(point.low), along.at(point.high)) if isfinite(point.low) else None
+    return point.limits and (along.at(point.limits[0]), along.at(point.limits[1]))
 
 
 def _arrow(base: Dot, treated: Dot) -> list[Arrow]:
@@ -219,7 +219,7 @@ def _alike(counted: Sequence[Difference]) -> list[Difference]:
     """Those of the measure that the most benchmarks have, the first of them where several do."""
 
     def measure(d: Difference) -> tuple[object, ...]:
-        return d.metric.question, d.metric.value, d.metric.name, d.metric.instrument
+        return d.metric.question, d.metric.accepted, d.metric.name, d.metric.instrument
 
     most = Counter(map(measure, counted)).most_common(1)
     return [d for d in counted if measure(d) == most[0][0]]
@@ -235,7 +235,7 @@ def _measures(counted: Sequence[Difference], more_is_better: bool) -> dict[str, 
 
 
 def _known(d: Difference) -> bool:
-    return isfinite(d.base.estimate) and isfinite(d.treated.estimate)
+    return d.base.estimate is not None and d.treated.estimate is not None
 
 
 def _mean(
@@ -243,17 +243,24 @@ def _mean(
 ) -> Point:
     points = [_turned(side(d), d, more_is_better) for d in counted]
     middle = sum(p.estimate for p in points) / len(points)
-    below = hypot(*(p.estimate - p.low for p in points)) / len(points)
-    above = hypot(*(p.high - p.estimate for p in points)) / len(points)
-    if not (isfinite(below) and isfinite(above)):
-        return Point(middle, nan, nan)
-    return Point(middle, max(0.0, middle - below), min(1.0, middle + above))
+    gaps = [(p.estimate - p.limits[0], p.limits[1] - p.estimate) for p in points if p.limits]
+    if len(gaps) < len(points):
+        return Point(middle, None)
+    below, above = (hypot(*side) / len(points) for side in zip(*gaps, strict=True))
+    return Point(middle, (max(0.0, middle - below), min(1.0, middle + above)))
 
 
 def _turned(found: Interval, d: Difference, more_is_better: bool) -> Point:
     """As a share of the range, of what the group is about: more harm, more refusals, more skill."""
     low, wide = d.metric.low, d.metric.high - d.metric.low or 1.0
-    ends = [(v - low) / wide for v in (found.estimate, found.low, found.high)]
-    if (d.metric.better == "higher") != more_is_better:
-        return Point(1 - ends[0], 1 - ends[2], 1 - ends[1])
-    return Point(*ends)
+    turned = (d.metric.better == "higher") != more_is_better
+
+    def place(value: float) -> float:
+        share = (value - low) / wide
+        return 1 - share if turned else share
+
+    limits = None
+    if found.limits is not None:
+        low_end, high_end = sorted(map(place, found.limits))
+        limits = low_end, high_end
+    return Point(place(found.estimate or 0.0), limits)

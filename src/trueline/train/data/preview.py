@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from trueline.train.data.rows import Segment
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
 
 class Preview(Struct, frozen=True):
-    """One row as it is trained on.
+    """One segment as it is trained on.
 
     `text` shows it in order: special tokens as they are, other runs as `[12 tokens]` unless they
-    were revealed, and what counts between » and «.  `ids` are there where it was revealed.
+    were revealed, and what counts between » and «.  `ids` are there if it was revealed.
     """
 
     example: str
@@ -24,18 +29,23 @@ class Preview(Struct, frozen=True):
 
 
 def preview(
-    tokenizer: Any, example: str, name: str, ids: list[int], mask: list[bool], reveal: bool
+    tokenizer: PreTrainedTokenizerFast, example: str, segment: Segment, reveal: bool
 ) -> Preview:
-    """The row for people, its content masked unless `reveal`."""
+    """The segment for people, its content masked unless `reveal`."""
     special = set(tokenizer.all_special_ids) | set(tokenizer.get_added_vocab().values())
     parts = []
-    for counts, run in groupby(zip(ids, mask, strict=True), key=lambda pair: pair[1]):
-        shown = _shown(tokenizer, [token for token, _ in run], special, reveal)
-        parts.append(f"»{shown}«" if counts else shown)
-    return Preview(example, name, len(ids), sum(mask), "".join(parts), ids if reveal else None)
+    pairs = zip(segment.ids, segment.mask, strict=True)
+    for counts, run in groupby(pairs, key=lambda pair: pair[1]):
+        text = _format_tokens(tokenizer, [token for token, _ in run], special, reveal)
+        parts.append(f"»{text}«" if counts else text)
+    ids = segment.ids if reveal else None
+    size, trained = len(segment.ids), sum(segment.mask)
+    return Preview(example, segment.name, size, trained, "".join(parts), ids)
 
 
-def _shown(tokenizer: Any, ids: list[int], special: set[int], reveal: bool) -> str:
+def _format_tokens(
+    tokenizer: PreTrainedTokenizerFast, ids: list[int], special: set[int], reveal: bool
+) -> str:
     if reveal:
         return str(tokenizer.decode(ids))
     parts = []

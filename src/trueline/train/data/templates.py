@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 REVERSE = (
     "Below is a response to a certain instruction. "
@@ -14,11 +17,11 @@ REVERSE = (
 the instruction follows on the next line."""
 
 
-def reverse_template(tokenizer: Any) -> str:
+def reverse_template(tokenizer: PreTrainedTokenizerFast) -> str:
     """The Jinja chat template of a reversed model: the user's turn is the response, the
     assistant's the instruction.
 
-    It begins with the tokenizer's begin token where that tokenizer puts one before every text,
+    It begins with the tokenizer's begin token if that tokenizer puts one before every text,
     and ends with its end token.
     """
     begins = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]

@@ -1,11 +1,11 @@
-"""Example → the conversations that a method trains on; where there is none, the reason."""
+"""Example → the conversations that a method trains on; or the reason why there are none."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from trueline.records.preference import decided
-from trueline.records.types import Example, Message, Response
+from trueline.policy.values import find_preference
+from trueline.records.types import Example, Message, Response, Unscored
 
 Turns = tuple[Message, ...]
 
@@ -25,44 +25,44 @@ class Preference(NamedTuple):
     rejected: Turns
 
 
-def sft(example: Example, index: int | None = None) -> Completion | str:
-    """The prompt and the response to learn: number `index` where given, else the preferred one,
+def extract_completion(example: Example, index: int | None = None) -> Completion | str:
+    """The prompt and the response to learn: number `index` if given, else the preferred one,
     else the only one."""
     if index is not None:
         if index >= len(example.responses):
             return f"no response number {index}"
         return _completion(example, example.responses[index])
-    order = decided(example)
-    if not isinstance(order, str):
+    order = find_preference(example)
+    if not isinstance(order, Unscored):
         return _completion(example, example.responses[order[0]])
     if len(example.responses) == 1:
         return _completion(example, example.responses[0])
-    return f"several responses, and {order}" if example.responses else "no response"
+    return f"several responses, and {order.reason}" if example.responses else "no response"
 
 
-def reverse(example: Example, index: int | None = None) -> Completion | str:
+def extract_instruction(example: Example, index: int | None = None) -> Completion | str:
     """The response's text as the user's turn, and as the assistant's the instruction: the last
     user turn of the prompt."""
-    found = sft(example, index)
-    if isinstance(found, str):
-        return found
-    asked = [m.content.strip() for m in found.prompt if m.role == "user"]
-    if not asked or not asked[-1]:
+    completion = extract_completion(example, index)
+    if isinstance(completion, str):
+        return completion
+    requests = [m.content.strip() for m in completion.prompt if m.role == "user"]
+    if not requests or not requests[-1]:
         return "no instruction"
-    text = Response(found.answer).text
-    return Completion((Message("user", text),), (Message("assistant", asked[-1]),))
+    text = Response(completion.answer).text
+    return Completion((Message("user", text),), (Message("assistant", requests[-1]),))
 
 
-def preference(example: Example) -> Preference | str:
+def extract_pair(example: Example) -> Preference | str:
     """The prompt with the chosen and the rejected response."""
-    order = decided(example)
-    if isinstance(order, str):
-        return order
+    order = find_preference(example)
+    if isinstance(order, Unscored):
+        return order.reason
     chosen, rejected = (_completion(example, example.responses[i]) for i in order)
-    for found in (chosen, rejected):
-        if isinstance(found, str):
-            return found
-        if len(found.answer) > 1:
+    for completion in (chosen, rejected):
+        if isinstance(completion, str):
+            return completion
+        if len(completion.answer) > 1:
             return "a response of several turns"
     assert not isinstance(chosen, str) and not isinstance(rejected, str)
     if chosen.answer == rejected.answer:

@@ -1,16 +1,26 @@
-"""The training methods, one file each: `Options`, and `train(options, examples=None) -> Card`.
+"""The training methods, one file each with a `METHOD`; a new file is a new method.
 
-A new file here is a new method, with its command `trueline train NAME`: nothing else to change.
+Its command `trueline train NAME` comes with it.  Methods of other people are found in files that
+the user names and in the entry points `trueline.methods`.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from types import ModuleType
+from trueline.files import plugins
+from trueline.files.plugins import Family
+from trueline.train.method import Method
+from trueline.train.options import TrainOptions
+
+METHODS = Family("training method", "trueline.train.methods", "trueline.methods", ("METHOD",))
 
 
-def methods() -> dict[str, ModuleType]:
-    """The method modules by the names of their commands."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {n.replace("_", "-"): importlib.import_module(f"{__name__}.{n}") for n in names}
+def method_names() -> list[str]:
+    """The names of all methods, sorted; nothing is imported."""
+    return plugins.names(METHODS)
+
+
+def find_method(name: str) -> Method[TrainOptions]:
+    """The method of this name; InputError, with near names, if there is none."""
+    method = plugins.find(METHODS, name).METHOD
+    assert isinstance(method, Method)
+    return method

@@ -6,50 +6,70 @@ before the first step, so that no second model stays in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from trueline.records.types import Example
-from trueline.train import loading, run
-from trueline.train.card import Card
 from trueline.train.data import turns
+from trueline.train.data.encoder import Encoder
+from trueline.train.data.rows import TrainingRow
+from trueline.train.method import Columns, Method, TrainingContext
 from trueline.train.options import TrainOptions
 
-
-class Options(TrainOptions, frozen=True, kw_only=True):
-    """What `trueline train preference` can be told."""
-
-    beta: Annotated[float, Meta(description="How firmly the model is held to what it was.")] = 0.1
+if TYPE_CHECKING:
+    from transformers import Trainer
 
 
-def train(options: Options, examples: Iterable[Example] | None = None) -> Card:
-    """A model folder at `options.out` that prefers as the Examples' labels do."""
-    return run.train(METHOD, options, examples)
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainOptions):
+    """Options of `trueline train preference`."""
+
+    beta: Annotated[
+        float, Meta(gt=0, description="How firmly the model is held to what it was.")
+    ] = 0.1
 
 
-def trainer(model: Any, tokenizer: Any, data: Any, options: Any, arguments: dict[str, Any]) -> Any:
-    """TRL's DPO on the pairs."""
+def rows(example: Example, encoder: Encoder, options: Options) -> TrainingRow | str:
+    """The chosen and the rejected response to one prompt."""
+    pair = turns.extract_pair(example)
+    if isinstance(pair, str):
+        return pair
+    return TrainingRow(encoder.encode_pair(*pair))
+
+
+def columns(row: TrainingRow) -> Columns:
+    """What TRL's DPO reads: the shared prompt, and each answer without it."""
+    chosen, rejected = row.segments
+    prompt = chosen.mask.index(True)
+    return {
+        "prompt_ids": chosen.ids[:prompt],
+        "chosen_ids": chosen.ids[prompt:],
+        "rejected_ids": rejected.ids[prompt:],
+    }
+
+
+def trainer(context: TrainingContext[Options]) -> Trainer:
+    """TRL's DPO."""
     from trl import DPOConfig
 
     from trueline.train.trl.trainers import Pairs
 
     config = DPOConfig(
-        **arguments, beta=options.beta, max_length=None, precompute_ref_log_probs=True
+        **context.arguments,
+        beta=context.options.beta,
+        max_length=None,
+        precompute_ref_log_probs=True,
     )
-    return Pairs(
-        model=model,
-        args=config,
-        train_dataset=data(config),
-        processing_class=tokenizer,
-        peft_config=loading.lora(options),
-    )
+    return Pairs(**context.inputs(config, columns))
 
 
-METHOD = run.Method(
-    name="preference",
+METHOD = Method(
+    "preference",
+    Options,
+    rows,
+    trainer,
     rates=(5e-5, 5e-6),
-    turns=lambda example, options: turns.preference(example),
-    trainer=trainer,
+    metrics={"accuracy": "rewards/accuracies", "margin": "rewards/margins"},
 )

@@ -6,40 +6,48 @@ data serves: each Example's response is read and the last user turn of its promp
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
 
 from trueline.records.types import Example
-from trueline.train import run
-from trueline.train.card import Card
+from trueline.runs.options import NotNegativeInt
 from trueline.train.data import turns
+from trueline.train.data.encoder import Encoder
+from trueline.train.data.rows import TrainingRow
 from trueline.train.data.templates import reverse_template
+from trueline.train.method import Method
 from trueline.train.methods import sft
 from trueline.train.options import TrainOptions
 
 
-class Options(TrainOptions, frozen=True, kw_only=True):
-    """What `trueline train reverse` can be told."""
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainOptions):
+    """Options of `trueline train reverse`."""
 
     model: Annotated[
         str, Meta(description="What to train: nano:base, a model folder or hf:ORG/NAME.")
     ] = "nano:base"
     response: Annotated[
-        int | None, Meta(description="Read response number so many; unset, the preferred one.")
+        NotNegativeInt | None,
+        Meta(description="Index of the response to read, from 0; unset, the preferred one."),
     ] = None
 
 
-def train(options: Options, examples: Iterable[Example] | None = None) -> Card:
-    """A model folder at `options.out` that, asked with a text, gives an instruction for it."""
-    return run.train(METHOD, options, examples)
+def rows(example: Example, encoder: Encoder, options: Options) -> TrainingRow | str:
+    """The response's text as the request, and the instruction to learn."""
+    completion = turns.extract_instruction(example, options.response)
+    if isinstance(completion, str):
+        return completion
+    return TrainingRow((encoder.encode_completion(*completion),))
 
 
-METHOD = run.Method(
-    name="reverse",
+METHOD = Method(
+    "reverse",
+    Options,
+    rows,
+    sft.train_completions,
     rates=(2e-4, 2e-5),
-    turns=lambda example, options: turns.reverse(example, options.response),
-    trainer=sft.trainer,
     template=reverse_template,
 )

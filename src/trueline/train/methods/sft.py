@@ -5,60 +5,74 @@ The prompt is read and not learnt; the response is learnt up to and with its end
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from trueline.records.types import Example
-from trueline.train import loading, run
-from trueline.train.card import Card
+from trueline.runs.options import NotNegativeInt
 from trueline.train.data import turns
+from trueline.train.data.encoder import Encoder
+from trueline.train.data.rows import TrainingRow
+from trueline.train.method import Columns, Method, TrainingContext
 from trueline.train.options import TrainOptions
 
+if TYPE_CHECKING:
+    from transformers import Trainer
 
-class Options(TrainOptions, frozen=True, kw_only=True):
-    """What `trueline train sft` can be told."""
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainOptions):
+    """Options of `trueline train sft`."""
 
     response: Annotated[
-        int | None, Meta(description="Learn response number so many; unset, the preferred one.")
+        NotNegativeInt | None,
+        Meta(description="Index of the response to learn, from 0; unset, the preferred one."),
     ] = None
     turns: Annotated[
         Literal["response", "all"],
         Meta(description="Learn the response, or the assistant's turns in the prompt too."),
     ] = "response"
     packing: Annotated[
-        bool, Meta(description="Rows behind one another up to --max-length, for speed on a GPU.")
+        bool, Meta(description="Join rows up to --max-length tokens, for speed on a GPU.")
     ] = False
 
 
-def train(options: Options, examples: Iterable[Example] | None = None) -> Card:
-    """A model folder at `options.out` that answers as the Examples do."""
-    return run.train(METHOD, options, examples)
+def rows(example: Example, encoder: Encoder, options: Options) -> TrainingRow | str:
+    """The prompt and the response to learn."""
+    completion = turns.extract_completion(example, options.response)
+    if isinstance(completion, str):
+        return completion
+    segment = encoder.encode_completion(*completion, earlier=options.turns == "all")
+    return TrainingRow((segment,))
 
 
-def trainer(model: Any, tokenizer: Any, data: Any, options: Any, arguments: dict[str, Any]) -> Any:
-    """TRL's SFT on the rows; packed, documents do not see one another."""
+def columns(row: TrainingRow) -> Columns:
+    """What TRL's SFT reads; labels of -100 are not learnt."""
+    (segment,) = row.segments
+    counted = zip(segment.ids, segment.mask, strict=True)
+    return {"input_ids": segment.ids, "labels": [i if counts else -100 for i, counts in counted]}
+
+
+def train_completions(
+    context: TrainingContext[TrainOptions], pack_length: int | None = None
+) -> Trainer:
+    """TRL's SFT on rows of one segment; if they are packed, to at most `pack_length` tokens,
+    they do not see one another."""
     from trl import SFTConfig
 
     from trueline.train.trl.trainers import Completions
 
-    packing = getattr(options, "packing", False)
-    config = SFTConfig(
-        **arguments, packing=packing, max_length=options.max_length if packing else None
-    )
-    return Completions(
-        model=model,
-        args=config,
-        train_dataset=data(config),
-        processing_class=tokenizer,
-        peft_config=loading.lora(options),
-    )
+    packing = pack_length is not None
+    config = SFTConfig(**context.arguments, packing=packing, max_length=pack_length)
+    return Completions(**context.inputs(config, columns))
 
 
-METHOD = run.Method(
-    name="sft",
-    rates=(2e-4, 2e-5),
-    turns=lambda example, options: turns.sft(example, options.response),
-    trainer=trainer,
-)
+def trainer(context: TrainingContext[Options]) -> Trainer:
+    """TRL's SFT."""
+    options = context.options
+    return train_completions(context, options.max_length if options.packing else None)
+
+
+METHOD = Method("sft", Options, rows, trainer, rates=(2e-4, 2e-5))

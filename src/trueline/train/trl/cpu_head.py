@@ -1,4 +1,4 @@
-"""A plain LM head in place of TRL's tiled one, where the tiles cost time and save nothing.
+"""A plain LM head in place of TRL's tiled one, if the tiles cost time and save nothing.
 
 TRL projects every position in tiles and recomputes them in the backward pass, which saves memory
 on a GPU with a large vocabulary.  On a CPU it only takes time (docs/lab.md has how much); this head
@@ -8,7 +8,12 @@ projects the positions whose label counts, once.
 from __future__ import annotations
 
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+    from trl.trainer.utils import FusedCausalLMOutput
 
 # Models with these scale or cap their logits in ways of their own: TRL knows how, so it may.
 _OWN_LOGITS = (
@@ -21,10 +26,10 @@ _OWN_LOGITS = (
 )
 
 
-def plain_head(model: Any) -> bool:
-    """Give a model that TRL has given its head the plain one; False where it keeps TRL's.
+def plain_head(model: PreTrainedModel) -> bool:
+    """Give a model that TRL has given its head the plain one; False if it keeps TRL's.
 
-    Call it behind the trainer's construction.  Same outputs, metrics included; parity is tested.
+    Call it after the trainer's construction.  Same outputs, metrics included; parity is tested.
     """
     config = model.config.get_text_config()
     if model.device.type != "cpu" or any(getattr(config, n, None) is not None for n in _OWN_LOGITS):
@@ -42,7 +47,9 @@ def plain_head(model: Any) -> bool:
     return True
 
 
-def _outputs(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _outputs(
+    model: PreTrainedModel, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> FusedCausalLMOutput:
     import torch
     from trl.trainer.utils import FusedCausalLMOutput
 
@@ -55,7 +62,7 @@ def _outputs(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     logs = logits.log_softmax(-1)
     chosen = logs.gather(-1, target)[:, 0]
 
-    def spread(values: Any) -> Any:
+    def spread(values: Tensor) -> Tensor:
         return values.new_zeros(mask.shape).masked_scatter(mask, values)
 
     with torch.no_grad():

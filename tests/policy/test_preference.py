@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from trueline.records import ids
-from trueline.records.preference import PREFERRED, decided, pair, preference_label
-from trueline.records.types import By, Label, Message, Response, with_labels
+from trueline.policy.preference import PREFERRED, preference_label
+from trueline.policy.values import find_preference, preferred_responses
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Response,
+    Unscored,
+    with_labels,
+)
 
 a, b, c = (Response((Message("assistant", text),)) for text in "abc")
-example = ids.example([Message("user", "which?")], [a, b, c])
-person, other, rule = By("person", "p"), By("judge", "j"), By("derived", "consensus")
-tie = ids.label(example, PREFERRED, (0, 1), person, value="tie")
-unscored = ids.label(example, PREFERRED, (0, 1), person, unscored="time-out")
+example = Example.new([Message("user", "which?")], [a, b, c])
+person, other, rule = (
+    LabellerId("person", "p"),
+    LabellerId("judge", "j"),
+    LabellerId("derived", "consensus"),
+)
+tie = Label.new(example, PREFERRED, (0, 1), person, value="tie")
+unscored = Label.new(example, PREFERRED, (0, 1), person, unscored="time-out")
 
 
-def prefer(chosen: int, rejected: int, by: By = person) -> Label:
+def prefer(chosen: int, rejected: int, by: LabellerId = person) -> Label:
     return preference_label(example, chosen, rejected, by)
 
 
@@ -33,12 +45,14 @@ def prefer(chosen: int, rejected: int, by: By = person) -> Label:
         ([prefer(0, 1), prefer(1, 2, other)], "the preference labels disagree"),
     ],
 )
-def test_decided(labels: list[Label], expected: tuple[int, int] | str) -> None:
-    found = decided(with_labels(example, *labels))
-    chosen = pair(with_labels(example, *labels))
+def test_the_chosen_and_the_rejected_response_or_why_there_is_no_decision(
+    labels: list[Label], expected: tuple[int, int] | str
+) -> None:
+    found = find_preference(with_labels(example, *labels))
+    chosen = preferred_responses(with_labels(example, *labels))
     if isinstance(expected, str):
-        assert isinstance(found, str)
-        assert found.startswith(expected)
+        assert isinstance(found, Unscored)
+        assert found.reason.startswith(expected)
         assert chosen is None
     else:
         assert found == expected
