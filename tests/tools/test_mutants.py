@@ -46,6 +46,7 @@ def project(root: Path, file: str, code: str, tests: str = TESTS) -> Path:
     path = root / "src/trueline" / file
     path.parent.mkdir(parents=True)
     path.write_text(code)
+    (root / "src/trueline/__init__.py").touch()  # else an installed trueline would be imported
     (root / "tests").mkdir()
     module = file.removesuffix(".py").replace("/", ".")
     (root / "tests/test_it.py").write_text(tests.replace("{module}", module))
@@ -148,6 +149,10 @@ def test_a_tree_tells_killed_from_survived_uncovered_and_a_comparison_of_source_
     assert verdict(4, "0/1").verdict == "survived"
     stays = edits[4, "0/1"]
     assert tree.judge(stays.place._replace(line=99, end_line=99), "1", 60).verdict == "uncovered"
+    best = edits[6, "min/max/any/all"]
+    tree._map["lines"] = {}
+    unmapped = tree.judge(best.place, best.after, 0, "tests/other.py::test_clamp_below")
+    assert unmapped == Result("killed", 0, "tests/test_it.py::test_clamp_below")
     tree._map["seconds"] = {"tests/test_it.py::test_text": 0.1}
     tree._map["lines"] = {"src/trueline/plain.py": {"4": [0]}}
     assert verdict(4, "0/1").verdict == "source"

@@ -41,15 +41,16 @@ def judge_old(old: Tree, mutant: Mutant, results: Results, seconds: float) -> Re
 
 
 def judge_new(
-    new: Tree, mutant: Mutant, place: Place, killed: bool, results: Results, seconds: float
+    new: Tree, mutant: Mutant, place: Place, old: Result, results: Results, seconds: float
 ) -> Result:
     """With all the time it takes if the old tests kill the mutant."""
-    limit = float("inf") if killed else seconds
+    killer = old.by if old.verdict == "killed" else ""
+    limit = float("inf") if killer else seconds
     key = (new.digest, mutant.key, str(limit))
     if (known := results.get(*key)) is not None:
         return known
-    result = new.judge(place, mutant.after, seconds)
-    if killed and result.verdict == "survived":
+    result = new.judge(place, mutant.after, seconds, killer)
+    if killer and result.verdict == "survived":
         result = new.judge(place, mutant.after, limit)
     return results.add(result, *key)
 
@@ -99,8 +100,7 @@ def run(args: argparse.Namespace, folder: Path) -> int:
             was = judge_old(old, pair[0], results, args.seconds)
             if new is None:
                 return was, Result("not run", 0)
-            killed = was.verdict == "killed"
-            return was, judge_new(new, *pair, killed, results, args.seconds)
+            return was, judge_new(new, *pair, was, results, args.seconds)
         finally:
             trees.put((old, new))
 

@@ -102,11 +102,11 @@ class Tree:
         """How many tests run the lines, and which to run: these, then the others of their files
         (what is shared or cached runs under the first test alone), as many as fit in the time."""
         took, lines = self._map["seconds"], self._map["lines"].get(place.file, {})
-        names = list(took)
+        names = list(took)  # the map has them by number
         span = range(place.line, place.end_line + 1)
         covering = {names[n] for line in span for n in lines.get(str(line), ())}
         files = {_file_of(test) for test in covering}
-        near = [t for t in names if _file_of(t) in files and (self.root / _file_of(t)).exists()]
+        near = [test for test in names if _file_of(test) in files]
         order = sorted(near, key=lambda t: (t not in covering, took[t] > 1, _file_of(t)))
         chosen: list[str] = []
         for test in order:
@@ -115,12 +115,17 @@ class Tree:
                 chosen.append(test)
         return len(covering), chosen
 
-    def judge(self, place: Place, after: str, seconds: float) -> Result:
-        """What the tests say to a mutant."""
+    def judge(self, place: Place, after: str, seconds: float, killer: str = "") -> Result:
+        """What the tests say to a mutant; first the one that has the name of `killer`, which
+        kills it in the other tree."""
         covering, tests = self.tests(place, seconds)
-        if not covering:
+        name = killer.partition("::")[2]
+        first = [test for test in self._map["seconds"] if name and test.endswith(f"::{name}")]
+        tests = [*first, *(test for test in tests if test not in first)]
+        tests = [test for test in tests if (self.root / _file_of(test)).exists()]
+        if not tests:
             return Result("uncovered", 0)
-        verdict, by = "survived", ""
+        verdict, by = "survived" if covering else "uncovered", ""
         for _ in range(TRIES):
             with self._other_text(place.file, lambda source: mutate(source, place, after)):
                 failed = self.first_failure(tests)
