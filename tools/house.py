@@ -12,16 +12,18 @@ files to add a …    1 (the new file; its test comes on top) + the other files 
     `startswith`, the keys of a dict, also through a literal that the file gave a name; or if it has
     members' modules in a literal, or imports one inside an `if`.  Naming a member to use it is no
     asking, nor is a comparison with a `.kind`, `.id` or `.question`, nor a name that is as well
-    the value of a `Literal`.  `measures/families.py` says how members are recognised.
+    the value of a `Literal`; for labellers a list of names is given instead, and in `train` they
+    mean models.  `measures/families.py` says how members are recognised.
 files to add a training method    as above, + the files of `train` outside `methods` that
     - tell rows apart by `isinstance` with a class of the room, or
     - name options that only some methods have, or ask with `getattr` whether there is one, or
-    - are fixed to causal models: name what only these have, and nothing of classifiers, or
+    - are fixed to causal models: name what only these have, and tell no kinds of models apart, or
     - hold parts of several methods, each used by one method alone.
 `Any`    uses of the name, imports left out.
 own imports in functions    `import trueline…` or `from trueline…` inside a function, by room.
 places that share lines    pairs of places with six or more equal lines, each pair as long as it
-    goes.  Indents do not count; blank lines, comments, imports and punctuation are left out.
+    goes.  Indents do not count; blank lines, comments, imports, signatures and punctuation are
+    left out.
 stops of `options`    functions that get the options of the Safer-Instruct recipe, from those of its
     own file on: as an argument, or from `self` if the constructor put them there; in the second
     row also those that get one of its fields, under whatever name.  Calls are followed by name; a

@@ -80,6 +80,10 @@ FILES = {
         def logits(config):
             return config.vocab_size
     """,
+    "train/run.py": """
+        def outputs(config, kind):
+            return config.vocab_size if kind == "causal" else 1
+    """,
     "recipes/kinds/safer_instruct.py": """
         from functools import partial
         from trueline.recipes import steps
@@ -178,6 +182,8 @@ def test_two_places_share_lines_whatever_their_indent_and_however_long_once(root
     name = "pairs of places that share 6+ lines"
     assert figure(root, name).value == "0"
     folder = root / "src/trueline/cli"
+    signature = "".join(f"    argument_{n}: int,\n" for n in range(7))
+    (folder / "same.py").write_text(f"def same(\n{signature}):\n    return 1\n" * 2)
     (folder / "one.py").write_text(f"def one():\n{COPIED}\n")
     (folder / "two.py").write_text(f"class Two:\n\n{COPIED.replace('    ', '  ')}\n    # end\n")
     found = figure(root, name)

@@ -17,13 +17,16 @@ class Family(NamedTuple):
     folders: tuple[str, ...]
     defines: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    not_in: str = "-"  # a room in which the names mean something else
 
 
 FAMILIES = {
     "recipe": Family(("build/recipes", "recipes/kinds"), defines=("build", "RECIPE")),
     # "refusal" is no name to look for: it is a question's as well
     "labeller kind": Family(
-        ("labellers", "labellers/kinds"), names=("judge", "classifier", "guard", "grader")
+        ("labellers", "labellers/kinds"),
+        names=("judge", "classifier", "guard", "grader"),
+        not_in="train",
     ),
     "format": Family(("records/formats", "formats/kinds"), defines=("FORMAT",)),
     "benchmark": Family(("evaluate/suite", "evaluate/benchmarks/suite")),
@@ -61,7 +64,7 @@ def asking_files(house: House, family: Family) -> dict[str, set[str]]:
     found = {}
     for module in house.modules:
         asked = {*_asked_names(module, names), *_registered_names(module, modules)}
-        if asked and module.path not in ours:
+        if asked and module.path not in ours and module.room != family.not_in:
             found[module.path] = asked
     return found
 

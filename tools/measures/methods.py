@@ -10,7 +10,7 @@ from tools.measures.families import FAMILIES, members
 from tools.measures.source import House, Module, defined_names, imported_names
 
 CAUSAL = re.compile(r"AutoModelForCausalLM|CAUSAL_LM|[gG]eneration_?[cC]onfig|vocab_size")
-CLASSIFIER = re.compile(r"SequenceClassification|SEQ_CLS|num_labels")
+CLASSIFIER = re.compile(r"SequenceClassification|SEQ_CLS|num_labels|[\"'](classifier|causal)[\"']")
 
 
 def fixed_files(house: House) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from itertools import combinations
 from typing import NamedTuple
 
-from tools.measures.source import House, Module
+from tools.measures.source import Function, House, Module
 
 SHORTEST = 6  # lines
 
@@ -46,18 +46,19 @@ def shared_places(house: House) -> list[Shared]:
 
 
 def _counted_lines(module: Module) -> list[tuple[int, str]]:
-    """Numbers and texts of the lines, without indent; no comments, imports or punctuation."""
-    imports = {
-        line
-        for node in module.nodes
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
-    }
+    """Numbers and texts, without indent, of the lines that say something of their own: no comments,
+    imports or punctuation, and no signatures, which a contract makes alike."""
+    left_out: set[int] = set()
+    for node in module.nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            left_out.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        elif isinstance(node, Function):
+            left_out.update(range(node.lineno, node.body[0].lineno))
     stripped = ((n, line.strip()) for n, line in enumerate(module.lines, start=1))
     return [
         (n, text)
         for n, text in stripped
-        if n not in imports and not text.startswith("#") and any(map(str.isalnum, text))
+        if n not in left_out and not text.startswith("#") and any(map(str.isalnum, text))
     ]
 
 
