@@ -57,9 +57,11 @@ def _lines(answers: Answers) -> list[str]:
 
 def _card(outcome: Outcome) -> list[str]:
     """How far this instrument agrees with people, where that was measured."""
-    from trueline.agreement.cards import lines, lookup
+    from trueline.agreement.cards import find_card, format_card
 
-    return lines(lookup(outcome.instrument), [answers.question for answers in outcome.answers])
+    return format_card(
+        find_card(outcome.instrument), [answers.question for answers in outcome.answers]
+    )
 
 
 # \b keeps the lines of a list as they are.
