@@ -29,7 +29,7 @@ class Metric(Struct, frozen=True):
     the labels by one instrument.
 
     `low` and `high` bound one item's score; `by` is how the benchmark names who answers, and the
-    rule says who did.
+    rule says who did; `measured` is whether an agreement card is to say how far that errs.
     """
 
     benchmark: str
@@ -38,6 +38,7 @@ class Metric(Struct, frozen=True):
     better: Better
     low: float = 0.0
     high: float = 1.0
+    measured: bool = True
 
     @property
     def question(self) -> str:
