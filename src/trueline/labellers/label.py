@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,16 @@ from trueline.files.errors import InputError
 from trueline.formats.load import load
 from trueline.labellers.contract import Bound, Labeller, bound_questions
 from trueline.labellers.registry import Judging, LabellerContext, name_model, open_labeller
-from trueline.labellers.targets import with_parents
+from trueline.labellers.targets import QuestionSet, questions_of, select_questions
 from trueline.models.open import without_key
+from trueline.policy.answers import short_reason
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
+from trueline.policy.values import OWN
 from trueline.records.store import dataset
 from trueline.records.store.labels import apart, is_apart
-from trueline.records.types import Example, Label, Question, Reject, Value
+from trueline.records.store.validate import reject_example
+from trueline.records.types import Example, Label, Reject, Value
 from trueline.runs.context import setup
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
 from trueline.runs.run import RunRecord
@@ -39,7 +42,8 @@ class Options(DataSet, PolicyFile, RunOptions):
         Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
     ]
     questions: Annotated[
-        str, Meta(description="Ids of the policy's questions, separated by commas.")
+        str,
+        Meta(description="Question ids, comma-separated; own: the Examples' own questions."),
     ]
     template: Annotated[
         Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
@@ -63,7 +67,7 @@ class Answers(Struct):
 
     def add(self, label: Label) -> None:
         if label.value is None:
-            self.unscored[(label.unscored or "").split(":")[0]] += 1
+            self.unscored[short_reason(label.unscored or "")] += 1
             return
         self.answered += 1
         self.values.update(_shown(label.value))
@@ -121,7 +125,7 @@ def label(options: Options) -> Outcome | None:
     names = [name.strip() for name in options.questions.split(",") if name.strip()]
     if not names:
         raise InputError(f"--questions names none; the policy has: {', '.join(policy)}")
-    questions = with_parents(names, policy)
+    questions = select_questions(names, policy)
     if options.dry_run:
         print(wait(_bounds(options, questions, policy)))
         return None
@@ -132,13 +136,16 @@ def _judging(options: Options) -> Judging:
     return Judging(template=options.template, write=options.write, tokens=options.answer_tokens)
 
 
-async def _label(options: Options, questions: list[Question], policy: Policy) -> Outcome:
-    found = {q.id: Answers(q.id, q.kind) for q in questions}
+async def _label(options: Options, asked: QuestionSet, policy: Policy) -> Outcome:
+    found = {q.id: Answers(q.id, q.kind) for q in asked.policy}
+    if asked.own:
+        found[OWN] = Answers(OWN, "the Examples' own")
     unfinished = options.data.is_dir() and dataset.manifest(options.data).state == "partial"
     async with (
         setup("label", options) as ready,
         open_labeller(
-            options.by, LabellerContext(questions, policy, ready.model, _judging(options))
+            options.by,
+            LabellerContext(asked.policy, policy, ready.model, _judging(options), asked.own),
         ) as labeller,
     ):
         with closing(_examples(options)) as examples:
@@ -147,7 +154,7 @@ async def _label(options: Options, questions: list[Question], policy: Policy) ->
                 [
                     Stage(
                         "label",
-                        labelled(labeller, questions, found),
+                        labelled(labeller, asked, found),
                         window=labeller.parallel or ready.window,
                     )
                 ],
@@ -158,21 +165,25 @@ async def _label(options: Options, questions: list[Question], policy: Policy) ->
     return Outcome(run, by.name, by.instrument, answers, unfinished)
 
 
-def labelled(labeller: Labeller, questions: Sequence[Question], tally: dict[str, Answers]) -> Step:
+def labelled(labeller: Labeller, asked: QuestionSet, tally: dict[str, Answers]) -> Step:
     """A step that gives the labels of an Example, apart from it, and counts them."""
 
     async def step(example: Example) -> Item:
+        try:
+            questions = questions_of(example, asked)
+        except InputError as error:
+            return reject_example("label", f"a question that cannot be asked: {error}", example)
         labels = await labeller.label(example, questions)
         for one in labels:
-            tally[one.question].add(one)
+            tally[one.question if one.question in tally else OWN].add(one)
         return apart(example, labels)
 
     return step
 
 
-async def _bounds(options: Options, questions: list[Question], policy: Policy) -> str:
+async def _bounds(options: Options, asked: QuestionSet, policy: Policy) -> str:
     """The most calls and tokens that the labeller could need, before retries."""
-    context = LabellerContext(questions, policy, name_model, _judging(options))
+    context = LabellerContext(asked.policy, policy, name_model, _judging(options), asked.own)
     async with open_labeller(options.by, context) as labeller:
         rows, bound = 0, Bound()
         for item in _examples(options):
@@ -180,7 +191,7 @@ async def _bounds(options: Options, questions: list[Question], policy: Policy) -
                 rows += 1
                 bound += bound_questions(
                     labeller,
-                    questions,
+                    questions_of(item, asked),
                     prompts=bool(item.prompt),
                     responses=len(item.responses),
                 )

@@ -20,6 +20,7 @@ from trueline.files.lines import check_regular_file
 if TYPE_CHECKING:
     from trueline.files.write import Columns
     from trueline.formats import Format
+    from trueline.policy.types import Policy
     from trueline.recipes.filters.texts import Boilerplate
     from trueline.runs.stream import Item, Stage
 
@@ -122,7 +123,7 @@ class _Stream:
         self.stop = Stop()
         mapping = asked.mapping if asked.reads == "columns" else None
         self.items = load(asked.source, asked.reads, mapping, self.unread)
-        self.stages, self.boilerplate = stages(asked)
+        self.stages, self.boilerplate = stages(asked, self.policy)
         if asked.reads is not None:
             self.stages.append(
                 Stage("unsaid", lambda example: drop_implied_answers(example, self.policy))
@@ -148,9 +149,9 @@ class _Stream:
         )
 
 
-def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
+def stages(asked: Conversion, policy: Policy) -> tuple[list[Stage], Boilerplate]:
     """What every Example walks through on its way."""
-    from trueline.policy.values import derive_preference
+    from trueline.policy.values import derive_preference, preference_rule
     from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
     from trueline.records.store.validate import reject_example
     from trueline.records.types import Example, Source, Unscored, with_labels, with_tags
@@ -165,7 +166,7 @@ def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
         return with_tags(example, *asked.tags)
 
     def decide(example: Example) -> Item:
-        label = derive_preference(example, asked.prefer or "")
+        label = derive_preference(example, preference_rule(asked.prefer or ""), policy)
         if isinstance(label, Unscored):
             return reject_example("prefer", label.reason, example)
         return with_labels(example, label)
