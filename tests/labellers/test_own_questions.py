@@ -58,8 +58,8 @@ def written(path: Path, examples: Sequence[Example]) -> Path:
 def ask(tmp_path: Path, data: Path, by: str, questions: str = "own", out: str = "o") -> Outcome:
     asked = Options(
         data=data,
-        by=by,
-        questions=questions,
+        labeller=by,
+        question=tuple(questions.split(",")),
         out=tmp_path / out,
         ledger=tmp_path / "ledger.sqlite",
         quiet=True,
@@ -184,7 +184,7 @@ def test_the_bounds_count_the_examples_own_questions(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = written(tmp_path / "data.jsonl", [scenario(0), scenario(1, ())])
-    asked = Options(data=data, by="scripted:none.json", questions="own", out=tmp_path / "o",
+    asked = Options(data=data, labeller="scripted:none.json", question=("own",), out=tmp_path / "o",
                     dry_run=True, quiet=True)  # fmt: skip
     assert label(asked) is None
     assert "for 2 Examples" in capsys.readouterr().out
@@ -197,7 +197,7 @@ def test_agreement_and_its_consensus_know_the_examples_own_questions(tmp_path: P
     ask(tmp_path, data, scripted(tmp_path), out="judged")
     ask(tmp_path, data, f"grader:{code}", out="graded")
     sets = (tmp_path / "judged", tmp_path / "graded", imported(data, tmp_path / "panel"))
-    outcome = agree(AgreeOptions(data=data, labels=sets, consensus=tmp_path / "all"), quiet=True)
+    outcome = agree(AgreeOptions(data=data, labels=sets, consensus=tmp_path / "all"))
     by_id = {one.question: one for one in outcome.questions}
     assert by_id.keys() == {"kind", "clear", "rude"} and by_id["clear"].metric == "ordinal"
     assert all(one.raw_agreement == 1.0 for one in by_id["kind"].agreements)

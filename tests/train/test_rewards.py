@@ -1,108 +1,116 @@
-"""A value rule is a reward: the same rule that is a metric and a preference elsewhere."""
+"""Rewards: a labeller and a value rule as TRL's reward function."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.train.tiny import tiny_model
 
-from trueline.evaluate.benchmarks.items import TAG
-from trueline.evaluate.results import Metric
-from trueline.evaluate.scores import gather, summarise
+from trueline.files.errors import InputError
+from trueline.labellers.answer import Answer
+from trueline.labellers.checks import Check
+from trueline.labellers.contract import Instrument
+from trueline.labellers.guarded import Guarded
+from trueline.labellers.targets import About
+from trueline.models.contract import ModelError
 from trueline.policy.load import load
-from trueline.policy.values import (
-    NumberRule,
-    Share,
-    WeightedRubric,
-    derive_preference,
-    find_preference,
-)
-from trueline.records.store import dataset
-from trueline.records.types import (
-    Example,
-    Label,
-    LabellerId,
-    Message,
-    Question,
-    Response,
-    Unscored,
-    with_labels,
-    with_responses,
-)
-from trueline.train.rewards import reward_values
+from trueline.policy.values import Share, Threshold, WeightedRubric
+from trueline.records.types import Example, LabellerId, Message, Question, Reference
+from trueline.train.rewards import reward_function
 
 POLICY = load()
-JUDGE = LabellerId("judge", "a-judge", "1f" * 16)
-KIND = Question("kind", "response", "yes-no", "Is it kind?", weight=3.0)
-CLEAR = Question("clear", "response", "scale", "How clear?", levels=(1, 2, 3, 4, 5))
-SAID = {"good": (True, 5), "fair": (True, 1), "bad": (False, 1)}
-
-
-def scenario(number: int) -> Example:
-    asked = [Message("user", f"a request {number}")]
-    return Example.new(asked, questions=(KIND, CLEAR), tags=(f"{TAG}:kindness",))
-
-
-def answer(example: Example, text: str) -> Example:
-    """The scenario with one more answer, and what the judge says of it."""
-    example = with_responses(example, Response((Message("assistant", text),)))
-    at = (len(example.responses) - 1,)
-    labels = [
-        Label.new(example, question, at, JUDGE, value=value)
-        for question, value in zip((KIND, CLEAR), SAID.get(text, ()), strict=False)
-    ]
-    failed = Label.new(example, KIND, at, JUDGE, unscored="the judge timed out")
-    return with_labels(example, *(labels or [failed]))
-
-
-@pytest.mark.parametrize(
-    ("rule", "worth"),
-    [
-        (WeightedRubric(JUDGE), {"good": 1.0, "fair": 0.75, "bad": 0.0}),
-        (WeightedRubric(), {"good": 1.0, "fair": 0.75, "bad": 0.0}),
-        (Share("kind", (True,), JUDGE), {"good": 1.0, "fair": 1.0, "bad": 0.0}),
+SUM = Example.new([Message("user", "what is 2 + 2?")], task=Reference(("4",)))
+RUBRIC = Example.new(
+    [Message("user", "what is tea?")],
+    questions=[
+        Question("warm", "response", "yes-no", "Does it say that tea is warm?", weight=3.0),
+        Question("short", "response", "yes-no", "Is it short?", weight=1.0),
     ],
 )
-def test_one_rule_is_metric_preference_and_reward(
-    tmp_path: Path, rule: NumberRule, worth: dict[str, float]
-) -> None:
-    texts = ["good", "fair", "bad", "lost"]
-    single = [answer(scenario(n), text) for n, text in enumerate(texts)]
-
-    rewards = reward_values(rule, single, POLICY)
-    assert rewards == [*worth.values(), None], "a judge that failed is no reward of 0"
-
-    writer = dataset.Writer(tmp_path / "results")
-    for example in single:
-        writer.add(example)
-    writer.close(complete=True)
-    metric = Metric("kindness", "judge", rule, "higher")
-    [scores] = gather(tmp_path / "results", [metric], POLICY).values()
-    assert [scores.items[e.id].score for e in single] == rewards
-    measured = summarise(metric, scores)
-    assert measured.interval.estimate == pytest.approx(sum(worth.values()) / 3)
-    why = "the judge timed out" if isinstance(rule, Share) else "kind: the judge timed out"
-    assert (measured.scored, measured.unscored) == (3, {why: 1})
-
-    pair = answer(answer(scenario(9), "bad"), "good")
-    label = derive_preference(pair, rule, POLICY)
-    assert isinstance(label, Label) and label.by.kind == "derived"
-    assert find_preference(with_labels(pair, label)) == (1, 0)
-    assert derive_preference(pair, rule, POLICY) == label, "by the same rule, the same label"
-    tie = derive_preference(answer(answer(scenario(9), "bad"), "bad"), rule, POLICY)
-    assert tie == Unscored("the preference is a tie")
-    lost = derive_preference(answer(answer(scenario(9), "lost"), "good"), rule, POLICY)
-    assert isinstance(lost, Unscored) and "the judge timed out" in lost.reason
 
 
-def test_an_example_without_such_a_question_has_no_reward() -> None:
-    plain = msgspec.structs.replace(answer(scenario(0), "good"), questions=())
-    assert reward_values(WeightedRubric(), [plain], POLICY) == [None]
-    assert reward_values(Share("safe", (True,), JUDGE), [plain], POLICY) == [None]
-    assert reward_values(WeightedRubric(), [scenario(0)], POLICY) == [None], "nor one unanswered"
+class Words(Instrument):
+    """Answers a question by whether its id is a word of the response."""
+
+    by = LabellerId("grader", "words", "1")
+
+    async def answer(
+        self, example: Example, about: About, questions: Sequence[Question]
+    ) -> Mapping[str, Answer]:
+        text = example.responses[about[0]].text
+        if "slow" in text:
+            await asyncio.sleep(60)
+        if "broken" in text:
+            raise ModelError("the instrument failed")
+        return {q.id: Answer(q.id in text.split()) for q in questions}
 
 
-def test_the_reward_is_of_the_last_response() -> None:
-    twice = answer(answer(scenario(0), "bad"), "good")
-    assert reward_values(WeightedRubric(), [twice], POLICY) == [1.0]
+def column(*examples: Example | None) -> list[str | None]:
+    return [None if e is None else msgspec.json.encode(e).decode() for e in examples]
+
+
+async def test_a_check_and_a_rule_are_a_reward() -> None:
+    reward = reward_function(
+        Guarded(Check("number-strict")), Share("correct", (True,)), POLICY, ["correct"]
+    )
+    prompts = ["what is 2 + 2?"] * 3
+    given = await reward(
+        prompts, ["#### 4", "#### 5", "#### 4"], example=column(SUM, SUM, None), trainer_state=None
+    )
+    assert given == [1.0, 0.0, None]  # without a task the reward does not apply
+    assert reward.__name__ == "number-strict: correct = true"
+
+
+async def test_a_rubric_of_the_example_is_a_reward_in_conversations_too() -> None:
+    labeller = Guarded(Words())
+    reward = reward_function(labeller, WeightedRubric(), POLICY, ["own"], timeout_s=0.2)
+    prompts = [[{"role": "user", "content": "what is tea?"}]] * 5
+    texts = ["warm", "short warm", "", "broken", "slow"]
+    completions = [[{"role": "assistant", "content": text}] for text in texts]
+    given = await reward(prompts, completions, example=column(*[RUBRIC] * 5))
+    # an empty answer is judged; a labeller that fails or takes too long gives no reward
+    assert given == [0.75, 1.0, 0.0, None, None]
+    assert await reward(prompts[:1], completions[:1]) == [None]
+    passed = reward_function(labeller, Threshold(WeightedRubric(), at_least=0.9), POLICY, ["own"])
+    assert await passed(prompts[:2], completions[:2], example=column(RUBRIC, RUBRIC)) == [0.0, 1.0]
+
+
+def test_a_question_that_the_policy_lacks_is_named() -> None:
+    with pytest.raises(InputError, match="no question 'helpfull'"):
+        reward_function(Guarded(Words()), Share("helpfull", (True,)), POLICY, ["helpfull"])
+
+
+def test_trl_trains_on_it(tmp_path: Path) -> None:
+    from datasets import Dataset
+    from trl import GRPOConfig, GRPOTrainer
+
+    rows = [
+        {"prompt": [{"role": "user", "content": "what is tea?"}], "example": source}
+        for source in column(RUBRIC, RUBRIC)
+    ]
+    reward = reward_function(Guarded(Words()), WeightedRubric(), POLICY, ["own"])
+    config = GRPOConfig(
+        output_dir=str(tmp_path / "out"),
+        per_device_train_batch_size=2,
+        num_generations=2,
+        max_completion_length=4,
+        report_to="none",
+        bf16=False,
+        use_cpu=True,
+        max_steps=1,
+        logging_steps=1,
+        disable_tqdm=True,
+    )
+    trainer = GRPOTrainer(
+        model=str(tiny_model(tmp_path / "tiny")),
+        reward_funcs=reward,
+        args=config,
+        train_dataset=Dataset.from_list(rows),
+    )
+    trainer.train()
+    logged = next(entry for entry in trainer.state.log_history if "loss" in entry)
+    assert logged["rewards/words: weighted rubric/mean"] == 0.0

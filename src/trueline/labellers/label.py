@@ -37,13 +37,13 @@ from trueline.runs.sync import wait
 class Options(DataSet, PolicyFile, RunOptions):
     """Options of `trueline label`."""
 
-    by: Annotated[
+    labeller: Annotated[
         str,
         Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
     ]
-    questions: Annotated[
-        str,
-        Meta(description="Question ids, comma-separated; own: the Examples' own questions."),
+    question: Annotated[
+        tuple[str, ...],
+        Meta(description="Id of a question of the policy, or own: the Examples' own; repeatable."),
     ]
     template: Annotated[
         Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
@@ -122,10 +122,9 @@ def label(options: Options) -> Outcome | None:
     """
     check_options(options)
     policy = load_policy(options.policy)
-    names = [name.strip() for name in options.questions.split(",") if name.strip()]
-    if not names:
-        raise InputError(f"--questions names none; the policy has: {', '.join(policy)}")
-    questions = select_questions(names, policy)
+    if not options.question:
+        raise InputError(f"--question names none; the policy has: {', '.join(policy)}")
+    questions = select_questions(options.question, policy)
     if options.dry_run:
         print(wait(_bounds(options, questions, policy)))
         return None
@@ -144,7 +143,7 @@ async def _label(options: Options, asked: QuestionSet, policy: Policy) -> Outcom
     async with (
         setup("label", options) as ready,
         open_labeller(
-            options.by,
+            options.labeller,
             LabellerContext(asked.policy, policy, ready.model, _judging(options), asked.own),
         ) as labeller,
     ):
@@ -184,7 +183,7 @@ def labelled(labeller: Labeller, asked: QuestionSet, tally: dict[str, Answers]) 
 async def _bounds(options: Options, asked: QuestionSet, policy: Policy) -> str:
     """The most calls and tokens that the labeller could need, before retries."""
     context = LabellerContext(asked.policy, policy, name_model, _judging(options), asked.own)
-    async with open_labeller(options.by, context) as labeller:
+    async with open_labeller(options.labeller, context) as labeller:
         rows, bound = 0, Bound()
         for item in _examples(options):
             if isinstance(item, Example):
@@ -196,7 +195,7 @@ async def _bounds(options: Options, asked: QuestionSet, policy: Policy) -> str:
                     responses=len(item.responses),
                 )
     if bound == Bound():
-        return f"{without_key(options.by)} sends no calls"
+        return f"{without_key(options.labeller)} sends no calls"
     return (
         f"at most, for {rows:,} Examples, before retries (hits in the ledger are free): "
         f"{bound.calls:,} calls, {bound.tokens:,} completion tokens"

@@ -222,7 +222,7 @@ def value_of(rule: Rule, example: Example, about: About, policy: Questions) -> V
     return rule.value(Labels(example, about, policy))
 
 
-def number_of(rule: NumberRule, labels: Labels) -> float | Unscored:
+def number_of(rule: Rule, labels: Labels) -> float | Unscored:
     """What the rule makes of the labels, as a number."""
     value = rule.value(labels)
     return value if isinstance(value, Unscored) else _number(value)
