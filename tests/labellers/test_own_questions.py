@@ -16,7 +16,7 @@ from trueline.labellers.label import Options, Outcome, label
 from trueline.policy.load import load
 from trueline.policy.values import WeightedRubric, value_of
 from trueline.records.store import dataset, jsonl
-from trueline.records.store.labels import apart, joined
+from trueline.records.store.labels import join_labels
 from trueline.records.types import (
     Example,
     Label,
@@ -27,6 +27,7 @@ from trueline.records.types import (
     Response,
     Unscored,
     Value,
+    with_labels,
 )
 
 POLICY = load()
@@ -83,7 +84,7 @@ def scripted(tmp_path: Path) -> str:
 
 
 def values(data: Path, *labels: Path) -> list[list[Value | Unscored]]:
-    examples = joined(jsonl.read(data), labels)
+    examples = join_labels(jsonl.read(data), labels)
     return [[value_of(WeightedRubric(), e, (at,), POLICY) for at in (0, 1)] for e in examples]
 
 
@@ -91,14 +92,14 @@ def imported(data: Path, out: Path) -> Path:
     """A label set that somebody else made: levels and yes or no by question, for each answer."""
     panel = LabellerId("imported", "panel")
     said = {"kind": (True, False), "clear": (5, 3), "rude": (False, True)}
-    writer = dataset.Writer(out)
+    writer = dataset.Writer(out, labels_only=True)
     for example in jsonl.read(data):
         labels = [
             Label.new(example, question, (at,), panel, value=said[question.id][at])
             for question in example.questions
             for at in (0, 1)
         ]
-        writer.add(apart(example, labels))
+        writer.add(with_labels(example, *labels))
     writer.close(complete=True)
     return out
 
@@ -127,7 +128,7 @@ def test_the_bundled_model_judges_the_examples_own_questions(tmp_path: Path) -> 
     assert outcome.run.complete and not outcome.run.rejects
     [counts] = outcome.answers
     assert counts.asked == 4 and counts.answered == 4
-    for example in joined(jsonl.read(data), [tmp_path / "o"]):
+    for example in join_labels(jsonl.read(data), [tmp_path / "o"]):
         assert [x.question for x in example.labels] == ["polite", "polite"]
         assert value_of(WeightedRubric(), example, (0,), POLICY) in (0.0, 1.0)
 
@@ -154,7 +155,7 @@ def test_questions_of_the_policy_and_of_the_example_are_asked_together(tmp_path:
     path.write_text(json.dumps([{"answers": [json.dumps(answer)]}]))
     outcome = ask(tmp_path, data, f"scripted:{path}", "safe,own")
     assert {x.question: x.answered for x in outcome.answers} == {"safe": 4, "own": 6}
-    first, second = joined(jsonl.read(data), [tmp_path / "o"])
+    first, second = join_labels(jsonl.read(data), [tmp_path / "o"])
     assert {x.question for x in first.labels} == {"safe", "kind", "clear", "rude"}
     assert {x.question for x in second.labels} == {"safe"}
 

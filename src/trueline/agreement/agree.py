@@ -25,7 +25,8 @@ from trueline.formats.load import load
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
-from trueline.records.store.labels import joined
+from trueline.records.store.labels import highest_sequence, join_labels, read_labels
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, LabellerId
 from trueline.runs.options import ARGUMENT, PolicyFile, check_options
 from trueline.runs.run import RunRecord, identity, run
@@ -145,13 +146,13 @@ def _examples(options: Options, unreadable: Counter[str] | None = None) -> Itera
     """The data with their labels; rows that are no Examples are counted, by reason."""
 
     def examples() -> Iterator[Example]:
-        for item in load(options.data):
+        for item in load(options.data, all_labels=True):
             if isinstance(item, Example):
                 yield item
             elif unreadable is not None:
                 unreadable[item.reason] += 1
 
-    return joined(examples(), options.labels)
+    return join_labels(examples(), options.labels)
 
 
 def _check_questions(options: Options, found: AnswerTable) -> None:
@@ -162,7 +163,7 @@ def _check_questions(options: Options, found: AnswerTable) -> None:
 
 
 def _unfinished(path: Path) -> bool:
-    return path.is_dir() and dataset.manifest(path).state != "complete"
+    return path.is_dir() and read_manifest(path).state != "complete"
 
 
 def _run_consensus(options: Options, found: AnswerTable, policy: Policy) -> ConsensusRun:
@@ -174,6 +175,11 @@ def _run_consensus(options: Options, found: AnswerTable, policy: Policy) -> Cons
 
     def step(example: Example) -> Item:
         return consensus(example)
+
+    def writer(folder: Path, identity: str) -> dataset.Writer:
+        tables = [path for path in (options.data, *options.labels) if path.is_dir()]
+        highest = max(map(highest_sequence, tables), default=0)
+        return dataset.Writer(folder, identity, sequence=highest, labels_only=True)
 
     out = options.consensus or Path()
     parts = {
@@ -193,9 +199,10 @@ def _run_consensus(options: Options, found: AnswerTable, policy: Policy) -> Cons
             total=found.examples,
             quiet=options.json,
             policy=policy,
+            writer=writer,
         )
     )
-    outcomes = count_outcomes(x for example in dataset.read(out) for x in example.labels)
+    outcomes = count_outcomes(read_labels(out))
     counts = {name: dict(c.most_common()) for name, c in outcomes.items()}
     return ConsensusRun(out, consensus.by, record, counts)
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from trueline.agreement.answers import Place, ancestors, short_names
 from trueline.files.hashing import digest
 from trueline.policy.answers import short_reason
@@ -14,7 +16,6 @@ from trueline.policy.preference import in_order
 from trueline.policy.types import Policy
 from trueline.policy.values import find_question, majority
 from trueline.records.labels import effective_labels
-from trueline.records.store.labels import apart
 from trueline.records.types import (
     Example,
     Label,
@@ -47,14 +48,14 @@ class Consensus:
         self.voters, self.policy, self.only = list(voters), policy, set(only)
 
     def __call__(self, example: Example) -> Example:
-        """The consensus on one Example, apart from it."""
+        """One Example with the labels of the consensus in place of others."""
         counting = map(in_order, effective_labels(example.labels))
         cast = [label for label in counting if label.by in self.voters]
         turns = dict.fromkeys(label.turn for label in cast)
         found: list[Label] = []
         for turn in turns:
             found += self._turn(example, turn, [label for label in cast if label.turn == turn])
-        return apart(example, found)
+        return msgspec.structs.replace(example, labels=tuple(found))
 
     def _turn(self, example: Example, turn: int | None, cast: list[Label]) -> list[Label]:
         plain = Example(
