@@ -27,9 +27,10 @@ from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format, parse_mapping
 from trueline.policy.depend import drop_implied_answers
 from trueline.policy.types import Policy
-from trueline.policy.values import derive_preference
+from trueline.policy.values import derive_preference, preference_rule
 from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
 from trueline.records.store import dataset, jsonl, validate
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Reject, Source, Unscored, with_labels, with_tags
 from trueline.runs.options import (
     ARGUMENT,
@@ -97,7 +98,8 @@ class Options(PolicyFile, Output):
         str | None,
         Meta(
             description="Preference question that decides which response is better, as safer or "
-            "more_helpful; Examples that it does not decide are rejected (default: preferred)."
+            "more_helpful, or own: the Examples' own questions by their weights; Examples that it "
+            "does not decide are rejected (default: preferred)."
         ),
     ] = None
     max_rejects: Annotated[
@@ -208,7 +210,7 @@ class _Pass:
             dict(sorted(self.unread.items())),
             more.pop("losses", {}),
             (self.boilerplate.most, self.boilerplate.total),
-            unfinished=source.is_dir() and dataset.manifest(source).state != "complete",
+            unfinished=source.is_dir() and read_manifest(source).state != "complete",
             **more,
         )
 
@@ -224,7 +226,7 @@ def _stages(options: Options, policy: Policy, boilerplate: Boilerplate) -> Itera
         return with_tags(example, *options.tag)
 
     def decide(example: Example) -> Item:
-        label = derive_preference(example, options.preference or "")
+        label = derive_preference(example, preference_rule(options.preference or ""), policy)
         if isinstance(label, Unscored):
             return validate.reject_example("preference", label.reason, example)
         return with_labels(example, label)
@@ -264,6 +266,7 @@ def _to_folder(options: Options, policy: Policy) -> Conversion:
             config=settings(options),
             quiet=options.quiet or options.json,
             policy=policy,
+            writer=lambda folder, identity: dataset.Writer(folder),  # labels stay whose they are
         )
     )
     for stage in record.stages:
