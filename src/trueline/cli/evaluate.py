@@ -34,12 +34,12 @@ def run(options: Any) -> None:
 
 def listing(names: str, as_json: bool) -> None:
     """The benchmarks of these names, with what each measures and where its items are."""
-    from trueline.evaluate.benchmarks.benchmark import chosen, described
+    from trueline.evaluate.benchmarks.benchmark import describe_benchmark, select_benchmarks
     from trueline.evaluate.options import LOCAL
     from trueline.policy.load import load
 
     wanted = ["all" if n == LOCAL else n for n in map(str.strip, names.split(",")) if n]
-    found = [described(one) for one in chosen(wanted, load())]
+    found = [describe_benchmark(one) for one in select_benchmarks(wanted, load())]
     if as_json:
         show_json(found)
         return
