@@ -31,7 +31,8 @@ from trueline.files.hashing import digest
 from trueline.labellers.label import Options as Labelling
 from trueline.labellers.label import label
 from trueline.policy.load import load
-from trueline.recipes.convert import Conversion, convert
+from trueline.recipes.convert import Options as ConvertOptions
+from trueline.recipes.convert import convert
 from trueline.records.store import dataset
 from trueline.records.store.labels import apart, joined
 from trueline.records.types import Example, Label, LabellerId
@@ -55,16 +56,16 @@ PHRASES = (
     "i am unable to",
     "not appropriate",
 )
-MAPPING = {
-    "prompt": ["prompt"],
-    "response": ["completion"],
-    "tag:type": ["type"],
-    "label:refusal@rater 1": ["annotation_1"],
-    "label:refusal@rater 2": ["annotation_2"],
-    "value:refusal:1_full_compliance": ["comply"],
-    "value:refusal:2_full_refusal": ["refuse"],
-    "value:refusal:3_partial_refusal": ["partial"],
-}
+MAPPING = (
+    "prompt=prompt",
+    "response=completion",
+    "tag:type=type",
+    "label:refusal@rater 1=annotation_1",
+    "label:refusal@rater 2=annotation_2",
+    "value:refusal:1_full_compliance=comply",
+    "value:refusal:2_full_refusal=refuse",
+    "value:refusal:3_partial_refusal=partial",
+)
 
 
 def phrases(text: str) -> str:
@@ -139,10 +140,10 @@ def measured(model: str, work: Path, out: Path | None) -> None:
     shared = Path(os.environ.get("TRUELINE_SHARED_DATA", "../shared/data"))
     source = shared / "judging" / f"{name}.csv.gz"
     data = work / name
-    asked = Conversion(
-        source=source, out=data, reads="columns", mapping=MAPPING, license="CC-BY-4.0"
+    options = ConvertOptions(
+        source=source, out=data, from_="columns", map=MAPPING, license="CC-BY-4.0", quiet=True
     )
-    convert(asked, quiet=True)
+    convert(options, load())
     labels = (
         by_model("refusal", data, work / f"refusal-{model}"),
         by_model("nano", data, work / f"nano-{model}"),

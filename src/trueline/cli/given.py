@@ -5,17 +5,6 @@ from __future__ import annotations
 from trueline.files.errors import InputError
 
 
-def mapping(given: list[str]) -> dict[str, list[str]]:
-    """`--map PART=COLUMN`, repeated, as a mapping from parts to their columns."""
-    found: dict[str, list[str]] = {}
-    for one in given:
-        part, equals, column = one.partition("=")
-        if not (part and equals and column):
-            raise InputError(f"--map {one}: write it PART=COLUMN, as in --map prompt=question")
-        found.setdefault(part, []).append(column)
-    return found
-
-
 def limit(given: str, rows: int) -> float:
     """`--max-rejects` in rows: a number of them, or a share ("5%", "0.05") of all."""
     try:

@@ -207,12 +207,12 @@ def answers(out: Path) -> Iterator[Pair]:
 
 def exported(out: Path) -> None:
     """The pairs as rows for TRL, in one file."""
-    from trueline import formats
     from trueline.files.atomic import atomic_write
+    from trueline.formats.registry import find_format
 
-    format = formats.named("trl-preference", None)
+    format = find_format("trl-preference")
     with atomic_write(out / "pairs.jsonl") as file:
         for example in pairs(out):
-            row = format.write(example)
-            if isinstance(row, dict):
+            rows = format.write_rows(example)
+            for row in rows if isinstance(rows, list) else ():
                 file.write(msgspec.json.encode(row) + b"\n")

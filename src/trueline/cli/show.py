@@ -15,6 +15,7 @@ import typer
 from msgspec import Struct, field
 
 if TYPE_CHECKING:
+    from trueline.formats.contract import ColumnMapping
     from trueline.records.types import Example, Label, Message, Reject
 
 WORDS, LONGEST = 4, 40
@@ -64,7 +65,7 @@ class Summary(Struct):
 def summarise(
     source: Path,
     reads: str | None = None,
-    mapping: dict[str, list[str]] | None = None,
+    mapping: ColumnMapping | None = None,
     examples: int = 3,
     reveal: bool = False,
 ) -> Summary:
@@ -232,9 +233,9 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Counts, labels, licences, lengths and a few Examples; texts are masked unless revealed."""
-    from trueline.cli.given import mapping
+    from trueline.formats.registry import parse_mapping
 
-    found = summarise(source, reads, mapping(map or []) or None, examples, reveal)
+    found = summarise(source, reads, parse_mapping(map or []) or None, examples, reveal)
     if json:
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return

@@ -170,8 +170,8 @@ class OptionField(Struct, frozen=True):
 
 
 def option_flag(name: str) -> str:
-    """The option as it is typed."""
-    return "--" + name.replace("_", "-")
+    """The option as it is typed; a field that would be a word of Python's ends in `_`."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def option_fields(options: type) -> list[OptionField]:
