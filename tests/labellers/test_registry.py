@@ -174,7 +174,14 @@ def run_label(tmp_path: Path, by: str, example: Example) -> list[object]:
     jsonl.write(data, [example])
     out = tmp_path / "labels"
     outcome = label(
-        Options(data=data, by=by, questions="correct", out=out, ledger=tmp_path / "l", quiet=True)
+        Options(
+            data=data,
+            labeller=by,
+            question=("correct",),
+            out=out,
+            ledger=tmp_path / "l",
+            quiet=True,
+        )
     )
     assert outcome is not None and outcome.sound and not outcome.run.spend
     [labelled] = joined(jsonl.read(data), [out])
@@ -203,7 +210,7 @@ def test_somebody_elses_kind_and_check_label_and_score(by: str, tmp_path: Path) 
     outcome = evaluate(
         Evaluation(
             model=f"scripted:{model}",
-            benchmarks=str(path),
+            benchmark=(str(path),),
             data=tmp_path,
             out=tmp_path / "results",
             ledger=tmp_path / "l",
