@@ -280,7 +280,9 @@ def test_a_dry_run_bounds_each_likelihood_of_a_local_judge(
     scores = {str(answer): -1.0 for answer in ("yes", "no", *range(11))}
     judge = script([{"regex": ".", "loglikelihoods": scores | {"no": -0.1}}], "judge")
     model = script([{"regex": ".", "answers": ["I cannot."]}])
-    given = Options(model=model, benchmarks="many.toml", data=Path(), judge=(judge,), dry_run=True)
+    given = Options(
+        model=model, benchmark=("many.toml",), data=Path(), judge=(judge,), dry_run=True
+    )
     assert evaluate(given) is None
     assert "many: 12 items, 60 calls" in capsys.readouterr().out
     outcome = ran(model, "many.toml", judge=(judge,), max_calls=60)

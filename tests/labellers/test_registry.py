@@ -248,7 +248,7 @@ class Counted:
     @property
     def sent(self) -> int:
         """The calls: written ones, and one for each list of continuations."""
-        return self.calls + sum(count > 1 for _, _, count in self.model.requests)
+        return self.calls + sum(request.n > 1 for request in self.model.requests)
 
 
 async def sent_and_bound(labeller: Labeller, example: Example, questions: list[Question]) -> Bound:
