@@ -19,7 +19,8 @@ from trueline.formats.load import load
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
-from trueline.records.store.labels import joined
+from trueline.records.store.labels import highest_sequence, join_labels
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, LabellerId
 from trueline.runs.options import ARGUMENT, PolicyFile, check_options
 from trueline.runs.run import RunRecord, identity, run
@@ -139,13 +140,13 @@ def _examples(options: Options, unreadable: Counter[str] | None = None) -> Itera
     """The data with their labels; rows that are no Examples are counted, by reason."""
 
     def examples() -> Iterator[Example]:
-        for item in load(options.data):
+        for item in load(options.data, all_labels=True):
             if isinstance(item, Example):
                 yield item
             elif unreadable is not None:
                 unreadable[item.reason] += 1
 
-    return joined(examples(), options.labels)
+    return join_labels(examples(), options.labels)
 
 
 def _known(options: Options, found: Gathered) -> None:
@@ -156,7 +157,7 @@ def _known(options: Options, found: Gathered) -> None:
 
 
 def _unfinished(path: Path) -> bool:
-    return path.is_dir() and dataset.manifest(path).state != "complete"
+    return path.is_dir() and read_manifest(path).state != "complete"
 
 
 def _decided(options: Options, found: Gathered, policy: Policy) -> Decided:
@@ -168,6 +169,11 @@ def _decided(options: Options, found: Gathered, policy: Policy) -> Decided:
 
     def step(example: Example) -> Item:
         return consensus(example)
+
+    def writer(folder: Path, identity: str) -> dataset.Writer:
+        tables = [path for path in (options.data, *options.labels) if path.is_dir()]
+        highest = max(map(highest_sequence, tables), default=0)
+        return dataset.Writer(folder, identity, sequence=highest, labels_only=True)
 
     out = options.consensus or Path()
     parts = {
@@ -187,6 +193,7 @@ def _decided(options: Options, found: Gathered, policy: Policy) -> Decided:
             total=found.examples,
             quiet=options.json,
             policy=policy,
+            writer=writer,
         )
     )
     counts = {name: dict(c.most_common()) for name, c in consensus.counts.items()}

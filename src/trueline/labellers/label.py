@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,8 @@ from trueline.models.open import without_key
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
-from trueline.records.store.labels import apart, is_apart
+from trueline.records.store.labels import highest_sequence
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Label, Question, Reject, Value
 from trueline.runs.context import setup
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
@@ -112,7 +114,7 @@ class Outcome(Struct, frozen=True):
 def label(options: Options) -> Outcome | None:
     """Label a data set into a new folder of labels; None where the dry run only counted.
 
-    Examples come as they are, their labels are written alone (`records.labels` joins them).  A
+    Their labels are written alone (`records.store.labels.join_labels` brings them together).  A
     failed instrument is `Unscored` in a complete folder: labelling again into another folder pays
     for what failed, and for nothing else.  Questions that others depend on are asked as well.
     """
@@ -133,7 +135,7 @@ def _judging(options: Options) -> Judging:
 
 async def _label(options: Options, questions: list[Question], policy: Policy) -> Outcome:
     found = {q.id: Answers(q.id, q.kind) for q in questions}
-    unfinished = options.data.is_dir() and dataset.manifest(options.data).state == "partial"
+    unfinished = options.data.is_dir() and read_manifest(options.data).state == "partial"
     async with (
         setup("label", options) as ready,
         open_labeller(
@@ -151,20 +153,27 @@ async def _label(options: Options, questions: list[Question], policy: Policy) ->
                     )
                 ],
                 policy=policy,
+                writer=partial(_writer, options.data),
                 instrument=labeller.by.instrument or "",
             )
     by, answers = labeller.by, list(found.values())
     return Outcome(run, by.name, by.instrument, answers, unfinished)
 
 
+def _writer(data: Path, folder: Path, identity: str) -> dataset.Writer:
+    """Writes labels alone, which follow those that the data have."""
+    sequence = highest_sequence(data) if data.is_dir() else 0
+    return dataset.Writer(folder, identity, sequence=sequence, labels_only=True)
+
+
 def labelled(labeller: Labeller, questions: Sequence[Question], tally: dict[str, Answers]) -> Step:
-    """A step that gives the labels of an Example, apart from it, and counts them."""
+    """A step that puts the new labels of an Example in place of others, and counts them."""
 
     async def step(example: Example) -> Item:
         labels = await labeller.label(example, questions)
         for one in labels:
             tally[one.question].add(one)
-        return apart(example, labels)
+        return msgspec.structs.replace(example, labels=tuple(labels))
 
     return step
 
@@ -197,8 +206,6 @@ def _examples(options: Options) -> Generator[Example | Reject]:
         if left == 0:
             return
         left = None if left is None else left - 1
-        if isinstance(item, Example) and is_apart(item):
-            raise InputError(f"{options.data} holds labels without their texts: give their data")
         yield item
 
 

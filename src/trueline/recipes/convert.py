@@ -30,6 +30,7 @@ from trueline.policy.types import Policy
 from trueline.policy.values import derive_preference
 from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
 from trueline.records.store import dataset, jsonl, validate
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Reject, Source, Unscored, with_labels, with_tags
 from trueline.runs.options import (
     ARGUMENT,
@@ -208,7 +209,7 @@ class _Pass:
             dict(sorted(self.unread.items())),
             more.pop("losses", {}),
             (self.boilerplate.most, self.boilerplate.total),
-            unfinished=source.is_dir() and dataset.manifest(source).state != "complete",
+            unfinished=source.is_dir() and read_manifest(source).state != "complete",
             **more,
         )
 
@@ -264,6 +265,7 @@ def _to_folder(options: Options, policy: Policy) -> Conversion:
             config=settings(options),
             quiet=options.quiet or options.json,
             policy=policy,
+            writer=lambda folder, identity: dataset.Writer(folder),  # labels stay whose they are
         )
     )
     for stage in record.stages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from trueline.files.hashing import digest
@@ -11,6 +12,7 @@ from trueline.ledger.sqlite import Ledger, open_ledger
 from trueline.models.contract import Model
 from trueline.models.open import open_model, without_key
 from trueline.policy.types import Policy
+from trueline.records.store.dataset import Writer
 from trueline.runs import run as flow
 from trueline.runs.options import RunOptions, decisive, settings
 from trueline.runs.stream import Item, Stage
@@ -49,6 +51,7 @@ class Setup:
         total: int | None = None,
         finish: Callable[[flow.RunRecord], None] | None = None,
         policy: Policy | None = None,
+        writer: Callable[[Path, str], Writer] | None = None,
         **instruments: str,
     ) -> flow.RunRecord:
         """Run the stages into the output folder; hashes of instruments are part of the run's
@@ -68,6 +71,7 @@ class Setup:
             finish=finish,
             quiet=self.options.quiet,
             policy=policy,
+            writer=writer,
         )
 
 

@@ -35,6 +35,8 @@ from trueline.policy.depend import contradictions
 from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
+from trueline.records.store.claim import claim
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Reject
 from trueline.runs.progress import Progress, say
 from trueline.runs.stream import Item, Stage, Stop, source, through
@@ -143,6 +145,7 @@ async def run(
     finish: Callable[[RunRecord], None] | None = None,
     quiet: bool = False,
     policy: Policy | None = None,
+    writer: Callable[[Path, str], dataset.Writer] | None = None,
 ) -> RunRecord:
     """Send the items through the stages into the folder `out` and record the run.
 
@@ -151,20 +154,21 @@ async def run(
 
     Ctrl-C stops cleanly: what is under way is finished and written.  A spent budget does the
     same.  Any other error is raised after what came through has been written.  The ledger is
-    closed, so that the record can say all that was spent.  `finish` gets the record after the
-    stream, before the folder counts as complete (a card, say).
+    closed, so that the record can say all that was spent.  `writer` makes the Writer of a
+    folder from it and the run's identity, which signs new labels.  `finish` gets the record
+    after the stream, before the folder counts as complete (a card, say).
     """
     started, stages, read = now(), [*stages, consistent(policy)], Stage(READ)
-    with dataset.claim(out, identity, command), Progress(total, ledger, quiet) as progress:
-        writer = dataset.Writer(out)
+    with claim(out, identity, command), Progress(total, ledger, quiet) as progress:
+        written_by = (writer or dataset.Writer)(out, identity)
         # The record of an earlier try tells of shards that are gone now.
         (out / RECORD).unlink(missing_ok=True)
-        outcome = await _streamed(_counted(items, read), stages, writer, progress)
+        outcome = await _streamed(_counted(items, read), stages, written_by, progress)
         # A full disk: a shard that cannot be finished goes, and leaves room for what comes next.
         with outcome.although():
-            writer.close(complete=False)
+            written_by.close(complete=False)
         spend = await _spend(ledger, outcome)
-        written = dataset.manifest(out)
+        written = read_manifest(out)
         told = [read, *stages] if read.reasons else stages
 
         def record() -> RunRecord:
@@ -175,7 +179,7 @@ async def run(
                 versions=versions(),
                 status=outcome.status,
                 note=outcome.note,
-                rows=written.rows,
+                rows=stages[-1].passed if written.labels_only else written.rows,
                 rejects=written.rejected,
                 stages=[StageCount(s.name, s.seen, s.passed, dict(s.reasons)) for s in told],
                 spend=spend,
@@ -191,7 +195,7 @@ async def run(
             file.write(msgspec.json.format(msgspec.json.encode(done), indent=2) + b"\n")
         if done.complete and outcome.failure is None:
             # Last of all: a folder that calls itself complete has its record and its card.
-            writer.close(complete=True)
+            written_by.close(complete=True)
     if outcome.failure is not None:
         raise outcome.failure
     return done
