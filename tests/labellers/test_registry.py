@@ -32,7 +32,7 @@ from trueline.models.contract import Unsupported
 from trueline.models.scripted import Scripted
 from trueline.policy.load import load
 from trueline.records.store import jsonl
-from trueline.records.store.labels import joined
+from trueline.records.store.labels import join_labels
 from trueline.records.types import Example, Message, Question, Reference, Response, Sampling
 
 POLICY = load()
@@ -184,7 +184,7 @@ def run_label(tmp_path: Path, by: str, example: Example) -> list[object]:
         )
     )
     assert outcome is not None and outcome.sound and not outcome.run.spend
-    [labelled] = joined(jsonl.read(data), [out])
+    [labelled] = join_labels(jsonl.read(data), [out])
     return [one.value for one in labelled.labels]
 
 
