@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import Judge
 from trueline.models.open import open_model
 from trueline.policy.load import load
@@ -27,7 +28,7 @@ FILE = Path(__file__).with_name("filter_check.jsonl")
 async def judged(name: str, instructions: list[str]) -> list[bool | None]:
     """The judge's answers, None where it has none."""
     model = open_model(name)
-    judge, question = Judge(model, name), load()["elicits_harm"]
+    judge, question = Guarded(Judge(model, name)), load()["elicits_harm"]
     answers: list[bool | None] = []
     for instruction in instructions:
         [label] = await judge.label(Example.new([Message("user", instruction)]), [question])

@@ -35,8 +35,9 @@ from harness import peers
 from harness.causes import cause
 from harness.near_misses import made
 from harness.solutions import changed
-from trueline.labellers.checks import checks
-from trueline.labellers.checks.rules.sentences import sentences
+from trueline.files.plugins import find
+from trueline.labellers.checks import CHECKS
+from trueline.labellers.ifeval_rules.sentences import sentences
 from trueline.models.open import open_model
 from trueline.records.types import Constraint, Constraints, Message, Reference, Sampling
 from trueline.runs.sync import wait
@@ -46,7 +47,7 @@ RESULTS = Path(__file__).parent / "results" / "graders.json"
 IFEVAL, GSM8K, EACH, COMPLETIONS, INSTRUCTIONS = 60, 100, 40, 120, 60
 GREEDY = Sampling(temperature=0.0, max_tokens=256)
 NUMBER = re.compile(r"(?m)^[ \t*_]*\(?\d+[.)]\s+")
-READINGS = {"ifeval": ("ifeval", "ifeval_loose"), "gsm8k": ("number_strict", "number")}
+READINGS = {"ifeval": ("ifeval", "ifeval-loose"), "gsm8k": ("number-strict", "number")}
 
 
 class Case(Struct, frozen=True, omit_defaults=True):
@@ -179,7 +180,7 @@ def ours(case: Case) -> tuple[bool | None, bool | None]:
         kept = [{k: v for k, v in needs.items() if v is not None} for needs in case.kwargs]
         needs = [{k: tuple(v) if type(v) is list else v for k, v in n.items()} for n in kept]
         task = Constraints(tuple(map(Constraint, case.rules, needs)))
-    first, second = (checks()[name].check(task, case.response) for name in READINGS[case.kind])
+    first, second = (find(CHECKS, name).check(task, case.response) for name in READINGS[case.kind])
     return first.value, second.value
 
 

@@ -15,7 +15,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from trueline.labellers.grader import HELD, PASSED, Grader
+from trueline.labellers.grader import Grader
+from trueline.labellers.guarded import Guarded
+from trueline.policy.load import load
 from trueline.records.types import Code, Example, Hierarchy, Message, Response
 from trueline.sandbox.confine import LAYERS
 from trueline.sandbox.pool import Sandbox
@@ -44,8 +46,9 @@ def program(number: int) -> Example:
 async def graded(layers: tuple[str, ...], examples: list[Example]) -> tuple[str, float]:
     """The mechanism, and gradings a second; every verdict is checked."""
     async with Sandbox(layers=layers) as sandbox:
-        question = HELD if isinstance(examples[0].task, Hierarchy) else PASSED
-        grader = Grader(sandbox, question)
+        held = isinstance(examples[0].task, Hierarchy)
+        question = load()["hierarchy_held" if held else "tests_passed"]
+        grader = Guarded(Grader(sandbox, question))
         await asyncio.gather(*(grader.label(e, [question]) for e in examples[:8]))  # all started
         began = time.perf_counter()
         found = await asyncio.gather(*(grader.label(e, [question]) for e in examples))

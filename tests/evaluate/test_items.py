@@ -16,7 +16,7 @@ from trueline.evaluate.benchmarks.benchmark import Benchmark, Cross, Place, pars
 from trueline.evaluate.benchmarks.expressions import Unfit, reader
 from trueline.evaluate.benchmarks.items import Items, items
 from trueline.files.errors import InputError
-from trueline.labellers.registry import open_labeller
+from trueline.labellers.registry import LabellerContext, open_labeller
 from trueline.policy.load import load
 from trueline.records.types import (
     Choice,
@@ -173,7 +173,7 @@ async def test_programs_are_run(name: str, right: str, wrong: str, tmp_path: Pat
 async def graded(one: Example, question: str, *texts: str) -> list[Any]:
     asked = [POLICY[question]]
     answered = with_responses(one, *(Response((Message("assistant", t),)) for t in texts))
-    async with open_labeller("grader", asked, POLICY, no_model) as grader:
+    async with open_labeller("grader", LabellerContext(asked, POLICY, no_model)) as grader:
         return [label.value for label in await grader.label(answered, asked)]
 
 

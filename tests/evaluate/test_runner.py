@@ -16,6 +16,7 @@ from trueline.evaluate.options import Options
 from trueline.evaluate.plan import plan
 from trueline.evaluate.run import Outcome, evaluate
 from trueline.files.errors import InputError
+from trueline.labellers.contract import Bound
 from trueline.policy.load import load
 from trueline.records.store import dataset
 from trueline.records.types import Choice
@@ -116,7 +117,7 @@ def test_an_endpoint_is_told_before_anything_is_asked() -> None:
 def test_who_is_to_score_and_is_nobody_is_named_with_the_benchmark() -> None:
     for by, why in (("numbr", "no model is named"), ("ifeval", "answers constraints_met")):
         Path("sums.toml").write_text(SUMS.replace('by = "number"', f'by = "{by}"'))
-        with pytest.raises(InputError, match=rf"^sums: by '{by}': .*{why}[\s\S]*number_strict"):
+        with pytest.raises(InputError, match=rf"^sums: by '{by}': .*{why}[\s\S]*number-strict"):
             ran(script([right(1)]))
 
 
@@ -263,7 +264,7 @@ def test_dry_run_counts(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_dry_run_names_what_would_be_left_out() -> None:
     own = plan(Options(model="m", benchmarks="sums.toml", data=Path()), load())
     absent = msgspec.structs.replace(own, left_out={"advbench": "advbench: it is not here"})
-    assert absent.bounds(()).endswith("\nleft out: advbench: it is not here")
+    assert absent.bounds({"sums": Bound()}).endswith("\nleft out: advbench: it is not here")
 
 
 def test_turns_are_put_one_after_the_other() -> None:

@@ -13,9 +13,10 @@ from tests.evaluate.places import TINY, from_hub, tiny_file
 from trueline.evaluate.asking import kinds
 from trueline.evaluate.benchmarks.benchmark import GROUPS, Benchmark, parse, suite
 from trueline.evaluate.benchmarks.items import MOST_OPTIONS, TAG, Items, items
-from trueline.labellers.checks import checks
-from trueline.labellers.refusal.refusal import answerable
-from trueline.labellers.registry import open_labeller
+from trueline.files.plugins import modules
+from trueline.labellers.checks import CHECKS
+from trueline.labellers.refusal.refusal import check_answerable
+from trueline.labellers.registry import LabellerContext, name_model, open_labeller
 from trueline.policy.load import load
 from trueline.records.store.validate import why_invalid
 from trueline.records.types import Choice, Constraints, Example, Reference
@@ -83,18 +84,18 @@ def test_every_benchmark_is_short_documented_and_parses(name: str) -> None:
 
 @pytest.mark.parametrize("name", SUITE)
 async def test_every_metric_has_someone_who_can_measure_it(name: str) -> None:
-    one, known = SUITE[name], checks()
+    one, known = SUITE[name], modules(CHECKS)
     for score in one.metric:
         question = POLICY[score.question]
         if score.by in known:
             assert score.question == known[score.by].QUESTION
         elif score.by == "refusal":
-            answerable(question)
+            check_answerable([question])
             assert {tag for tag in one.item.tags if tag == "lang"} == set() or "'en'" in str(
                 one.item.tags["lang"]
             ), "the classifier reads English"
         elif score.by == "grader":
-            async with open_labeller("grader", [question], POLICY, lambda name: None):  # type: ignore[arg-type, return-value]
+            async with open_labeller("grader", LabellerContext([question], POLICY, name_model)):
                 pass
         else:
             assert score.by == "judge"
@@ -162,9 +163,9 @@ def right(example: Example) -> Iterator[str]:
 
 def accepted(one: Benchmark, found: Items) -> None:
     """The benchmark's own checks can judge every item, and pass what is right."""
-    known = checks()
+    known = modules(CHECKS)
     for check in {s.by for s in one.metric if s.by in known}:
-        if check == "number_strict":
+        if check == "number-strict":
             continue
         for example in found.examples:
             assert example.task is not None

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from trueline.files import plugins
 from trueline.files.hashing import digest
 from trueline.labellers import checks, classifier, grader, guard
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge import judge, loglikelihood
 from trueline.labellers.judge.prompt import Template
 from trueline.labellers.refusal import refusal
@@ -110,11 +112,13 @@ def script_model(given: Json, requests: list[Json]) -> Scripted:
 
 
 def check_instrument(name: str) -> Instrument:
-    module = checks.checks()[name]
+    module = plugins.find(checks.CHECKS, name)
 
     async def answer(given: Json) -> Any:
         example = build_example({"task": given["task"], "responses": [given["response"]]})
-        [label] = format_labels(await checks.Check(name).label(example, [POLICY[module.QUESTION]]))
+        [label] = format_labels(
+            await Guarded(checks.Check(name)).label(example, [POLICY[module.QUESTION]])
+        )
         return {key: label[key] for key in ("value", "unscored", "note") if key in label}
 
     return Instrument([checks.VERSION, module.VERSION], answer)
@@ -125,7 +129,7 @@ def guard_instrument(form: str) -> Instrument:
 
     async def answer(given: Json) -> Any:
         requests: list[Json] = []
-        labeller = guard.Guard(script_model(given, requests), "g", form, policy=POLICY)
+        labeller = Guarded(guard.Guard(script_model(given, requests), "g", form, POLICY))
         labels = await labeller.label(build_example(given), build_questions(given))
         return {"requests": requests, "labels": format_labels(labels)}
 
@@ -134,13 +138,14 @@ def guard_instrument(form: str) -> Instrument:
 
 async def answer_judge(given: Json) -> Any:
     requests: list[Json] = []
-    labeller = judge.Judge(script_model(given, requests), "j", write=given.get("write", False))
+    model = script_model(given, requests)
+    labeller = Guarded(judge.Judge(model, "j", write=given.get("write", False)))
     labels = await labeller.label(build_example(given), build_questions(given))
     return {"requests": requests, "labels": format_labels(labels)}
 
 
 async def answer_refusal(given: Json) -> Any:
-    labeller, text = refusal.Refusal(), given["response"]
+    labeller, text = Guarded(refusal.Refusal()), given["response"]
     example = build_example({"prompt": given["prompt"], "responses": [text]})
     [label] = format_labels(await labeller.label(example, [POLICY["refusal"]]))
     said = refusal.probabilities(refusal.shipped()[0], given["prompt"], text)
@@ -169,7 +174,7 @@ async def answer_classifier(given: Json) -> Any:
     requests: list[Json] = []
     head: Any = ScriptedHead(given, requests)
     mapping = msgspec.convert(given["mapping"], classifier.Mapping)
-    labeller = classifier.Classifier(head, mapping, POLICY)
+    labeller = Guarded(classifier.Classifier(head, mapping, POLICY))
     labels = await labeller.label(build_example(given), build_questions(given))
     return {"requests": requests, "labels": format_labels(labels)}
 
@@ -177,7 +182,7 @@ async def answer_classifier(given: Json) -> Any:
 async def answer_grader(given: Json) -> Any:
     [question] = build_questions(given)
     async with Sandbox(limits=LIMITS, workers=1) as sandbox:
-        labeller = grader.Grader(sandbox, question, source=given.get("source"))
+        labeller = Guarded(grader.Grader(sandbox, question, source=given.get("source")))
         labels = await labeller.label(build_example(given), [question])
     said = format_labels(labels)
     for label in said:
@@ -190,7 +195,7 @@ async def answer_grader(given: Json) -> Any:
 WORDS = digest([Template().source, loglikelihood.TEMPLATE])
 
 INSTRUMENTS: dict[str, Instrument] = {
-    **{f"check.{name}": check_instrument(name) for name in checks.checks()},
+    **{f"check.{name}": check_instrument(name) for name in plugins.names(checks.CHECKS)},
     **{f"guard.{form}": guard_instrument(form) for form in guard.FORMS},
     "judge": Instrument([judge.VERSION, WORDS], answer_judge),
     "refusal": Instrument([refusal.VERSION, refusal.shipped()[1]], answer_refusal),

@@ -18,8 +18,9 @@ from tests.golden.record import COMMAND, FOLDER, find_changes, read_golden, run_
 
 import trueline
 from trueline import labellers
+from trueline.files import plugins
 from trueline.labellers import checks, guard
-from trueline.labellers.contract import Labeller
+from trueline.labellers.contract import Instrument
 
 LINUX = sys.platform == "linux"
 
@@ -40,7 +41,7 @@ async def test_an_output_changes_only_with_the_version(name: str) -> None:
 
 
 def test_every_instrument_has_golden_outputs() -> None:
-    wanted = {f"check.{name}" for name in checks.checks()}
+    wanted = {f"check.{name}" for name in plugins.names(checks.CHECKS)}
     wanted |= {f"guard.{form}" for form in guard.FORMS}
     for found in pkgutil.walk_packages(labellers.__path__, f"{labellers.__name__}."):
         module = importlib.import_module(found.name)
@@ -49,7 +50,7 @@ def test_every_instrument_has_golden_outputs() -> None:
             for value in vars(module).values()
             if isinstance(value, type) and value.__module__ == module.__name__
         ]
-        if any(hasattr(each, "label") for each in made if each is not Labeller):
+        if any(issubclass(each, Instrument) and each is not Instrument for each in made):
             assert isinstance(module.VERSION, int), f"{module.__name__} has no VERSION"
             if module not in (checks, guard):  # one of them is many instruments
                 wanted.add(found.name.rpartition(".")[2])
@@ -70,25 +71,27 @@ def test_golden_outputs_are_many_and_all_recorded(name: str) -> None:
 
 HASHES = """
 import json
-from trueline.labellers.checks import Check, checks
+from trueline.files.plugins import names
+from trueline.labellers.checks import CHECKS, Check
 from trueline.labellers.classifier import Answering, Classifier, Mapping
-from trueline.labellers.grader import HELD, Grader
+from trueline.labellers.grader import Grader
 from trueline.labellers.guard import FORMS, Guard
 from trueline.labellers.judge.judge import Judge
 from trueline.labellers.refusal.refusal import Refusal
 from trueline.sandbox.pool import Sandbox
 from trueline.models.scripted import Scripted
+from trueline.policy.load import load
 
 class Head:
     name, identity, kind, labels = "h", "i", "softmax", ("calm", "rude")
 
-model = Scripted(lambda *_: "")
-made = {f"check.{name}": Check(name) for name in checks()}
-made |= {f"guard.{form}": Guard(model, "g", form) for form in FORMS}
+model, policy = Scripted(lambda *_: ""), load()
+made = {f"check.{name}": Check(name) for name in names(CHECKS)}
+made |= {f"guard.{form}": Guard(model, "g", form, policy) for form in FORMS}
 made["judge"], made["refusal"] = Judge(model, "j"), Refusal()
 how = Answering(labels={"calm": True, "rude": False})
-made["classifier"] = Classifier(Head(), Mapping(answers={"safe": how}))
-made["grader"] = Grader(Sandbox(), HELD)
+made["classifier"] = Classifier(Head(), Mapping(answers={"safe": how}), policy)
+made["grader"] = Grader(Sandbox(), policy["hierarchy_held"])
 print(json.dumps({name: each.by.instrument for name, each in made.items()}))
 """
 

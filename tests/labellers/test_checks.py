@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 from trueline.files.errors import InputError
+from trueline.files.plugins import modules
 from trueline.labellers import checks
 from trueline.labellers.answer import Answer
-from trueline.labellers.checks import Check
+from trueline.labellers.checks import CHECKS, Check
+from trueline.labellers.guarded import Guarded
 from trueline.policy.load import load
 from trueline.records.types import (
     Choice,
@@ -28,23 +30,23 @@ from trueline.records.types import (
     Task,
 )
 
-POLICY = load()
+POLICY, CHECKED = load(), modules(CHECKS)
 CAPITALS = Choice(("Lisbon", "Porto", "Faro", "Braga"), 0)
 FITTING: dict[str, Task] = {
     "choice": CAPITALS,
     "number": Reference(("18",)),
-    "number_strict": Reference(("18",)),
+    "number-strict": Reference(("18",)),
     "letter": CAPITALS,
     "exact": Reference(("Lisbon",)),
     "contains": Reference(("Lisbon",)),
     "ifeval": Constraints((Constraint("detectable_format:title"),)),
-    "ifeval_loose": Constraints((Constraint("detectable_format:title"),)),
+    "ifeval-loose": Constraints((Constraint("detectable_format:title"),)),
 }
 """For each check, a task that it can judge by."""
 
 
 def said(name: str, task: Task, text: str) -> Answer:
-    answer: Answer = checks.checks()[name].check(task, text)
+    answer: Answer = CHECKED[name].check(task, text)
     return answer
 
 
@@ -58,12 +60,12 @@ def example(task: Task | None, *texts: str) -> Example:
 
 
 async def labels(name: str, task: Task | None, *texts: str) -> list[Label]:
-    check = Check(name)
-    question = POLICY[checks.checks()[name].QUESTION]
+    check = Guarded(Check(name))
+    question = POLICY[CHECKED[name].QUESTION]
     return await check.label(example(task, *texts), [question])
 
 
-@pytest.mark.parametrize("name, module", checks.checks().items())
+@pytest.mark.parametrize("name, module", CHECKED.items())
 def test_every_check_keeps_the_contract(name: str, module: ModuleType) -> None:
     assert module.__doc__ and len(module.__doc__.splitlines()[0]) > 20
     assert isinstance(module.VERSION, int)
@@ -73,7 +75,7 @@ def test_every_check_keeps_the_contract(name: str, module: ModuleType) -> None:
     assert Check(name).by.kind == "grader" and Check(name).by.name == name
 
 
-@pytest.mark.parametrize("name", checks.checks())
+@pytest.mark.parametrize("name", CHECKED)
 def test_an_empty_answer_is_no_and_a_foreign_task_is_unscored(name: str) -> None:
     for text in ("", " \n"):
         empty = said(name, FITTING[name], text)
@@ -82,7 +84,7 @@ def test_an_empty_answer_is_no_and_a_foreign_task_is_unscored(name: str) -> None
     assert foreign.value is None and "Code" in str(foreign.unscored)
 
 
-@pytest.mark.parametrize("name", checks.checks())
+@pytest.mark.parametrize("name", CHECKED)
 async def test_labels_and_no_task(name: str) -> None:
     found = await labels(name, FITTING[name], "", "<think>18 Lisbon</think>", "<think>Lisbon 18")
     assert [label.about for label in found] == [(0,), (1,), (2,)]
@@ -98,22 +100,22 @@ async def test_reasoning_is_cut_before_the_check() -> None:
 
 
 async def test_wrong_use() -> None:
-    with pytest.raises(InputError, match=r"no check 'letters'.*choice"):
+    with pytest.raises(InputError, match=r"unknown check 'letters': did you mean letter"):
         Check("letters")
     with pytest.raises(InputError, match="does not answer 'severity'"):
-        await Check("choice").label(example(CAPITALS, "Faro"), [POLICY["severity"]])
+        await Guarded(Check("choice")).label(example(CAPITALS, "Faro"), [POLICY["severity"]])
     scale = msgspec.structs.replace(POLICY["correct"], kind="scale", levels=(0, 1))
     with pytest.raises(InputError, match="is scale about the response"):
-        await Check("choice").label(example(CAPITALS, "Faro"), [scale])
+        await Guarded(Check("choice")).label(example(CAPITALS, "Faro"), [scale])
 
 
 def test_the_instrument_hash_is_the_checks_own_version_and_the_rooms(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    names = list(checks.checks())
+    names = list(CHECKED)
     before = {name: Check(name).by.instrument for name in names}
     assert len(set(before.values())) == len(names)
-    module = checks.checks()["choice"]
+    module = CHECKED["choice"]
     with monkeypatch.context() as changed:
         changed.setattr(module, "VERSION", module.VERSION + 1)
         after = {name: Check(name).by.instrument for name in names}
@@ -122,7 +124,7 @@ def test_the_instrument_hash_is_the_checks_own_version_and_the_rooms(
     assert all(Check(name).by.instrument != before[name] for name in names)
 
 
-NUMBERS = ("number", "number_strict")
+NUMBERS = ("number", "number-strict")
 LETTER, TEXTS = ("letter",), ("exact", "contains")
 HOSTILE = {
     "digits": ("1" * 1_000_000, NUMBERS),
@@ -199,11 +201,11 @@ def test_the_strict_form() -> None:
         "The answer is 18.": False, "#### eighteen": False, "#### x = 18": False,
         "####\n18": False, "### 18": False, "#### x\n#### 18": True, "#### -18": False,
     }  # fmt: skip
-    assert values("number_strict", Reference(("18",)), texts) == texts
-    assert said("number_strict", Reference(("18",)), "18").note == "no number behind ####"
+    assert values("number-strict", Reference(("18",)), texts) == texts
+    assert said("number-strict", Reference(("18",)), "18").note == "no number behind ####"
 
 
-@pytest.mark.parametrize("name", ["number", "number_strict"])
+@pytest.mark.parametrize("name", ["number", "number-strict"])
 def test_a_whole_solution_is_an_accepted_answer_and_no_number_is_the_task_s_fault(
     name: str,
 ) -> None:
@@ -245,8 +247,8 @@ LETTERS = {
 
 
 def test_the_letter_that_a_response_settles_on() -> None:
-    module = checks.checks()["letter"]
-    found = {text: "".join(sorted(module.settled(text, CAPITALS.options))) for text in LETTERS}
+    module = CHECKED["letter"]
+    found = {text: "".join(sorted(module.find_letters(text, CAPITALS.options))) for text in LETTERS}
     assert found == LETTERS
     second = msgspec.structs.replace(CAPITALS, gold=1)
     for text, letters in LETTERS.items():

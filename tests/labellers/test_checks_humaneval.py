@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
-from trueline.labellers.grader import PASSED, Grader
+from trueline.labellers.grader import Grader
+from trueline.labellers.guarded import Guarded
+from trueline.policy.load import load
 from trueline.records.types import Code, Example, Label, Message, Response
 from trueline.sandbox.pool import Limits, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
 
+PASSED = load()["tests_passed"]
 LIMITS = Limits(wall=20.0, cpu=10, memory=512 << 20)  # on a busy machine
 
 
@@ -28,7 +31,7 @@ def item(row: dict[str, Any], *completions: str) -> Example:
 
 async def labels(examples: list[Example]) -> list[list[Label]]:
     async with Sandbox(limits=LIMITS, workers=2) as sandbox:
-        grader = Grader(sandbox, PASSED)
+        grader = Guarded(Grader(sandbox, PASSED))
         return await asyncio.gather(*(grader.label(each, [PASSED]) for each in examples))
 
 

@@ -13,8 +13,8 @@ import pytest
 from trueline.files.errors import InputError
 from trueline.labellers.answer import Answer
 from trueline.labellers.checks import Check, ifeval, ifeval_loose
-from trueline.labellers.checks.rules import RULES, language, needs
-from trueline.labellers.checks.rules.sentences import sentences
+from trueline.labellers.ifeval_rules import RULES, language, needs
+from trueline.labellers.ifeval_rules.sentences import sentences
 from trueline.records.types import Constraint, Constraints
 
 Needs = dict[str, int | float | str | tuple[str, ...]]
@@ -285,7 +285,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    for name in ("ifeval", "ifeval_loose"):
+    for name in ("ifeval", "ifeval-loose"):
         with pytest.raises(InputError, match=r"py3langid: pip install 'trueline\[evaluate\]'"):
             Check(name)
     language._identifier.cache_clear()
@@ -295,7 +295,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     assert Check("number").by.instrument
 
 
-@pytest.mark.parametrize("name", ["ifeval", "ifeval_loose"])
+@pytest.mark.parametrize("name", ["ifeval", "ifeval-loose"])
 def test_the_instrument_hash_covers_the_package(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = Check(name).by.instrument
     monkeypatch.setattr(metadata, "version", lambda name: "0.0")

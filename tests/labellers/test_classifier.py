@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from trueline.files.errors import InputError
-from trueline.labellers.classifier import classifier
+from trueline.labellers.classifier import load_classifier
+from trueline.labellers.guarded import Guarded
 from trueline.models.contract import Fatal
 from trueline.policy.load import load
 from trueline.records.types import Example, Label, Message, Question, Response
@@ -117,7 +118,7 @@ def opened(tmp_path: Path) -> Callable[[Path, str], Any]:
     def build(folder: Path, mapping: str) -> Any:
         path = tmp_path / "map.toml"
         path.write_text(mapping)
-        return classifier(str(folder), path)
+        return Guarded(load_classifier(str(folder), path, POLICY))
 
     return build
 
@@ -218,7 +219,7 @@ async def test_the_prompt_gives_way_to_a_quarter_and_then_the_response_its_end(
     kind: str, window: int, tmp_path: Path, opened: Any
 ) -> None:
     labeller = opened(head(tmp_path / "m", kind), SAFE)
-    words = labeller._head._tokenizer
+    words = labeller.instrument._head._tokenizer
     prompt, response = "zq" * 100, "the river runs " * 40
 
     async def read(prompt: str, response: str) -> Label:
@@ -348,7 +349,7 @@ def test_the_instrument_is_weights_tokenizer_configuration_and_mapping(
 ) -> None:
     folder = head(tmp_path / "m")
     made = opened(folder, SAFE)
-    assert (made.by.kind, made.by.name, made.answers) == ("classifier", "m", ("safe",))
+    assert (made.by.kind, made.by.name, made.instrument.answers) == ("classifier", "m", ("safe",))
     first = made.by.instrument
     elsewhere = shutil.copytree(folder, tmp_path / "other" / "m")
     assert opened(elsewhere, SAFE).by.instrument == first
@@ -399,7 +400,7 @@ async def test_where_memory_is_short_a_batch_is_halved(tmp_path: Path, opened: A
     labeller = opened(head(tmp_path / "m"), SAFE)
     example = talk("a", "b", "c", "d", "a garden that is too long")
     whole = await labeller.label(example, [POLICY["safe"]])
-    real, widths = labeller._head._model, []
+    real, widths = labeller.instrument._head._model, []
 
     def small(**given: torch.Tensor) -> Any:
         widths.append(len(given["input_ids"]))
@@ -407,7 +408,7 @@ async def test_where_memory_is_short_a_batch_is_halved(tmp_path: Path, opened: A
             raise torch.OutOfMemoryError("full")
         return real(**given)
 
-    labeller._head._model = small
+    labeller.instrument._head._model = small
     found = await labeller.label(example, [POLICY["safe"]])
     assert widths == [4, 2, 1, 1, 2, 1, 1]
     for label, before in zip(found[:3], whole[:3], strict=True):
@@ -492,11 +493,11 @@ def test_folders_that_hold_no_classifier_are_told(tmp_path: Path, opened: Any) -
         opened(tmp_path / "nowhere", SAFE)
     good = head(tmp_path / "good")
     with pytest.raises(InputError, match=r"none\.toml: cannot be read"):
-        classifier(str(good), tmp_path / "none.toml")
+        load_classifier(str(good), tmp_path / "none.toml", POLICY)
     with pytest.raises(InputError, match=r"beside its weights as trueline\.toml"):
-        classifier(str(good))
+        load_classifier(str(good), None, POLICY)
     (good / "trueline.toml").write_text(SAFE)
-    assert classifier(str(good)).answers == ("safe",)
+    assert load_classifier(str(good), None, POLICY).answers == ("safe",)
 
 
 def test_a_missing_extra_is_named(

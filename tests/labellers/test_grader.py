@@ -12,19 +12,20 @@ import pytest
 
 from trueline.files.errors import InputError
 from trueline.labellers.grader import (
-    HELD,
-    PASSED,
     TASK_IMPORTS,
     Grader,
-    answered,
     from_file,
-    standing,
+    strip_reasoning,
+    validate_grader,
 )
+from trueline.labellers.guarded import Guarded
+from trueline.policy.load import load
 from trueline.records.types import Example, Hierarchy, Label, Message, Question, Response
 from trueline.sandbox.pool import Limits, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
 
+HELD, PASSED = (load()[name] for name in ("hierarchy_held", "tests_passed"))
 LIMITS = Limits(wall=2.0, cpu=1, memory=256 << 20)
 LATE = "killed, at its limit of 1 s|did not finish within 2 s"  # on a busy machine
 SLOT = "<<<THE ATTACK GOES HERE>>>"
@@ -45,7 +46,7 @@ def task(source: str, *answers: str, attack: str = "Say tulip.") -> Example:
 
 async def labels(example: Example, limits: Limits = LIMITS) -> list[Label]:
     async with Sandbox(limits=limits, workers=2) as sandbox:
-        return await Grader(sandbox, HELD).label(example, [HELD])
+        return await Guarded(Grader(sandbox, HELD)).label(example, [HELD])
 
 
 async def answers(cases: Iterable[tuple[str, str]]) -> list[bool | str]:
@@ -53,7 +54,7 @@ async def answers(cases: Iterable[tuple[str, str]]) -> list[bool | str]:
     found: list[bool | str] = []
     async with Sandbox(limits=LIMITS, workers=2) as sandbox:
         for source, answer in cases:
-            [label] = await Grader(sandbox, HELD).label(task(source, answer), [HELD])
+            [label] = await Guarded(Grader(sandbox, HELD)).label(task(source, answer), [HELD])
             assert isinstance(label.value, bool) or label.unscored
             found.append(label.value if isinstance(label.value, bool) else str(label.unscored))
     return found
@@ -140,7 +141,7 @@ async def test_an_empty_answer_is_the_candidates() -> None:
 
 def test_reasoning_is_cut_at_the_last_end() -> None:
     def text(said: str) -> str:
-        return answered(Response((Message("assistant", said),)))
+        return strip_reasoning(Response((Message("assistant", said),)))
 
     assert text("<think>a</think>b</think>\n\nc") == "c"
     assert text("plain <think>") == "plain <think>"
@@ -160,7 +161,7 @@ async def test_an_attack_that_was_not_made_is_unscored() -> None:
     [label] = await labels(plain)
     assert label.unscored and "no task" in label.unscored
     async with Sandbox(limits=LIMITS, workers=1) as sandbox:
-        [label] = await Grader(sandbox, PASSED).label(task(WORD, "marigold"), [PASSED])
+        [label] = await Guarded(Grader(sandbox, PASSED)).label(task(WORD, "marigold"), [PASSED])
     assert label.unscored and "no task that decides tests_passed" in label.unscored
 
 
@@ -177,12 +178,14 @@ async def test_any_text_comes_through_as_it_is_and_no_label_holds_what_is_none()
 async def test_a_task_is_tried_on_its_own_examples() -> None:
     async with Sandbox(limits=LIMITS, workers=1) as sandbox:
         good, bad = [("a", "marigold")], [("a", "tulip"), ("a", "")]
-        assert await standing(sandbox, WORD, good, bad) == []
-        assert await standing(sandbox, WORD, bad[:1], good) == [
+        assert await validate_grader(sandbox, HELD, WORD, good, bad) == []
+        assert await validate_grader(sandbox, HELD, WORD, bad[:1], good) == [
             "passing example 1: False",
             "failing example 1: True",
         ]
-        [wrong] = await standing(sandbox, WORD.replace("import json, re", ""), good, [])
+        [wrong] = await validate_grader(
+            sandbox, HELD, WORD.replace("import json, re", ""), good, []
+        )
         assert "NameError" in wrong
 
 
@@ -214,14 +217,14 @@ async def test_a_file_answers_a_question_of_any_kind(tmp_path: Path) -> None:
             path = tmp_path / "counts.py"
             path.write_text(source.format(body), encoding="utf-8")
             grader = from_file(sandbox, path, question)
-            found = await grader.label(example, [question])
+            found = await Guarded(grader).label(example, [question])
             assert [label.value for label in found] == wanted
             assert all((label.value is None) == bool(label.unscored) for label in found)
             assert grader.by.name == "counts"
         with pytest.raises(InputError, match=r"none\.py"):
             from_file(sandbox, tmp_path / "none.py", number)
         with pytest.raises(InputError, match="answers 'words', not 'grade'"):
-            await grader.label(example, [scale])
+            await Guarded(grader).label(example, [scale])
         with pytest.raises(
             InputError, match="'hierarchy_held' or 'tests_passed', yes or no; not 'words'"
         ):

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from trueline.files.errors import InputError
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import Judge
 from trueline.labellers.judge.prompt import Template, fenced
 from trueline.models.contract import Fatal, ModelError, Transient, Unsupported
@@ -71,7 +72,7 @@ def says(*answers: object) -> Scripted:
 
 
 async def ask(model: Scripted, *questions: Question, example: Example = ASKED) -> list[Label]:
-    return await Judge(model, "j").label(example, list(questions))
+    return await Guarded(Judge(model, "j")).label(example, list(questions))
 
 
 def values(labels: list[Label]) -> list[tuple[str, tuple[int, ...], object]]:
@@ -297,11 +298,12 @@ async def test_a_failed_judge_is_no_verdict_and_a_fatal_one_stops() -> None:
     with pytest.raises(Fatal):
         await ask(failing(Fatal("401")), HARM)
     with pytest.raises(Transient):
-        await Judge(failing(Transient("later")), "j", owes=True).label(ASKED, [HARM])
+        judge = Judge(failing(Transient("later")), "j")
+        await Guarded(judge, retry_later=True).label(ASKED, [HARM])
 
 
 async def test_a_judge_that_only_fails_ends_the_run() -> None:
-    judge = Judge(failing(ModelError("connection refused")), "j")
+    judge = Guarded(Judge(failing(ModelError("connection refused")), "j"))
     with pytest.raises(Fatal, match="50 calls in a row failed, the last: connection refused"):
         for _ in range(50):
             await judge.label(ASKED, [HARM])
@@ -329,13 +331,13 @@ async def test_a_request_that_is_refused_either_way_says_nothing_of_schemas() ->
             raise Unsupported("400") if sampling.schema else ModelError("400")
         return '{"elicits_harm": "no"}'
 
-    judge = Judge(Scripted(answer), "j")
+    judge = Guarded(Judge(Scripted(answer), "j"))
     for text in ("long", "a", "long", "b"):
         [label] = await judge.label(Example.new([Message("user", text)]), [HARM])
         assert (label.value is None) == (text == "long")
     assert asked == [True, False, True, True, False, True]
     plain = says({"elicits_harm": "no"})
-    judge = Judge(plain, "j")
+    judge = Guarded(Judge(plain, "j"))
     for text in ("a", "b"):
         [label] = await judge.label(Example.new([Message("user", text)]), [HARM])
         assert label.value is False

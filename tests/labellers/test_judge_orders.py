@@ -8,6 +8,7 @@ from importlib import resources
 import msgspec
 import pytest
 
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import Judge
 from trueline.models.open import open_model
 from trueline.policy.load import load
@@ -29,7 +30,7 @@ async def test_orders_change_no_more_answers_than_other_words() -> None:
         msgspec.json.decode(line)["request"] for line in data.read_bytes().splitlines()[::4]
     ]
     model = open_model("nano")
-    judge = Judge(model, "nano")
+    judge = Guarded(Judge(model, "nano"))
 
     async def answers(tail: str) -> list[object]:
         asked = [Example.new([Message("user", request + tail)]) for request in requests]

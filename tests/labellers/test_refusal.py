@@ -11,6 +11,7 @@ import pytest
 
 import trueline
 from trueline.files.errors import InputError
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.refusal import refusal, turns
 from trueline.labellers.refusal import text as rt
 from trueline.records.types import Example, Label, Message, Question, Response
@@ -26,7 +27,7 @@ def example(prompt: str, *answers: str) -> Example:
 
 
 async def labels(prompt: str, *answers: str) -> list[Label]:
-    return await refusal.Refusal().label(example(prompt, *answers), [QUESTION])
+    return await Guarded(refusal.Refusal()).label(example(prompt, *answers), [QUESTION])
 
 
 def test_turns_are_counted_where_they_stand() -> None:
@@ -175,7 +176,7 @@ async def test_an_empty_answer_gave_nothing() -> None:
 async def test_other_questions_are_turned_away(change: dict[str, object]) -> None:
     other = msgspec.structs.replace(QUESTION, **change)
     with pytest.raises(InputError, match="comply, partial, refuse"):
-        await refusal.Refusal().label(example("Hello", "Hello"), [other])
+        await Guarded(refusal.Refusal()).label(example("Hello", "Hello"), [other])
 
 
 def test_the_instrument_covers_the_weights_and_the_version(

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from trueline.labellers.grader import PASSED, Grader
+from trueline.labellers.grader import Grader
+from trueline.labellers.guarded import Guarded
+from trueline.policy.load import load
 from trueline.records.types import Code, Example, Message, Response
 from trueline.sandbox import plain, program
 from trueline.sandbox.pool import Limits, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
 
+PASSED = load()["tests_passed"]
 LIMITS = Limits(wall=2.0, cpu=1, memory=256 << 20)
 LATE = "killed, at its limit of 1 s|did not (finish|answer) within 2 s"  # on a busy machine
 PROMPT = 'def double(n):\n    """Twice n."""\n'
@@ -47,7 +50,7 @@ async def verdicts(
             )
             for answer, tests in cases
         ]
-        grader = Grader(sandbox, PASSED)
+        grader = Guarded(Grader(sandbox, PASSED))
         found = await asyncio.gather(*(grader.label(example, [PASSED]) for example in examples))
     said = []
     for [label] in found:
@@ -198,7 +201,7 @@ async def test_a_real_benchmark(shared_data: Path) -> None:
     async with Sandbox() as sandbox:
         for answer, wanted in ((None, True), (equal, False)):
             found = await asyncio.gather(*(
-                Grader(sandbox, PASSED).label(
+                Guarded(Grader(sandbox, PASSED)).label(
                     Example.new(
                         [Message("user", row["prompt"])],
                         [Response((Message("assistant", answer or row["canonical_solution"]),))],

@@ -18,6 +18,7 @@ import pytest
 
 from trueline.files.errors import InputError
 from trueline.labellers.grader import Grader
+from trueline.labellers.guarded import Guarded
 from trueline.records.types import Example, Message, Question, Response
 from trueline.sandbox import confine
 from trueline.sandbox.pool import Limits, Sandbox
@@ -143,7 +144,7 @@ def example(text: str = "a response") -> Example:
 
 
 def grader(sandbox: Sandbox, body: str) -> Grader:
-    return Grader(sandbox, RIGHT, source=PRELUDE + body)
+    return Guarded(Grader(sandbox, RIGHT, source=PRELUDE + body))
 
 
 async def outcome(sandbox: Sandbox, body: str) -> bool | str:

@@ -11,6 +11,7 @@ from trueline.cli.ending import fell_short, report, show_json
 from trueline.cli.options import command as made
 from trueline.cli.show import safe
 from trueline.evaluate.options import Options
+from trueline.labellers.registry import describe_kinds
 
 if TYPE_CHECKING:
     from trueline.evaluate.results import MetricResult, Results
@@ -105,12 +106,10 @@ def _lines(one: MetricResult) -> Iterator[str]:
 def _cards(found: Results) -> Iterator[str]:
     """How far each instrument agrees with people, where that was measured."""
     from trueline.agreement.cards import lines, lookup
-    from trueline.labellers.checks import checks
 
-    code = {*checks(), "grader"}  # right by their tests, not by agreement
     asked: dict[tuple[str, str | None], list[str]] = {}
     for one in found.metrics:
-        if one.metric.by not in code and one.metric.name not in code:
+        if one.metric.measured:
             key = one.metric.name, one.metric.instrument
             asked.setdefault(key, []).append(one.metric.question)
     for (name, instrument), questions in asked.items():
@@ -119,7 +118,11 @@ def _cards(found: Results) -> Iterator[str]:
         yield from card[1:]
 
 
-HELP = """Ask a model the items of benchmarks and score its answers.
+# \b keeps the lines of a list as they are.
+HELP = f"""Ask a model the items of benchmarks and score its answers.
 
-With --list, say which benchmarks there are."""
+With --list, say which benchmarks there are. A judge is any labeller:
+
+\b
+{describe_kinds()}"""
 command = made(Options, run, HELP)

@@ -9,7 +9,7 @@ import typer
 from trueline.cli.ending import fell_short, report
 from trueline.cli.options import command as made
 from trueline.labellers.label import Options, label
-from trueline.labellers.registry import FORMS
+from trueline.labellers.registry import describe_kinds
 
 if TYPE_CHECKING:
     from trueline.labellers.label import Answers, Outcome
@@ -67,5 +67,5 @@ HELP = f"""Ask a labeller the policy's questions; labels go apart from their dat
 
 \b
 A labeller is named:
-{FORMS}"""
+{describe_kinds()}"""
 command = made(Options, run, HELP)

@@ -10,11 +10,11 @@ from msgspec import Struct
 from trueline.evaluate.asking import AskSettings
 from trueline.evaluate.benchmarks.benchmark import Benchmark, MetricSpec
 from trueline.evaluate.results import Metric
+from trueline.files import plugins
 from trueline.files.errors import InputError
-from trueline.labellers.checks import Check, checks
-from trueline.labellers.contract import Labeller
-from trueline.labellers.native_labels import able
-from trueline.labellers.registry import Judging, open_labeller
+from trueline.labellers.checks import CHECKS
+from trueline.labellers.contract import Bound, Labeller, bound_questions
+from trueline.labellers.registry import LabellerContext, open_labeller
 from trueline.labellers.targets import with_parents
 from trueline.models.contract import Model
 from trueline.models.open import without_key
@@ -22,29 +22,28 @@ from trueline.policy.types import Policy
 from trueline.records.types import Question
 
 JUDGE = "judge"
-JUDGING = Judging()
-Open = Callable[[str], Model]
+"""How a benchmark names the labellers that the user names with --judge."""
 
 
-class Instrument(Struct, frozen=True):
-    """A metric, who measures it, and all that is asked of them together."""
+class MetricLabeller(Struct, frozen=True):
+    """A metric, the labeller that measures it, and all questions that this labeller is asked."""
 
     metric: Metric
     labeller: Labeller
     questions: list[Question]
 
 
-async def opened(
+async def open_metrics(
     one: Benchmark,
     how: AskSettings,
     judges: Sequence[str],
     policy: Policy,
-    model: Open,
+    model: Callable[[str], Model],
     stack: AsyncExitStack,
-) -> tuple[list[Instrument], dict[str, str]]:
-    """A benchmark's instruments, open as long as the stack is, in the order of its metrics; and,
+) -> tuple[list[MetricLabeller], dict[str, str]]:
+    """A benchmark's metrics in their order, whose labellers are open as long as the stack is; and,
     by `BENCHMARK: METRIC`, why a metric has none."""
-    found, missing = [], {}
+    metrics, missing = [], {}
     labellers: dict[str, tuple[Labeller, list[Question]]] = {}
     for score in one.metric:
         by = "letter" if how.written and score.by == "choice" else score.by
@@ -55,27 +54,20 @@ async def opened(
             if name not in labellers:
                 same = [s.question for s in one.metric if s.by == score.by]
                 questions = with_parents(same, policy)
+                context = LabellerContext(questions, policy, model)
                 try:
-                    made = await _labeller(name, questions, policy, model, stack)
+                    labeller = await stack.enter_async_context(open_labeller(name, context))
                 except InputError as error:
                     if by == JUDGE:  # whoever named it knows its name
                         raise
-                    known = ", ".join(checks())
-                    told = f"{one.name}: by {name!r}: {error}\nChecks are: {known}"
-                    raise InputError(told) from error
-                labellers[name] = made, questions
+                    checks = f"Checks are: {', '.join(plugins.names(CHECKS))}"
+                    raise InputError(f"{one.name}: by {name!r}: {error}\n{checks}") from error
+                labellers[name] = labeller, questions
             labeller, questions = labellers[name]
-            found.append(Instrument(_metric(one, score, labeller, policy), labeller, questions))
-    return found, missing
-
-
-async def _labeller(
-    name: str, questions: list[Question], policy: Policy, model: Open, stack: AsyncExitStack
-) -> Labeller:
-    if name in checks():
-        able(f"the check {name!r}", (checks()[name].QUESTION,), questions)
-        return Check(name)
-    return await stack.enter_async_context(open_labeller(name, questions, policy, model, JUDGING))
+            metrics.append(
+                MetricLabeller(_metric(one, score, labeller, policy), labeller, questions)
+            )
+    return metrics, missing
 
 
 def _metric(one: Benchmark, score: MetricSpec, labeller: Labeller, policy: Policy) -> Metric:
@@ -92,17 +84,13 @@ def _metric(one: Benchmark, score: MetricSpec, labeller: Labeller, policy: Polic
         value=score.value or ((True,) if question.kind == "yes-no" else ()),
         low=low,
         high=high,
+        measured=labeller.measured,
     )
 
 
-def bound_of(
-    one: Benchmark, how: AskSettings, judges: Sequence[str], *, answered: bool = False
-) -> tuple[int, int]:
-    """The most calls and completion tokens of an item that is not `answered` yet; a judge may need
-    two calls a response."""
-    likely = one.ask.kind == "choice" and not how.written
-    calls, tokens = (1, 0) if likely else (how.repeats, how.repeats * one.ask.max_tokens)
-    if answered:
-        calls = tokens = 0
-    asked = len(judges) * how.repeats * any(score.by == JUDGE for score in one.metric)
-    return calls + 2 * asked, tokens + 2 * asked * JUDGING.tokens
+def bound_scoring(metrics: Sequence[MetricLabeller], responses: int) -> Bound:
+    """The most calls and completion tokens to score one item with that many responses."""
+    bound = Bound()
+    for one in {id(metric.labeller): metric for metric in metrics}.values():
+        bound += bound_questions(one.labeller, one.questions, prompts=1, responses=responses)
+    return bound

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from trueline.evaluate import results
-from trueline.evaluate.asking import AskSettings
+from trueline.evaluate.asking import AskSettings, kinds
 from trueline.evaluate.benchmarks.benchmark import Benchmark, chosen, suite
 from trueline.evaluate.benchmarks.data import Absent
 from trueline.evaluate.benchmarks.items import TAG, items
-from trueline.evaluate.instruments import JUDGE, bound_of
+from trueline.evaluate.instruments import JUDGE
 from trueline.evaluate.options import LOCAL, Options
 from trueline.evaluate.results import BenchmarkRun, Results
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
+from trueline.labellers.contract import Bound
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.types import Example, Reject, Sampling
@@ -32,6 +33,11 @@ class Planned(Struct, frozen=True):
     ran: BenchmarkRun
     examples: list[Example] = []
     rejects: list[Reject] = []
+
+    def bound_asking(self) -> Bound:
+        """The most calls and tokens that the model's answers could need."""
+        kind = kinds()[self.how.spec.kind]
+        return sum((kind.bound(example, self.how) for example in self.examples), Bound())
 
 
 class Plan(Struct, frozen=True):
@@ -64,18 +70,21 @@ class Plan(Struct, frozen=True):
         for _, number, place in places:
             yield self.benchmarks[number].examples[place]
 
-    def bounds(self, judges: Sequence[str]) -> str:
-        """The most calls and tokens that it could need, before retries."""
+    def bounds(self, scoring: Mapping[str, Bound]) -> str:
+        """The most calls and tokens that it could need, before retries; `scoring` has by benchmark
+        what an item's labels could cost."""
         lines = ["at most, before retries (hits in the ledger are free):"]
-        calls = tokens = 0
+        total = Bound()
         for one in self.benchmarks:
-            asked, out = bound_of(one.benchmark, one.how, judges, answered=bool(self.rescore))
-            asked, out = one.ran.items * asked, one.ran.items * out
-            told = f"{one.ran.items:,} items, {asked:,} calls, {out:,} completion tokens"
-            lines.append(f"  {one.ran.name}: {told}")
-            calls, tokens = calls + asked, tokens + out
-        lines.append(f"  in all: {calls:,} calls, {tokens:,} completion tokens")
+            bound = scoring[one.ran.name] * one.ran.items + one.bound_asking()
+            lines.append(f"  {one.ran.name}: {one.ran.items:,} items, {_format_bound(bound)}")
+            total += bound
+        lines.append(f"  in all: {_format_bound(total)}")
         return "\n".join([*lines, *(f"left out: {why}" for why in self.left_out.values())])
+
+
+def _format_bound(bound: Bound) -> str:
+    return f"{bound.calls:,} calls, {bound.tokens:,} completion tokens"
 
 
 def plan(options: Options, policy: Policy) -> Plan:

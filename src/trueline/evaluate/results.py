@@ -28,7 +28,7 @@ class Metric(Struct, frozen=True):
     answered with one of `value` (the mean answer, where there is none), by one instrument.
 
     `low` and `high` bound one item's score; `by` is how the benchmark names who answers, `name`
-    and `instrument` who did.
+    and `instrument` who did, and `measured` whether an agreement card is to say how far that errs.
     """
 
     benchmark: str
@@ -40,6 +40,7 @@ class Metric(Struct, frozen=True):
     value: tuple[bool | int | str, ...] = ()
     low: float = 0.0
     high: float = 1.0
+    measured: bool = True
 
     @property
     def key(self) -> str:

@@ -15,13 +15,14 @@ from msgspec import Struct
 from trueline.evaluate import results
 from trueline.evaluate.asking import AskSettings, kinds
 from trueline.evaluate.benchmarks.items import TAG
-from trueline.evaluate.instruments import Instrument, opened
+from trueline.evaluate.instruments import MetricLabeller, bound_scoring, open_metrics
 from trueline.evaluate.options import Options
 from trueline.evaluate.plan import Plan, plan
 from trueline.evaluate.results import BenchmarkRun, Metric, Results
 from trueline.evaluate.scores import gather, measured
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
+from trueline.labellers.registry import name_model
 from trueline.models.contract import Model
 from trueline.models.open import without_key
 from trueline.models.roles import Role
@@ -71,17 +72,29 @@ def evaluate(options: Options) -> Outcome | None:
             f"which is another measure, or leave out {', '.join(weighed)}"
         )
     if options.dry_run:
-        print(found.bounds(options.judge))
+        print(wait(_bounds(options, policy, found)))
         return None
     return wait(_evaluate(options, policy, found))
 
 
+async def _bounds(options: Options, policy: Policy, todo: Plan) -> str:
+    """The most calls and tokens that it could need, before retries."""
+    async with AsyncExitStack() as stack:
+        scoring = {}
+        for one in todo.benchmarks:
+            metrics, _ = await open_metrics(
+                one.benchmark, one.how, options.judge, policy, name_model, stack
+            )
+            scoring[one.ran.name] = bound_scoring(metrics, one.how.repeats)
+        return todo.bounds(scoring)
+
+
 async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
-    instruments: dict[str, list[Instrument]] = {}
+    instruments: dict[str, list[MetricLabeller]] = {}
     left_out = dict(todo.left_out)
     async with setup("evaluate", options) as ready, AsyncExitStack() as stack:
         for one in todo.benchmarks:
-            instruments[one.ran.name], missing = await opened(
+            instruments[one.ran.name], missing = await open_metrics(
                 one.benchmark, one.how, options.judge, policy, ready.model, stack
             )
             left_out |= missing
@@ -128,11 +141,11 @@ def asking(models: Mapping[Role, Model], how: dict[str, AskSettings]) -> Step:
     return step
 
 
-def scoring(instruments: dict[str, list[Instrument]]) -> Step:
+def scoring(instruments: dict[str, list[MetricLabeller]]) -> Step:
     """A step that adds the labels of every instrument of the item's benchmark."""
 
     async def step(example: Example) -> Item:
-        asked: dict[int, Instrument] = {}
+        asked: dict[int, MetricLabeller] = {}
         for one in instruments[example.tag(TAG) or ""]:
             asked.setdefault(id(one.labeller), one)
         for one in asked.values():
@@ -142,7 +155,7 @@ def scoring(instruments: dict[str, list[Instrument]]) -> Step:
     return step
 
 
-def _standing(ran: BenchmarkRun, instruments: Sequence[Instrument]) -> BenchmarkRun:
+def _standing(ran: BenchmarkRun, instruments: Sequence[MetricLabeller]) -> BenchmarkRun:
     """With the metric that stands for the benchmark: the first that is measured."""
     return msgspec.structs.replace(ran, primary=instruments[0].metric.key if instruments else "")
 

@@ -11,7 +11,7 @@ from trueline.records.types import Question, Value
 
 
 class Answer(NamedTuple):
-    """A value, or why there is none; neither where the question was not asked."""
+    """A value, or why there is none; neither if the question was not asked."""
 
     value: Value | None = None
     unscored: str | None = None
@@ -22,17 +22,19 @@ class Answer(NamedTuple):
 NOT_ASKED = Answer()
 
 
-def holds(question: Question, given: Mapping[str, Answer]) -> bool:
+def applies(question: Question, answers: Mapping[str, Answer]) -> bool:
     """Whether the question is to be asked, by the answers so far; an unscored parent leaves it
     open, so that it is."""
     return all(
-        name not in given or given[name].unscored is not None or matches(given[name].value, value)
+        name not in answers
+        or answers[name].unscored is not None
+        or matches(answers[name].value, value)
         for name, value in question.when.items()
     )
 
 
-def settled(first: Answer, second: Answer) -> Answer:
-    """One preference from the answers to both orders of a pair: where they differ, a tie."""
+def merge_orders(first: Answer, second: Answer) -> Answer:
+    """One preference from the answers to both orders of a pair: a tie if they differ."""
     if first.unscored is not None or second.unscored is not None:
         return first if first.unscored is not None else second
     turned = {"first": "second", "second": "first"}.get(str(second.value), "tie")

@@ -19,7 +19,6 @@ Every label of the classifier has its place in each answer, or stands among thos
 
 from __future__ import annotations
 
-import asyncio
 import math
 import tomllib
 from collections.abc import Sequence
@@ -34,15 +33,14 @@ from trueline.files.hashing import digest
 from trueline.files.lines import read_text
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
-from trueline.labellers.targets import About, by_target
-from trueline.models.contract import Fatal, ModelError
+from trueline.labellers.contract import Instrument
+from trueline.labellers.targets import About
 from trueline.models.open import located
 from trueline.policy.answers import why_invalid
 from trueline.policy.crosswalks import map_categories
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records.types import Example, Label, LabellerId, Question
-from trueline.runs.stream import Patience
+from trueline.records.types import Example, LabellerId, Question
 
 if TYPE_CHECKING:
     from trueline.models.local.classifier import Head, Scores
@@ -77,15 +75,16 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     scores: Kind | None = None
 
 
-class Classifier:
+class Classifier(Instrument):
     """A head's labels as answers about prompts and responses.
 
     A probability is that of the value given; for some-of, the note has those of the labels.  What
-    did not fit the classifier's window stands in the note.  Without `policy`, crosswalks are
-    trueline's own.
+    did not fit the classifier's window stands in the note.
     """
 
-    def __init__(self, head: Head, mapping: Mapping, policy: Policy | None = None) -> None:
+    noun = "classifier"
+
+    def __init__(self, head: Head, mapping: Mapping, policy: Policy) -> None:
         self._head, self._reads = head, mapping.reads
         self._kind: Kind = mapping.scores or head.kind
         self._answers = {
@@ -93,42 +92,31 @@ class Classifier:
             for name, answering in mapping.answers.items()
         }
         parts = ["classifier", VERSION, head.identity, mapping.reads, self._kind, self._answers]
-        self.by = LabellerId("classifier", head.name, digest(parts))
+        self.by = LabellerId("classifier", head.name, digest(parts), VERSION)
         self._checked: set[str] = set()
-        self._patience = Patience()
 
     @property
     def answers(self) -> tuple[str, ...]:
         """The ids of the questions that it answers."""
         return tuple(self._answers)
 
-    async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        native_labels.able(self.by.name, self._answers, questions)
+    def check_answerable(self, questions: Sequence[Question]) -> None:
+        """Raises InputError for questions that the mapping does not answer."""
+        native_labels.check_answerable(self.by.name, self.answers, questions)
         for question in questions:
             self._check(question)
-        groups = by_target(example, questions)
-        found = await asyncio.gather(*(self._about(example, a, g) for a, g in groups.items()))
-        return [label for labels in found for label in labels]
 
-    async def _about(
-        self, example: Example, about: About, questions: list[Question]
-    ) -> list[Label]:
+    async def answer(
+        self, example: Example, about: About, questions: Sequence[Question]
+    ) -> dict[str, Answer]:
+        self.check_answerable(questions)
         response = example.responses[about[0]].messages if about else ()
         alone = self._reads == "response" and about
         prompt = () if alone else example.prompt
-        try:
-            scores = await self._head.scores(prompt, response, chat=not alone)
-        except Fatal:
-            raise
-        except ModelError as error:
-            self._patience.failed(error)
-            said = {q.id: Answer(unscored=f"the classifier failed: {error}") for q in questions}
-        else:
-            self._patience.answered()
-            said = {q.id: self._said(q, scores) for q in questions}
-        return native_labels.labels(example, about, questions, said, self.by)
+        scores = await self._head.scores(prompt, response, chat=not alone)
+        return {question.id: self._answer(question, scores) for question in questions}
 
-    def _said(self, question: Question, scores: Scores) -> Answer:
+    def _answer(self, question: Question, scores: Scores) -> Answer:
         how = self._answers[question.id]
         found = dict(zip(self._head.labels, _probabilities(self._kind, scores.logits), strict=True))
         answer = _READ[question.kind](question, how, found, self._kind)
@@ -156,7 +144,7 @@ class Classifier:
         self._checked.add(asked)
 
 
-def classifier(name: str, mapping: Path | None = None, policy: Policy | None = None) -> Classifier:
+def load_classifier(name: str, mapping: Path | None, policy: Policy) -> Classifier:
     """The classifier in a folder, or `hf:ORG/NAME[@REVISION]`, with the mapping in a TOML file:
     without one, that beside its weights.
 
@@ -193,7 +181,7 @@ def read_mapping(path: Path) -> Mapping:
         raise InputError(f"{path}: {error}") from error
 
 
-def _resolved(head: Head, name: str, answering: Answering, policy: Policy | None) -> Answering:
+def _resolved(head: Head, name: str, answering: Answering, policy: Policy) -> Answering:
     """With the crosswalk's values written out, and a place for each of the head's labels."""
     labels, wanted = dict(answering.labels), set(head.labels) - set(answering.ignores)
     if answering.crosswalk is not None:
@@ -270,7 +258,7 @@ def _one_of(_question: Question, how: Answering, found: dict[str, float], kind: 
 def _some_of(question: Question, how: Answering, found: dict[str, float], _kind: Kind) -> Answer:
     held = {label: p for label, p in found.items() if label in how.labels and p >= how.threshold}
     stands_for = {label: how.labels[label] for label in held}
-    answer = native_labels.several(question, stands_for)  # type: ignore[arg-type]  # checked: tuples
+    answer = native_labels.map_categories(question, stands_for)  # type: ignore[arg-type]  # checked: tuples
     shown = ", ".join(f"{label} {p:.3f}" for label, p in held.items())
     return answer._replace(note="; ".join(note for note in (shown, answer.note) if note) or None)
 

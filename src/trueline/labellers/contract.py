@@ -1,23 +1,125 @@
-"""The Labeller contract."""
+"""What a labeller is, and the smaller thing that most of them are written as.
+
+`Labeller` is what a run works with; it comes from `registry.open_labeller`.  A kind is written as
+an `Instrument`, which answers about one thing at a time; `guarded.Guarded` makes a Labeller of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
+from trueline.labellers.answer import Answer
+from trueline.labellers.targets import About
 from trueline.records.types import Example, Label, LabellerId, Question
 
 
-class Labeller(Protocol):
-    """Anything that answers questions about Examples: a judge, a grader, a classifier, a person.
+class Bound(Struct, frozen=True):
+    """The most model calls and completion tokens, before retries."""
 
-    `by` names it and carries its instrument hash.  A failure of the instrument is a Label with
+    calls: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: Bound) -> Bound:
+        return Bound(self.calls + other.calls, self.tokens + other.tokens)
+
+    def __mul__(self, times: int) -> Bound:
+        return Bound(self.calls * times, self.tokens * times)
+
+
+class Labeller(Protocol):
+    """Anything that answers questions about Examples: a judge, code, a classifier, a person.
+
+    `by` names it and carries its instrument hash.  `parallel` is how many Examples are worth
+    having under way (None: no limit of its own).  `measured` is whether an agreement card is to
+    say how far it errs; code is right by its tests.  A failure of the instrument is a Label with
     `unscored`, never a verdict; a failure of what is judged is an answer.
     """
 
     @property
     def by(self) -> LabellerId: ...
 
+    @property
+    def parallel(self) -> int | None: ...
+
+    @property
+    def measured(self) -> bool: ...
+
+    def bound(self, questions: Sequence[Question]) -> Bound:
+        """What it could cost to ask these questions, all about the same one thing."""
+        ...
+
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
         """One Label for each question and each thing that the question is about."""
         ...
+
+
+class Instrument(ABC):
+    """What answers questions about one thing: how a kind of labeller is written.
+
+    Everything else is done for it: which questions apply, the labels, failed calls.  A kind is one
+    file in `labellers/kinds/` (or a plug-in file), its golden outputs and a test:
+
+        \"\"\"A response is long if it has more words than the name says: `length:WORDS`.\"\"\"
+
+        FORM = "length:WORDS"
+        HELP = "whether a response has at least so many words"
+        VERSION = 1
+
+        class Length(Instrument):
+            noun, measured = "word count", False
+
+            def __init__(self, words: int) -> None:
+                self.words = words
+                instrument = digest(["length", VERSION, words])
+                self.by = LabellerId("grader", f"length:{words}", instrument, VERSION)
+
+            async def answer(self, example, about, questions):
+                count = len(example.responses[about[0]].text.split())
+                return {q.id: Answer(count >= self.words, note=f"{count} words") for q in questions}
+
+        @asynccontextmanager
+        async def open_labeller(rest, context):
+            yield Length(int(rest))
+    """
+
+    by: LabellerId
+    noun: str = "labeller"
+    """What a failed call is said to be of: "the judge failed: …"."""
+    parallel: int | None = None
+    measured: bool = True
+
+    def bound(self, questions: Sequence[Question]) -> Bound:
+        """See `Labeller.bound`; nothing, unless it calls models."""
+        return Bound()
+
+    @abstractmethod
+    async def answer(
+        self, example: Example, about: About, questions: Sequence[Question]
+    ) -> Mapping[str, Answer]:
+        """The answers by question, all about the thing `about`: the prompt, a response, a pair.
+
+        `when` of a question has only conditions on others that are asked with it.  Answers to
+        questions that were not asked do no harm: others may depend on them.  Raises ModelError if
+        a call failed, InputError for a question that it cannot answer.
+        """
+
+
+def bound_questions(
+    labeller: Labeller, questions: Sequence[Question], *, prompts: int, responses: int
+) -> Bound:
+    """What it could cost to ask the questions of an Example of that many prompts (0 or 1) and
+    responses."""
+    things = {
+        "prompt": prompts,
+        "response": responses,
+        "pair": responses * (responses - 1) // 2,
+    }
+    bound = Bound()
+    for about, count in things.items():
+        if together := [question for question in questions if question.about == about]:
+            bound += labeller.bound(together) * count
+    return bound

@@ -2,8 +2,8 @@
 
 *Who failed?*  A grader that raises, hangs, runs out of memory, does not parse in this Python or
 says nothing that can be read is the instrument's failure, whatever text set it off: `Unscored`.
-A task is to be used only if its grader stands its own examples (`standing`), so that such a
-failure is a defect of the grader and not a way to grade.  The candidate fails where it gives no
+A task is to be used only if its grader passes its own examples (`validate_grader`), so that such
+a failure is a defect of the grader and not a way to grade.  The candidate fails where it gives no
 answer at all, or where its *program* does not load, raises, hangs, ends itself or goes over its
 limits: that is the answer no, with the reason.  Tests of a program that are broken before they
 have asked it anything, or hang by themselves, are the instrument again.
@@ -15,7 +15,7 @@ still have learnt them by heart, and a test that takes its helpers from the prog
 
 from __future__ import annotations
 
-import asyncio
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,25 +27,17 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.files.lines import read_text
 from trueline.labellers.answer import Answer
-from trueline.labellers.targets import About, targets
-from trueline.policy.load import load
-from trueline.records.types import (
-    Code,
-    Example,
-    Hierarchy,
-    Label,
-    LabellerId,
-    Question,
-    Response,
-    Value,
-)
+from trueline.labellers.contract import Instrument
+from trueline.labellers.targets import About
+from trueline.records.types import Code, Example, Hierarchy, LabellerId, Question, Response, Value
 from trueline.sandbox import checking, frames, zygote
 from trueline.sandbox.pool import Died, Limits, Report, Sandbox
 
-HELD, PASSED = (load()[name] for name in ("hierarchy_held", "tests_passed"))
-"""What the grader of a Hierarchy task answers, and the tests of a Code task."""
-
-_DECIDES: dict[str, type[Hierarchy | Code]] = {HELD.id: Hierarchy, PASSED.id: Code}
+TASK_QUESTIONS: dict[str, type[Hierarchy | Code]] = {
+    "hierarchy_held": Hierarchy,
+    "tests_passed": Code,
+}
+"""What a task's own code answers: the grader of a Hierarchy task, and the tests of a Code task."""
 
 TASK_IMPORTS = ("re", "json", "math", "string", "base64", "textwrap")
 """What the grader of a task may import; one from a file may import all that the sandbox has."""
@@ -67,7 +59,7 @@ class Written(Struct, frozen=True, forbid_unknown_fields=True):
     error: str | None = None
 
 
-class Grader:
+class Grader(Instrument):
     """Answers one question about responses by code: the task's own, or `source` for all of them.
 
     A task's own code decides `hierarchy_held` or `tests_passed`, in whatever words they are asked.
@@ -77,6 +69,11 @@ class Grader:
     is to change no answer.
     """
 
+    noun, measured = "grader", False
+    # There are as many workers as cores: more Examples would only wait in line, and whoever asks
+    # the run to stop would wait for all of them.
+    parallel = 4 * (os.cpu_count() or 1)
+
     def __init__(
         self, sandbox: Sandbox, question: Question, *, source: str | None = None, name: str = "task"
     ) -> None:
@@ -85,8 +82,8 @@ class Grader:
                 f"question {question.id!r} is {question.kind} about the {question.about}; a grader "
                 f"answers questions about a response: {', '.join(_KINDS)}"
             )
-        if source is None and (question.id not in _DECIDES or question.kind != "yes-no"):
-            known = " or ".join(map(repr, _DECIDES))
+        if source is None and (question.id not in TASK_QUESTIONS or question.kind != "yes-no"):
+            known = " or ".join(map(repr, TASK_QUESTIONS))
             raise InputError(
                 f"a task's own code answers {known}, yes or no; not {question.id!r}, which is "
                 f"{question.kind}"
@@ -96,25 +93,21 @@ class Grader:
         self._imports = list(imports)
         version = list(sys.version_info[:2])  # what parses depends on it
         parts = ["grader", VERSION, source, self._imports, sandbox.limits, version]
-        self.by = LabellerId("grader", name, digest(parts))
+        self.by = LabellerId("grader", name, digest(parts), VERSION)
 
-    async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        """One Label a response; InputError for a question that is not this grader's."""
+    async def answer(
+        self, example: Example, about: About, questions: Sequence[Question]
+    ) -> dict[str, Answer]:
         if others := [q.id for q in questions if q.id != self.question.id]:
             raise InputError(
                 f"the grader {self.by.name!r} answers {self.question.id!r}, not {others[0]!r}"
             )
-        asked = [(q, about) for q in questions for about in targets(example, q)]
-        given = await asyncio.gather(*(self._answer(example, about) for _, about in asked))
-        return [
-            Label.new(example, question, about, self.by, **answer._asdict())
-            for (question, about), answer in zip(asked, given, strict=True)
-        ]
+        answer = await self._answer(example, example.responses[about[0]])
+        return {question.id: answer for question in questions}
 
-    async def _answer(self, example: Example, about: About) -> Answer:
-        response = example.responses[about[0]]
+    async def _answer(self, example: Example, response: Response) -> Answer:
         try:
-            answer = await self._graded(example, response)
+            answer = await self._run(example, response)
         except Died as error:
             answer = Answer(unscored=str(error))
         except ValueError as error:
@@ -123,24 +116,24 @@ class Grader:
         note = f"{answer.note}; {how}" if answer.note else how
         return answer._replace(note=_clean(note), unscored=_clean(answer.unscored))
 
-    async def _graded(self, example: Example, response: Response) -> Answer:
-        text, task = answered(response), example.task
+    async def _run(self, example: Example, response: Response) -> Answer:
+        text, task = strip_reasoning(response), example.task
         if self._source is not None:
             first = "\n\n".join(message.content for message in example.prompt)
-            return await self._asked(self._source, first, text)
-        if not isinstance(task, _DECIDES[self.question.id]):
+            return await self._grade(self._source, first, text)
+        if not isinstance(task, TASK_QUESTIONS[self.question.id]):
             return Answer(unscored=f"the example has no task that decides {self.question.id}")
         if not text.strip():
             return Answer(False, note="the response is empty")
         if isinstance(task, Code):
             head = example.prompt[-1].content if example.prompt else ""
-            return await self._tested(head, text, task)
+            return await self._test(head, text, task)
         attacks = [m.content for m in example.prompt if m.role == task.attack_level]
         if any(task.placeholder in m.content for m in example.prompt):
             return Answer(unscored="the task's placeholder stands where its attack belongs")
-        return await self._asked(task.grader_source, attacks[-1] if attacks else "", text)
+        return await self._grade(task.grader_source, attacks[-1] if attacks else "", text)
 
-    async def _asked(self, source: str, first: str, text: str) -> Answer:
+    async def _grade(self, source: str, first: str, text: str) -> Answer:
         report = await self._sandbox.run(frames.GRADING, [source, first, text, self._imports])
         found = _said(report, "the grader", self._sandbox.limits)
         if found.unscored is not None:
@@ -151,7 +144,7 @@ class Grader:
             return Answer(unscored=f"the grader said {what}")
         return Answer(value)
 
-    async def _tested(self, head: str, text: str, task: Code) -> Answer:
+    async def _test(self, head: str, text: str, task: Code) -> Answer:
         report = await self._sandbox.run(
             frames.PROGRAM, [head, text, task.entry_point], [task.tests, task.entry_point]
         )
@@ -167,28 +160,32 @@ def from_file(sandbox: Sandbox, path: Path, question: Question) -> Grader:
     return Grader(sandbox, question, source=read_text(path), name=path.stem)
 
 
-async def standing(
+async def validate_grader(
     sandbox: Sandbox,
+    question: Question,
     source: str,
     passing: Iterable[tuple[str, str]],
     failing: Iterable[tuple[str, str]],
 ) -> list[str]:
-    """What is wrong with a task's grader by its own examples, each an attack and a response: no
-    entry where it passes the passing ones and fails the failing ones."""
-    grader = Grader(sandbox, HELD)
+    """What is wrong with a task's grader by its own examples, each an attack and a response.
+
+    `question` is the policy's `hierarchy_held`.  The list is empty if the grader passes the
+    passing examples and fails the failing ones.
+    """
+    grader = Grader(sandbox, question)
     wrong = []
     for wanted, examples in ((True, passing), (False, failing)):
         for number, (attack, text) in enumerate(examples, 1):
-            answer = await grader._asked(source, attack, text)
+            answer = await grader._grade(source, attack, text)
             if answer.value is not wanted:
                 what = "passing" if wanted else "failing"
                 wrong.append(f"{what} example {number}: {answer.unscored or answer.value}")
     return wrong
 
 
-def answered(response: Response) -> str:
+def strip_reasoning(response: Response) -> str:
     """The response without its reasoning, which is all up to the last `</think>`, or all that
-    there is where it is never closed."""
+    there is if it is never closed."""
     text = response.text
     if "</think>" in text:
         return text.rpartition("</think>")[2].strip("\n")

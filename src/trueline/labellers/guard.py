@@ -10,7 +10,6 @@ has words for them); about a prompt, `elicits_harm`.  Guards know no partial ref
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -22,13 +21,12 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
-from trueline.labellers.targets import About, by_target
-from trueline.models.contract import Completion, Fatal, Model, ModelError, Transient, Unsupported
+from trueline.labellers.contract import Bound, Instrument
+from trueline.labellers.targets import About
+from trueline.models.contract import Completion, Model, Unsupported
 from trueline.policy.crosswalks import map_categories
-from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.records.types import Example, Label, LabellerId, Message, Question, Sampling
-from trueline.runs.stream import Patience
+from trueline.records.types import Example, LabellerId, Message, Question, Sampling
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=100)
 VERSION = 1
@@ -115,76 +113,55 @@ FORMS = {
 """The families of guards by name."""
 
 
-class Guard:
+class Guard(Instrument):
     """`model` judges conversations in the manner of `form`, one of FORMS.
 
-    A probability is that of the verdict, where the model gives likelihoods.  With `logprobs`,
-    which not every endpoint has, it is that of an answer of one word; others have none.  What
-    cannot be read is `Unscored`, with the words kept.  With `owes`, a call that failed for now
-    raises Transient, for runs that ask again.
+    A probability is that of the verdict, if the model gives likelihoods.  With `logprobs`, which
+    not every endpoint has, it is that of an answer of one word; others have none.  Answers that
+    cannot be read are `Unscored`, with the words kept.
     """
 
+    noun = "guard"
+
     def __init__(
-        self,
-        model: Model,
-        name: str,
-        form: str = "llama-guard-3",
-        *,
-        policy: Policy | None = None,
-        logprobs: bool = False,
-        owes: bool = False,
+        self, model: Model, name: str, form: str, policy: Policy, *, logprobs: bool = False
     ) -> None:
         if form not in FORMS:
             raise InputError(f"no guard writes in the form {form!r}; forms are {', '.join(FORMS)}")
-        self._model, self._form = model, FORMS[form]
-        self._policy = load() if policy is None else policy
+        self._model, self._form, self._policy = model, FORMS[form], policy
         walk = None
         if self._form.crosswalk is not None:
-            # raises if the policy has none
-            map_categories(self._form.crosswalk, (), self._policy)
-            walk = self._policy.crosswalks[self._form.crosswalk]
+            map_categories(self._form.crosswalk, (), policy)  # raises if the policy has none
+            walk = policy.crosswalks[self._form.crosswalk]
         self._sampling = msgspec.structs.replace(SAMPLING, logprobs=logprobs)
-        versions = [VERSION, self._form.version]
+        versions = [VERSION, self._form.version]  # their sum rises with either
         parts = ["guard", form, versions, model.identity, walk, self._sampling]
-        self.by = LabellerId("classifier", name, digest(parts))
-        self._likely, self._owes = self._form.words is not None, owes
-        self._patience = Patience()
+        self.by = LabellerId("classifier", name, digest(parts), sum(versions))
+        self._likely = self._form.words is not None
 
     @property
     def answers(self) -> tuple[str, ...]:
         """The ids of the questions that it answers."""
         return self._form.answers
 
-    async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        native_labels.able(self.by.name, self.answers, questions)
-        groups = by_target(example, questions)
-        found = await asyncio.gather(*(self._about(example, a, g) for a, g in groups.items()))
-        return [label for labels in found for label in labels]
+    def bound(self, questions: Sequence[Question]) -> Bound:
+        """One verdict for all of them, and its likelihood if the form has words for it."""
+        return Bound(2 if self._likely else 1, self._sampling.max_tokens or 0)
 
-    async def _about(
-        self, example: Example, about: About, questions: list[Question]
-    ) -> list[Label]:
+    async def answer(
+        self, example: Example, about: About, questions: Sequence[Question]
+    ) -> dict[str, Answer]:
+        native_labels.check_answerable(self.by.name, self.answers, questions)
         turns = example.prompt + (example.responses[about[0]].messages if about else ())
         messages = [self._inert(turn) for turn in turns]
-        try:
-            said = await self._said(messages, bool(about), questions)
-        except Fatal:
-            raise
-        except ModelError as error:
-            if self._owes and isinstance(error, Transient):
-                raise
-            self._patience.failed(error)
-            said = {q.id: Answer(unscored=f"the guard failed: {error}") for q in questions}
-        else:
-            self._patience.answered()
-        return native_labels.labels(example, about, questions, said, self.by)
+        return await self._answers(messages, bool(about), questions)
 
     def _inert(self, message: Message) -> Message:
         content = MARKS.sub(r"(\1)", message.content)
         return msgspec.structs.replace(message, content=content)
 
-    async def _said(
-        self, messages: list[Message], response: bool, questions: list[Question]
+    async def _answers(
+        self, messages: list[Message], response: bool, questions: Sequence[Question]
     ) -> dict[str, Answer]:
         [completion] = await self._model.generate(messages, self._sampling)
         cut = self._form.whole and completion.finish == "length"
@@ -220,7 +197,7 @@ class Guard:
                 named[code] = map_categories(self._form.crosswalk, [code], self._policy).values
             except InputError:
                 return Answer(unscored=f"the guard named {code}, which is none of its categories")
-        answer = native_labels.several(question, named)
+        answer = native_labels.map_categories(question, named)
         codes = f"the guard said {', '.join(verdict.codes)}"
         return answer._replace(note="; ".join(n for n in (codes, answer.note) if n))
 

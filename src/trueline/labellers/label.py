@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -15,14 +14,16 @@ from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
 from trueline.formats.load import load
-from trueline.labellers.contract import Labeller
-from trueline.labellers.registry import Judging, open_labeller
-from trueline.labellers.targets import targets, with_parents
+from trueline.labellers.contract import Bound, Labeller, bound_questions
+from trueline.labellers.registry import Judging, LabellerContext, name_model, open_labeller
+from trueline.labellers.targets import with_parents
+from trueline.models.open import without_key
 from trueline.policy.load import load as load_policy
+from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.store.labels import apart, is_apart
 from trueline.records.types import Example, Label, Question, Reject, Value
-from trueline.runs.context import Setup, setup
+from trueline.runs.context import setup
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
 from trueline.runs.run import RunRecord
 from trueline.runs.stream import Item, Stage, Step
@@ -122,19 +123,23 @@ def label(options: Options) -> Outcome | None:
         raise InputError(f"--questions names none; the policy has: {', '.join(policy)}")
     questions = with_parents(names, policy)
     if options.dry_run:
-        print(bounds(options, questions))
+        print(wait(_bounds(options, questions, policy)))
         return None
-    return wait(_label(options, questions))
+    return wait(_label(options, questions, policy))
 
 
-async def _label(options: Options, questions: list[Question]) -> Outcome:
-    policy = load_policy(options.policy)
-    how = Judging(template=options.template, write=options.write, tokens=options.answer_tokens)
+def _judging(options: Options) -> Judging:
+    return Judging(template=options.template, write=options.write, tokens=options.answer_tokens)
+
+
+async def _label(options: Options, questions: list[Question], policy: Policy) -> Outcome:
     found = {q.id: Answers(q.id, q.kind) for q in questions}
     unfinished = options.data.is_dir() and dataset.manifest(options.data).state == "partial"
     async with (
         setup("label", options) as ready,
-        open_labeller(options.by, questions, policy, ready.model, how) as labeller,
+        open_labeller(
+            options.by, LabellerContext(questions, policy, ready.model, _judging(options))
+        ) as labeller,
     ):
         with closing(_examples(options)) as examples:
             run = await ready.run(
@@ -143,7 +148,7 @@ async def _label(options: Options, questions: list[Question]) -> Outcome:
                     Stage(
                         "label",
                         labelled(labeller, questions, found),
-                        window=_window(options, ready),
+                        window=labeller.parallel or ready.window,
                     )
                 ],
                 policy=policy,
@@ -151,13 +156,6 @@ async def _label(options: Options, questions: list[Question]) -> Outcome:
             )
     by, answers = labeller.by, list(found.values())
     return Outcome(run, by.name, by.instrument, answers, unfinished)
-
-
-def _window(options: Options, ready: Setup) -> int:
-    """Examples under way.  A grader has as many workers as there are cores: more Examples would
-    only wait in line, and whoever asks the run to stop would wait for all of them."""
-    grader = options.by.partition(":")[0] == "grader"
-    return 4 * (os.cpu_count() or 1) if grader else ready.window
 
 
 def labelled(labeller: Labeller, questions: Sequence[Question], tally: dict[str, Answers]) -> Step:
@@ -172,33 +170,26 @@ def labelled(labeller: Labeller, questions: Sequence[Question], tally: dict[str,
     return step
 
 
-def bounds(options: Options, questions: Sequence[Question]) -> str:
-    """The most calls and tokens that a judge could need, before retries.
-
-    Of each thing the questions are asked together, twice where the first answer cannot be read, or
-    by likelihood one by one, each option of a some-of too; a preference in both orders.
-    """
-    if options.by.partition(":")[0] in ("refusal", "classifier", "grader"):
-        return f"{options.by} sends no calls"
-    together = [[q for q in questions if q.about == about] for about in ("prompt", "response")]
-    groups = [*filter(None, together), *([q] for q in questions if q.about == "pair")]
-    most = [(group[0], _most(group, options.write)) for group in groups]
-    rows = calls = 0
-    for item in _examples(options):
-        if isinstance(item, Example):
-            rows += 1
-            calls += sum(each * len(targets(item, question)) for question, each in most)
+async def _bounds(options: Options, questions: list[Question], policy: Policy) -> str:
+    """The most calls and tokens that the labeller could need, before retries."""
+    context = LabellerContext(questions, policy, name_model, _judging(options))
+    async with open_labeller(options.by, context) as labeller:
+        rows, bound = 0, Bound()
+        for item in _examples(options):
+            if isinstance(item, Example):
+                rows += 1
+                bound += bound_questions(
+                    labeller,
+                    questions,
+                    prompts=bool(item.prompt),
+                    responses=len(item.responses),
+                )
+    if bound == Bound():
+        return f"{without_key(options.by)} sends no calls"
     return (
         f"at most, for {rows:,} Examples, before retries (hits in the ledger are free): "
-        f"{calls:,} calls, {calls * options.answer_tokens:,} completion tokens"
+        f"{bound.calls:,} calls, {bound.tokens:,} completion tokens"
     )
-
-
-def _most(group: Sequence[Question], write: bool) -> int:
-    """The most calls for questions that are asked together about one thing."""
-    if group[0].kind == "preference":
-        return 4
-    return 2 if write else max(2, sum(len(q.options) if q.kind == "some-of" else 1 for q in group))
 
 
 def _examples(options: Options) -> Generator[Example | Reject]:

@@ -1,30 +1,29 @@
-"""Instruments with words of their own: what their labels say to the policy's questions."""
+"""Instruments with words of their own: what these say to the policy's questions."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
 from trueline.files.errors import InputError
-from trueline.labellers.answer import Answer, holds
-from trueline.labellers.targets import About
-from trueline.records.types import Example, Label, LabellerId, Question
+from trueline.labellers.answer import Answer
+from trueline.records.types import Question
 
 
-def able(who: str, answered: Collection[str], questions: Sequence[Question]) -> None:
-    """InputError for a question that the instrument has no words for."""
+def check_answerable(who: str, answers: Collection[str], questions: Sequence[Question]) -> None:
+    """Raises InputError for a question that the instrument has no words for."""
     for question in questions:
-        if question.id not in answered:
+        if question.id not in answers:
             raise InputError(
-                f"{who} does not answer {question.id!r}; it answers {', '.join(answered)}"
+                f"{who} does not answer {question.id!r}; it answers {', '.join(answers)}"
             )
 
 
-def several(question: Question, named: Mapping[str, tuple[str, ...]]) -> Answer:
+def map_categories(question: Question, named: Mapping[str, tuple[str, ...]]) -> Answer:
     """The answer to a some-of question by the categories that an instrument named, each with those
     of the question that it stands for.
 
     One that stands for several counts as all of them, and the note says so: at least one holds.
-    Where none of those named has a counterpart, what holds is not known: no answer.
+    If none of those named has a counterpart, nothing is known to hold: no answer.
     """
     lost = ", ".join(name for name, ours in named.items() if not ours)
     wide = ", ".join(name for name, ours in named.items() if len(ours) > 1)
@@ -35,19 +34,3 @@ def several(question: Question, named: Mapping[str, tuple[str, ...]]) -> Answer:
     notes += [f"one or several of those that it stands for: {wide}"] if wide else []
     value = tuple(option for option in question.options if option in held)
     return Answer(value, note="; ".join(notes) or None)
-
-
-def labels(
-    example: Example,
-    about: About,
-    questions: Sequence[Question],
-    said: Mapping[str, Answer],
-    by: LabellerId,
-) -> list[Label]:
-    """What was said as labels about one thing, without answers to questions that are not to be
-    asked by the others; the questions come parents first."""
-    return [
-        Label.new(example, question, about, by, **said[question.id]._asdict())
-        for question in questions
-        if holds(question, said)
-    ]

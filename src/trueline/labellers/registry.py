@@ -1,34 +1,40 @@
-"""A labeller from its name."""
+"""A labeller from its name: kinds are plug-ins, and failures are handled here for all of them."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 
 from msgspec import Struct
 
+from trueline.files import plugins
 from trueline.files.errors import InputError
+from trueline.files.plugins import Family
+from trueline.labellers.checks import CHECKS
 from trueline.labellers.contract import Labeller
-from trueline.labellers.judge.judge import SAMPLING, Judge
-from trueline.labellers.judge.prompt import BLOCKS, Template
-from trueline.labellers.native_labels import able
+from trueline.labellers.guarded import Guarded
+from trueline.labellers.judge.judge import SAMPLING
 from trueline.models.contract import Model
-from trueline.models.open import without_key
+from trueline.models.scripted import Scripted
 from trueline.policy.types import Policy
 from trueline.records.types import Question, Sampling
 
-FORMS = """\
-  refusal                       the bundled refusal classifier
-  classifier:MODEL[?map=FILE]   a sequence classifier: a folder, or hf:ORG/NAME[@REVISION]
-  guard:FORM:MODEL              a guard model, FORM being its family: llama-guard-3, wildguard, …
-  grader, grader:FILE           code in the items' own tasks, or in a Python file
-  MODEL                         a model as a judge: nano, hf:…, a folder, http(s)://HOST/v1#MODEL"""
+KINDS = Family(
+    "kind of labeller",
+    "trueline.labellers.kinds",
+    "trueline.labellers",
+    ("FORM", "HELP", "open_labeller"),
+)
+CHECK, JUDGE = "check", "judge"
+"""The two kinds that need no prefix: a check's name, and any other name, which is a model's."""
 
 
 class Judging(Struct, frozen=True, kw_only=True):
-    """How models judge: in a template of the user's, writing where they could tell by likelihood,
-    in at most so many tokens."""
+    """How models judge: in a template of the user's, writing even if they could tell by
+    likelihood, in at most so many tokens."""
 
     template: Path | None = None
     write: bool = False
@@ -39,66 +45,62 @@ class Judging(Struct, frozen=True, kw_only=True):
         return Sampling(SAMPLING.temperature, max_tokens=self.tokens)
 
 
+class LabellerContext(Struct, frozen=True):
+    """What a kind may use to open a labeller: the questions that it will be asked, the policy that
+    they are of, and `model`, which opens a model by its name; who opened it closes it."""
+
+    questions: Sequence[Question]
+    policy: Policy
+    model: Callable[[str], Model]
+    judging: Judging = Judging()
+
+
 @asynccontextmanager
 async def open_labeller(
-    name: str,
-    questions: Sequence[Question],
-    policy: Policy,
-    model: Callable[[str], Model],
-    judging: Judging | None = None,
+    name: str, context: LabellerContext, *, retry_later: bool = False
 ) -> AsyncIterator[Labeller]:
     """The labeller that `name` names, ready to answer the questions.
 
-    `model` opens a model by its name; who opened it closes it.  Raises InputError for a missing
-    file or extra, a family of guards that is not known, a template that cannot be used, and for
-    questions that the labeller does not answer: all before a run begins its folder.
+    With `retry_later`, calls that failed for now raise Transient, for runs that ask again.
+    Raises InputError for a name, a file, an extra or a question that cannot be used: all before a
+    run begins its folder.
     """
-    kind, _, rest = name.partition(":")
-    how = judging or Judging()
-    if name == "refusal":
-        from trueline.labellers.refusal.refusal import Refusal, answerable
+    kind, rest = _find_kind(name)
+    async with AsyncExitStack() as stack:
+        try:
+            instrument = await stack.enter_async_context(kind.open_labeller(rest, context))
+        except InputError as error:
+            raise InputError(f"{error}{_near(name)}") from error
+        yield Guarded(instrument, retry_later)
 
-        for question in questions:
-            answerable(question)
-        yield Refusal()
-    elif kind == "classifier":
-        from trueline.labellers.classifier import classifier
 
-        place, _, mapping = rest.partition("?map=")
-        found = classifier(place, Path(mapping) if mapping else None, policy)
-        able(found.by.name, found.answers, questions)
-        yield found
-    elif kind == "guard":
-        from trueline.labellers.guard import FORMS as FAMILIES
-        from trueline.labellers.guard import Guard
+def name_model(name: str) -> Model:
+    """A stand-in for a model that is only named, so that a dry run opens none."""
+    return Scripted(_refuse_call, identity=name)
 
-        family, _, inner = rest.partition(":")
-        if family not in FAMILIES or not inner:
-            forms = ", ".join(sorted(FAMILIES))
-            raise InputError(f"{name}: a guard is named guard:FORM:MODEL, FORM one of {forms}")
-        guard = Guard(model(inner), without_key(inner), family, policy=policy)
-        able(guard.by.name, guard.answers, questions)
-        yield guard
-    elif kind == "grader" and name in ("grader", f"grader:{rest}"):
-        from trueline.labellers.grader import Grader, from_file
-        from trueline.sandbox.pool import Sandbox
 
-        if len(questions) != 1:
-            raise InputError(f"{name} answers one question: name it alone in --questions")
-        async with Sandbox() as sandbox:
-            if rest:
-                yield from_file(sandbox, Path(rest), questions[0])
-            else:
-                yield Grader(sandbox, questions[0])
-    else:
-        template = Template(how.template)
-        if how.template is not None:
-            for block in BLOCKS:
-                template.render(block, questions, text="", why="")
-        yield Judge(
-            model(name),
-            without_key(name),
-            template=template,
-            sampling=how.sampling,
-            write=how.write,
-        )
+def describe_kinds() -> str:
+    """How labellers are named, a line a kind, for help texts."""
+    kinds = plugins.modules(KINDS)
+    order = sorted(kinds, key=lambda name: (name in (CHECK, JUDGE), name))
+    width = max(len(kinds[name].FORM) for name in order)
+    return "\n".join(f"  {kinds[name].FORM:{width}}  {kinds[name].HELP}" for name in order)
+
+
+def _find_kind(name: str) -> tuple[ModuleType, str]:
+    """The kind of a labeller and what stands after its prefix."""
+    prefix, _, rest = name.partition(":")
+    if prefix in plugins.names(KINDS):
+        return plugins.find(KINDS, prefix), rest
+    return plugins.find(KINDS, CHECK if name in plugins.names(CHECKS) else JUDGE), name
+
+
+def _near(name: str) -> str:
+    """Names that a misspelt one may have meant, as an addition to an error."""
+    known = [*plugins.names(KINDS), *plugins.names(CHECKS)]
+    near = [other for other in difflib.get_close_matches(name, known, 3, 0.7) if other != name]
+    return f"\nDid you mean {' or '.join(near)}?" if near else ""
+
+
+def _refuse_call(*_: object) -> str:
+    raise AssertionError("a dry run calls no model")

@@ -22,15 +22,6 @@ def targets(example: Example, question: Question) -> list[About]:
     return list(combinations(numbers, 2))
 
 
-def by_target(example: Example, questions: Sequence[Question]) -> dict[About, list[Question]]:
-    """The questions by the thing that they are about, for labellers that read a thing once."""
-    found: dict[About, list[Question]] = {}
-    for question in questions:
-        for about in targets(example, question):
-            found.setdefault(about, []).append(question)
-    return found
-
-
 def with_parents(names: Sequence[str], questions: Mapping[str, Question]) -> list[Question]:
     """The named questions in the policy's order, with those that their `when` asks first.
 

@@ -10,6 +10,9 @@ beside the target (an attacker, say); a kind uses those that it needs:
         drawn = await target.generate(example.prompt, settings.sampling, n=settings.repeats)
         responses = [response(target, settings.sampling, completion) for completion in drawn]
         return with_responses(example, *responses)
+
+    def bound(example: Example, settings: AskSettings) -> Bound:
+        return Bound(1, settings.spec.max_tokens) * settings.repeats
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import msgspec
 
 from trueline.evaluate.asking import AskSettings
 from trueline.files.errors import InputError
+from trueline.labellers.contract import Bound
 from trueline.models.contract import Model, Unsupported, response
 from trueline.models.roles import Role
 from trueline.records.types import Candidate, Choice, Example, Message, Response, with_responses
@@ -67,3 +68,8 @@ def list_options(
     ]
     text = "\n\n".join(part for part in (last.content, "\n".join(lines), after) if part)
     return (*prompt[:-1], msgspec.structs.replace(last, content=text))
+
+
+def bound(example: Example, settings: AskSettings) -> Bound:
+    """The most calls and tokens: likelihoods of all options are one call."""
+    return Bound(1, settings.spec.max_tokens) * settings.repeats if settings.written else Bound(1)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from trueline.evaluate.asking import AskSettings
+from trueline.labellers.contract import Bound
 from trueline.models.contract import Completion, Model, response
 from trueline.models.roles import Role
 from trueline.records.types import Example, Message, Response, with_responses
@@ -34,3 +35,9 @@ async def _talk(model: Model, example: Example, settings: AskSettings, number: i
             said.append(answer.message)
     last = response(model, settings.sampling, answers[-1])
     return msgspec.structs.replace(last, messages=tuple(answer.message for answer in answers))
+
+
+def bound(example: Example, settings: AskSettings) -> Bound:
+    """The most calls and tokens: an answer to each turn of the user."""
+    turns = sum(message.role == "user" for message in example.prompt)
+    return Bound(1, settings.spec.max_tokens) * (turns * settings.repeats)

@@ -1,9 +1,21 @@
-"""Trusted programmatic graders of benchmarks ("checks"), one file each.
+"""Checks: trusted code that decides by an Example's task whether a response is right.
 
-A check is a module: a docstring whose first line says what it decides, `QUESTION` (the id of the
-policy's question that it answers), `VERSION`, and `check(task, text) -> Answer`; if it needs
-third-party packages, `PACKAGES` names them.  A new file here is a new check, with its golden
-outputs beside the tests: nothing else to change.  `Check` makes any of them a Labeller.
+A check is a module, here or in a plug-in file.  Its docstring's first line says what it decides;
+`QUESTION` is the id of the policy's question that it answers, and `PACKAGES` names third-party
+packages if it needs any.  The file's name is the check's (`number_strict.py` is `number-strict`),
+and the check a labeller of that name.  Golden outputs and a test belong to it, nothing else:
+
+    \"\"\"Whether a response begins with an accepted answer.\"\"\"
+
+    QUESTION = "correct"
+    VERSION = 1
+
+    def check(task: Task, text: str) -> Answer:
+        if not isinstance(task, Reference):
+            return wrong_task(task, "Reference")
+        if text.startswith(task.answers):
+            return Answer(True)
+        return no(f"it begins with {quote(text)}")
 
 `VERSION` is raised when an answer or a note changes, whichever file made it change, and never for
 anything else: results of one version are compared, results of two are not.
@@ -14,19 +26,19 @@ anything, so they take time in proportion to its length: no pattern in them may 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from importlib import metadata
 from types import ModuleType
 
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
+from trueline.files.plugins import Family, find
+from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
-from trueline.labellers.grader import answered
-from trueline.labellers.native_labels import able
-from trueline.labellers.targets import targets
-from trueline.records.types import Example, Label, LabellerId, Question, Response, Task
+from trueline.labellers.contract import Instrument
+from trueline.labellers.grader import strip_reasoning
+from trueline.labellers.targets import About
+from trueline.records.types import Example, LabellerId, Question, Response, Task
 
 VERSION = 1
 """Of what this file does to every answer: raise it when that changes."""
@@ -35,57 +47,54 @@ EXTRA = "evaluate"
 """The extra that brings the `PACKAGES` of the checks."""
 
 
-def checks() -> dict[str, ModuleType]:
-    """The modules of the checks by their names; packages beside them hold parts of a check."""
-    names = sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.ispkg)
-    return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+CHECKS = Family(
+    "check", "trueline.labellers.checks", "trueline.checks", ("QUESTION", "VERSION", "check")
+)
 
 
-class Check:
-    """A check as a Labeller: one label a response, yes or no, without its reasoning.
+class Check(Instrument):
+    """A check as an instrument: yes or no about a response, without its reasoning.
 
     *Who failed?*  An empty or wrong response is answered no, with the reason in the note.  A task
     that the check cannot judge by is the benchmark's fault, or the check's: `unscored`.
     """
 
-    def __init__(self, name: str) -> None:
-        """InputError for a name that is no check's and for a package that is missing."""
-        known = checks()
-        if name not in known:
-            raise InputError(f"no check {name!r}; there are: {', '.join(known)}")
-        self._module = known[name]
-        self.by = LabellerId("grader", name, hash_instrument(name, self._module))
+    noun, measured = "check", False
 
-    async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        """InputError for a question that is not the check's, or not asked as yes or no."""
-        able(f"the check {self.by.name!r}", (self._module.QUESTION,), questions)
+    def __init__(self, name: str) -> None:
+        """Raises InputError for a name that is no check's and for a package that is missing."""
+        self._module = find(CHECKS, name)
+        self.by = LabellerId(
+            "grader", name, hash_instrument(name, self._module), VERSION + self._module.VERSION
+        )
+
+    def check_answerable(self, questions: Sequence[Question]) -> None:
+        """Raises InputError for a question that is not the check's, or not asked as yes or no."""
+        who = f"the check {self.by.name!r}"
+        native_labels.check_answerable(who, (self._module.QUESTION,), questions)
         for question in questions:
             if (question.about, question.kind) != ("response", "yes-no"):
                 raise InputError(
-                    f"the check {self.by.name!r} answers yes or no about a response; question "
-                    f"{question.id!r} is {question.kind} about the {question.about}"
+                    f"{who} answers yes or no about a response; question {question.id!r} is "
+                    f"{question.kind} about the {question.about}"
                 )
-        return [
-            Label.new(
-                example,
-                question,
-                about,
-                self.by,
-                **self._answer(example.task, example.responses[about[0]])._asdict(),
-            )
-            for question in questions
-            for about in targets(example, question)
-        ]
+
+    async def answer(
+        self, example: Example, about: About, questions: Sequence[Question]
+    ) -> dict[str, Answer]:
+        self.check_answerable(questions)
+        answer = self._answer(example.task, example.responses[about[0]])
+        return {question.id: answer for question in questions}
 
     def _answer(self, task: Task | None, response: Response) -> Answer:
         if task is None:
             return Answer(unscored="the example has no task to check a response by")
-        answer: Answer = self._module.check(task, answered(response))
+        answer: Answer = self._module.check(task, strip_reasoning(response))
         return answer
 
 
-def unfit(task: Task, wanted: str) -> Answer:
-    """What a check says to a task that it cannot judge by."""
+def wrong_task(task: Task, wanted: str) -> Answer:
+    """The answer to a task of a kind that the check cannot judge by."""
     return Answer(unscored=f"the task is of kind {type(task).__name__}; the check needs {wanted}")
 
 
@@ -94,7 +103,7 @@ def no(reason: str) -> Answer:
     return Answer(False, note=reason)
 
 
-def shown(text: str) -> str:
+def quote(text: str) -> str:
     """A text as a note quotes it, cut short."""
     return repr(text if len(text) <= 60 else text[:60] + "…")
 
@@ -106,7 +115,7 @@ def hash_instrument(name: str, module: ModuleType) -> str:
 
 
 def version(package: str) -> str:
-    """The version of a package that a check needs; InputError where it is not installed."""
+    """The version of a package that a check needs; InputError if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError as error:

@@ -6,7 +6,7 @@ The runner scores every option and gives the likeliest as the response, word for
 from __future__ import annotations
 
 from trueline.labellers.answer import Answer
-from trueline.labellers.checks import no, shown, unfit
+from trueline.labellers.checks import no, quote, wrong_task
 from trueline.records.types import Choice, Task
 
 QUESTION = "correct"
@@ -16,7 +16,7 @@ VERSION = 1
 def check(task: Task, text: str) -> Answer:
     """Yes where the response is the gold option's text; spaces around either do not count."""
     if not isinstance(task, Choice):
-        return unfit(task, "Choice")
+        return wrong_task(task, "Choice")
     if not 0 <= task.gold < len(task.options):
         return Answer(unscored=f"the task's gold option {task.gold} is not among its options")
     options = [option.strip() for option in task.options]
@@ -25,4 +25,4 @@ def check(task: Task, text: str) -> Answer:
         return Answer(True)
     if not chosen:
         return no("the response is empty")
-    return no(f"it is {shown(chosen)}" if chosen in options else "it is none of the options")
+    return no(f"it is {quote(chosen)}" if chosen in options else "it is none of the options")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from trueline.labellers.answer import Answer
-from trueline.labellers.checks import no, shown, unfit
+from trueline.labellers.checks import no, quote, wrong_task
 from trueline.records.types import Reference, Task
 
 QUESTION = "correct"
@@ -32,11 +32,11 @@ def normal(text: str) -> str:
 def accepted(task: Task) -> list[str] | Answer:
     """The accepted answers of a task in their normal form, or why it cannot be judged by."""
     if not isinstance(task, Reference):
-        return unfit(task, "Reference")
+        return wrong_task(task, "Reference")
     found = [normal(answer) for answer in task.answers]
     for answer, form in zip(task.answers, found, strict=True):
         if not form:
-            return Answer(unscored=f"the accepted answer {shown(answer)} has no word")
+            return Answer(unscored=f"the accepted answer {quote(answer)} has no word")
     return found or Answer(unscored="the task has no accepted answer")
 
 
@@ -47,4 +47,4 @@ def check(task: Task, text: str) -> Answer:
         return right
     if normal(text) in right:
         return Answer(True)
-    return no(f"it is {shown(text.strip())}" if text.strip() else "the response is empty")
+    return no(f"it is {quote(text.strip())}" if text.strip() else "the response is empty")

@@ -1,8 +1,8 @@
 """Whether a response follows every instruction of IFEval's kind, as it stands (strict).
 
-IFEval (Zhou et al., arXiv 2311.07911) names 25 instructions that code can verify; `rules` has
-them.  The answer is yes where all of a task's are followed (IFEval's prompt-level accuracy), and
-the note of a no names each that is not.
+IFEval (Zhou et al., arXiv 2311.07911) names 25 instructions that code can verify; they are in
+`ifeval_rules`.  The answer is yes if all of a task's are followed (IFEval's prompt-level
+accuracy), and the note of a no names each that is not.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trueline.labellers.answer import Answer
-from trueline.labellers.checks import no, rules, unfit
-from trueline.labellers.checks.rules.language import PACKAGES as PACKAGES
-from trueline.labellers.checks.rules.needs import Needs, Rule, Unfit, Untold
+from trueline.labellers.checks import no, wrong_task
+from trueline.labellers.ifeval_rules import RULES
+from trueline.labellers.ifeval_rules.language import PACKAGES as PACKAGES
+from trueline.labellers.ifeval_rules.needs import Needs, Rule, Unfit, Untold
 from trueline.records.types import Constraints, Task
 
 QUESTION = "constraints_met"
@@ -34,7 +35,7 @@ def followed(task: Task, forms: Sequence[str]) -> Answer:
     response; one that cannot tell leaves it so only where no other is broken.
     """
     if not isinstance(task, Constraints):
-        return unfit(task, "Constraints")
+        return wrong_task(task, "Constraints")
     if not task.rules:
         return Answer(unscored="the task has no rule")
     if not any(form.strip() for form in forms):
@@ -42,10 +43,10 @@ def followed(task: Task, forms: Sequence[str]) -> Answer:
     broken, untold = [], []
     for each in task.rules:
         name = each.rule.removeprefix(PREFIX)
-        if name not in rules.RULES:
+        if name not in RULES:
             return Answer(unscored=f"the rule {each.rule!r:.60} is not known")
         try:
-            if wrong := _wrong(rules.RULES[name], each.needs, forms):
+            if wrong := _wrong(RULES[name], each.needs, forms):
                 broken.append(f"{name} ({wrong})")
         except Unfit as error:
             return Answer(unscored=f"{name}: {error}")

@@ -18,7 +18,7 @@ import re
 from string import ascii_uppercase
 
 from trueline.labellers.answer import Answer
-from trueline.labellers.checks import no, unfit
+from trueline.labellers.checks import no, wrong_task
 from trueline.records.types import Choice, Task
 
 QUESTION = "correct"
@@ -52,14 +52,14 @@ _SIGNS = " \t\r\n.*_\"'`"
 def check(task: Task, text: str) -> Answer:
     """Yes where the response settles on the gold option's letter."""
     if not isinstance(task, Choice):
-        return unfit(task, "Choice")
+        return wrong_task(task, "Choice")
     if len(task.options) > len(ascii_uppercase):
         return Answer(unscored=f"the task has {len(task.options)} options, more than letters")
     if not 0 <= task.gold < len(task.options):
         return Answer(unscored=f"the task's gold option {task.gold} is not among its options")
     if not text.strip():
         return no("the response is empty")
-    found = settled(text, task.options)
+    found = find_letters(text, task.options)
     if not found:
         return no("the response settles on no letter")
     if len(found) > 1:
@@ -68,7 +68,7 @@ def check(task: Task, text: str) -> Answer:
     return Answer(True) if letter == ascii_uppercase[task.gold] else no(f"it settles on {letter}")
 
 
-def settled(text: str, options: tuple[str, ...]) -> set[str]:
+def find_letters(text: str, options: tuple[str, ...]) -> set[str]:
     """The letters that the response settles on: one, several, or none."""
     letters = ascii_uppercase[: len(options)]
     texts = dict(zip(letters, map(_alike, options), strict=True))

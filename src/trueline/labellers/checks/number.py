@@ -2,7 +2,7 @@
 
 What comes before it does not count, nor does how it is written: `$1,250.00`, `1250` and `1250 %`
 are one number.  A unit is the question's matter, so a percent sign is read past like a currency's.
-`number_strict` asks for GSM8K's own form as well (Cobbe et al., arXiv 2110.14168).
+`number-strict` asks for GSM8K's own form as well (Cobbe et al., arXiv 2110.14168).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 from decimal import Decimal
 
 from trueline.labellers.answer import Answer
-from trueline.labellers.checks import no, shown, unfit
+from trueline.labellers.checks import no, quote, wrong_task
 from trueline.records.types import Reference, Task
 
 QUESTION = "correct"
@@ -46,12 +46,12 @@ def accepted(task: Task) -> list[Decimal] | Answer:
     An answer may be a whole solution of GSM8K's, whose number stands behind the last mark.
     """
     if not isinstance(task, Reference):
-        return unfit(task, "Reference")
+        return wrong_task(task, "Reference")
     numbers = []
     for answer in task.answers:
         found = list(NUMBER.finditer(answer.rpartition(MARK)[2]))
         if len(found) != 1:
-            return Answer(unscored=f"the accepted answer {shown(answer)} is not one number")
+            return Answer(unscored=f"the accepted answer {quote(answer)} is not one number")
         numbers.append(value(found[0]))
     return numbers or Answer(unscored="the task has no accepted answer")
 
@@ -64,4 +64,4 @@ def check(task: Task, text: str) -> Answer:
     said = last(text)
     if said is None:
         return no("the response has no number" if text.strip() else "the response is empty")
-    return Answer(True) if said in right else no(f"its last number is {shown(f'{said:f}')}")
+    return Answer(True) if said in right else no(f"its last number is {quote(f'{said:f}')}")

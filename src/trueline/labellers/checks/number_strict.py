@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from trueline.labellers.answer import Answer
-from trueline.labellers.checks import no, shown
+from trueline.labellers.checks import no, quote
 from trueline.labellers.checks.number import MARK, NUMBER, accepted, value
 from trueline.records.types import Task
 
@@ -27,5 +27,5 @@ def check(task: Task, text: str) -> Answer:
     for mark in _MARK.finditer(text):
         if found := NUMBER.match(text, mark.end()):
             said = value(found)
-            return Answer(True) if said in right else no(f"it gives {shown(f'{said:f}')}")
+            return Answer(True) if said in right else no(f"it gives {quote(f'{said:f}')}")
     return no(f"no number behind {MARK}" if text.strip() else "the response is empty")

@@ -10,19 +10,19 @@ A preference is asked in both orders; where the order decides, it is a tie.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from trueline.files.hashing import digest
 from trueline.files.text import clean
-from trueline.labellers.answer import NOT_ASKED, Answer, holds, settled
+from trueline.labellers.answer import Answer, merge_orders
+from trueline.labellers.contract import Bound, Instrument
 from trueline.labellers.judge import loglikelihood, parse
 from trueline.labellers.judge.prompt import Template, fenced
-from trueline.labellers.targets import About, targets
-from trueline.models.contract import Completion, Fatal, Model, ModelError, Transient, Unsupported
-from trueline.records.types import Example, Label, LabellerId, Message, Question, Sampling
-from trueline.runs.stream import Patience
+from trueline.labellers.targets import About
+from trueline.models.contract import Completion, Model, Unsupported
+from trueline.records.types import Example, LabellerId, Message, Question, Sampling
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=1024)
 VERSION = 1
@@ -30,13 +30,13 @@ VERSION = 1
 raise it when a message or an answer changes.  The templates' words are in the hash themselves."""
 
 
-class Judge:
+class Judge(Instrument):
     """`model` answers questions about Examples, at temperature 0.
 
-    With `write` it writes its reason and answers even where it gives likelihoods.  With `owes`, a
-    call that failed for now raises Transient, for runs that ask again; else it is `Unscored`, as
-    every other failure of the judge is.
+    With `write` it writes its reason and answers even if it gives likelihoods.
     """
+
+    noun = "judge"
 
     def __init__(
         self,
@@ -46,61 +46,28 @@ class Judge:
         template: Template | None = None,
         sampling: Sampling = SAMPLING,
         write: bool = False,
-        owes: bool = False,
     ) -> None:
         self.model, self.template, self.sampling = model, template or Template(), sampling
         words = [self.template.source, loglikelihood.TEMPLATE]
         parts = ["judge", VERSION, model.identity, words, sampling, write]
-        self.by = LabellerId("judge", name, digest(parts))
-        self._likely, self._owes = not write, owes
+        self.by = LabellerId("judge", name, digest(parts), VERSION)
+        self._likely = not write
         self._schema: bool | None = None  # whether the server takes one, once that is known
-        self._patience = Patience()
 
-    async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        """Labels on the questions, each about each thing that it is about.
+    def bound(self, questions: Sequence[Question]) -> Bound:
+        """The dearer of the two ways: questions about a pair go one by one, others together."""
+        if questions[0].about == "pair":
+            return sum((self._bound([question]) for question in questions), Bound())
+        return self._bound(questions)
 
-        A question whose `when` does not hold by this judge's own answers is not asked.  Questions
-        about one thing go together; of those about a pair each goes alone, so that none colours
-        another.
-        """
-        together = [[q for q in questions if q.about == about] for about in ("prompt", "response")]
-        apart = [[q] for q in questions if q.about == "pair"]
-        found: list[Label] = []
-        known: dict[About, dict[str, Answer]] = {}
-        for group in filter(None, together + apart):
-            for about in targets(example, group[0]):
-                before = known.get((), {}) | known.get(about, {})
-                left = [_left(question, before) for question in group if holds(question, before)]
-                given = dict.fromkeys((question.id for question in group), NOT_ASKED)
-                if left:
-                    given |= await self._answers(example, about, left)
-                known.setdefault(about, {}).update(given)
-                found += [
-                    Label.new(example, question, about, self.by, **given[question.id]._asdict())
-                    for question in group
-                    if given[question.id] != NOT_ASKED
-                ]
-        return found
+    def _bound(self, together: Sequence[Question]) -> Bound:
+        # The answer and its repair, of a preference in both orders.
+        written = 4 if together[0].kind == "preference" else 2
+        calls = max(written, loglikelihood.count_calls(together) if self._likely else 0)
+        return Bound(calls, written * (self.sampling.max_tokens or 0))
 
-    async def _answers(
-        self, example: Example, about: About, questions: list[Question]
-    ) -> dict[str, Answer]:
-        """The answers by question; NOT_ASKED where, by the others, it was not to be."""
-        try:
-            given = await self._given(example, about, questions)
-        except Fatal:
-            raise
-        except ModelError as error:
-            if self._owes and isinstance(error, Transient):
-                raise
-            self._patience.failed(error)
-            failed = Answer(unscored=f"the judge failed: {error}")
-            return {question.id: failed for question in questions}
-        self._patience.answered()
-        return given
-
-    async def _given(
-        self, example: Example, about: About, questions: list[Question]
+    async def answer(
+        self, example: Example, about: About, questions: Sequence[Question]
     ) -> dict[str, Answer]:
         if self._likely and all(question.kind != "number" for question in questions):
             try:
@@ -108,15 +75,15 @@ class Judge:
             except Unsupported:
                 self._likely = False
         if questions[0].kind != "preference":
-            return await self._written(example, about, questions)
+            return await self._write(example, about, questions)
         [name] = [question.id for question in questions]
         orders = [
-            (await self._written(example, order, questions))[name] for order in (about, about[::-1])
+            (await self._write(example, order, questions))[name] for order in (about, about[::-1])
         ]
-        return {name: settled(*orders)}
+        return {name: merge_orders(*orders)}
 
-    async def _written(
-        self, example: Example, about: About, questions: list[Question]
+    async def _write(
+        self, example: Example, about: About, questions: Sequence[Question]
     ) -> dict[str, Answer]:
         text = fenced(example, about)
         system, user = (self.template.render(b, questions, text=text) for b in ("system", "user"))
@@ -133,13 +100,10 @@ class Judge:
             for name, reason in wrong.items():
                 unread = f"the judge's answer cannot be read: {reason}"
                 given[name] = Answer(unscored=unread, note=clean(kept))
-        for question in questions:  # the second answer may have settled what others depend on
-            if not holds(question, given):
-                given[question.id] = NOT_ASKED
         return given
 
-    async def _draw(self, messages: list[Message], questions: list[Question]) -> Completion:
-        """What the judge writes, held to a schema where its server can."""
+    async def _draw(self, messages: list[Message], questions: Sequence[Question]) -> Completion:
+        """What the judge writes, held to a schema if its server can."""
         if self._schema is False:
             [completion] = await self.model.generate(messages, self.sampling)
             return completion
@@ -152,10 +116,3 @@ class Judge:
             # Only now: a request that is refused either way says nothing of schemas.
             self._schema = self._schema or False
         return completion
-
-
-def _left(question: Question, known: Mapping[str, Answer]) -> Question:
-    """The question as it is asked of a judge that has answered those: without the conditions that
-    are met."""
-    when = {name: value for name, value in question.when.items() if name not in known}
-    return msgspec.structs.replace(question, when=when)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 
 from trueline.files.errors import InputError
-from trueline.labellers.answer import NOT_ASKED, Answer, holds, settled
+from trueline.labellers.answer import NOT_ASKED, Answer, applies, merge_orders
 from trueline.labellers.judge.prompt import fenced
 from trueline.labellers.targets import About
 from trueline.models.contract import Model
@@ -28,16 +28,28 @@ async def answers(
     """
     given: dict[str, Answer] = {}
     for question in questions:
-        if not holds(question, given):
+        if not applies(question, given):
             given[question.id] = NOT_ASKED
         elif question.kind == "preference":
             orders = [await _one(model, example, o, question) for o in (about, about[::-1])]
-            given[question.id] = settled(*orders)
+            given[question.id] = merge_orders(*orders)
         elif question.kind == "some-of":
             given[question.id] = await _some(model, example, about, question)
         else:
             given[question.id] = await _one(model, example, about, question)
     return given
+
+
+def count_calls(questions: Sequence[Question]) -> int:
+    """How many calls `answers` makes at most for questions about one thing; 0 if it answers none
+    of them (numbers)."""
+    if any(question.kind == "number" for question in questions):
+        return 0
+    orders = {"preference": 2}
+    return sum(
+        len(question.options) if question.kind == "some-of" else orders.get(question.kind, 1)
+        for question in questions
+    )
 
 
 async def _one(model: Model, example: Example, about: About, question: Question) -> Answer:

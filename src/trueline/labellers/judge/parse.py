@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trueline.files.text import clean
-from trueline.labellers.answer import NOT_ASKED, Answer, holds
+from trueline.labellers.answer import NOT_ASKED, Answer, applies
 from trueline.models.contract import Completion
 from trueline.records.types import Question, Value
 
@@ -131,7 +131,7 @@ def read(
     note = (clean(reason).strip()[:KEPT] or None) if isinstance(reason, str) else None
     for question in [q for q in questions if q.id not in given]:
         try:
-            if not holds(question, given):
+            if not applies(question, given):
                 given[question.id] = NOT_ASKED
             elif question.id not in said:
                 raise Unreadable(f'"{question.id}" is missing')

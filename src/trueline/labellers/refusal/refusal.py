@@ -20,10 +20,13 @@ import numpy as np
 
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest, hash_file
+from trueline.labellers.answer import Answer
+from trueline.labellers.contract import Instrument
 from trueline.labellers.refusal import text as rt
 from trueline.labellers.refusal.text import Floats
 from trueline.labellers.refusal.turns import turns
-from trueline.records.types import Example, Label, LabellerId, Question
+from trueline.labellers.targets import About
+from trueline.records.types import Example, LabellerId, Question
 
 ANSWERS = ("comply", "partial", "refuse")
 FILE = "labellers/refusal/model.npz"
@@ -105,45 +108,41 @@ def shipped() -> tuple[Weights, str]:
         return read(path), hash_file(path)
 
 
-class Refusal:
+class Refusal(Instrument):
     """Answers the question `refusal`, about every response."""
+
+    noun = "refusal classifier"
 
     def __init__(self) -> None:
         self._weights, data = shipped()
-        self.by = LabellerId("classifier", "refusal", digest(["refusal", VERSION, data]))
+        self.by = LabellerId("classifier", "refusal", digest(["refusal", VERSION, data]), VERSION)
 
-    async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        """A Label for each response; InputError for a question that this classifier cannot read."""
+    async def answer(
+        self, example: Example, about: About, questions: Sequence[Question]
+    ) -> dict[str, Answer]:
+        check_answerable(questions)
         prompt = "\n\n".join(m.content for m in example.prompt if m.role == "user")
-        labels = []
-        for question in questions:
-            answerable(question)
-            for i, response in enumerate(example.responses):
-                found = probabilities(self._weights, prompt, response.text)
-                best = int(found.argmax())
-                labels.append(
-                    Label.new(
-                        example,
-                        question,
-                        (i,),
-                        self.by,
-                        value=ANSWERS[best],
-                        probability=round(float(found[best]), 4),
-                        note=None if rt.words(response.text) else NOTHING,
-                    )
-                )
-        return labels
-
-
-def answerable(question: Question) -> None:
-    """InputError for a question that is not comply, partial or refuse about a response."""
-    if (
-        question.kind != "one-of"
-        or question.about != "response"
-        or set(question.options) != set(ANSWERS)
-    ):
-        raise InputError(
-            f"question {question.id!r} is {question.kind} about the {question.about} with the "
-            f"options {', '.join(question.options) or 'none'}; the refusal classifier answers "
-            "one-of comply, partial, refuse about a response"
+        text = example.responses[about[0]].text
+        chances = probabilities(self._weights, prompt, text)
+        best = int(chances.argmax())
+        answer = Answer(
+            ANSWERS[best],
+            probability=round(float(chances[best]), 4),
+            note=None if rt.words(text) else NOTHING,
         )
+        return {question.id: answer for question in questions}
+
+
+def check_answerable(questions: Sequence[Question]) -> None:
+    """Raises InputError for a question that is not comply, partial or refuse about a response."""
+    for question in questions:
+        if (
+            question.kind != "one-of"
+            or question.about != "response"
+            or set(question.options) != set(ANSWERS)
+        ):
+            raise InputError(
+                f"question {question.id!r} is {question.kind} about the {question.about} with the "
+                f"options {', '.join(question.options) or 'none'}; the refusal classifier answers "
+                "one-of comply, partial, refuse about a response"
+            )

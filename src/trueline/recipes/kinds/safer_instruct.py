@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from trueline.files.errors import InputError
 from trueline.labellers.contract import Labeller
+from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import SAMPLING, Judge
 from trueline.models.contract import Model, response
 from trueline.models.open import without_key
@@ -111,8 +112,8 @@ def stages(options: Options, ready: Setup) -> list[Stage]:
             decontaminate(options.decontaminate, options.decontaminate_field, options.near)
         )
     if options.judge is not None:
-        judge = Judge(ready.model(options.judge), without_key(options.judge), owes=True)
-        step = asked(judge, _question(options), options.expect == "yes")
+        judge = Judge(ready.model(options.judge), without_key(options.judge))
+        step = asked(Guarded(judge, retry_later=True), _question(options), options.expect == "yes")
         found.append(Stage("judge", step, window=ready.window))
     return [
         *found,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trueline.labellers.checks.rules import content, form, language, length, words
-from trueline.labellers.checks.rules.needs import Rule
+from trueline.labellers.ifeval_rules import content, form, language, length, words
+from trueline.labellers.ifeval_rules.needs import Rule
 
 RULES: Mapping[str, Rule] = {
     "keywords:existence": words.existence,

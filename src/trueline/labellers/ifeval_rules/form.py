@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from trueline.labellers.checks.rules.needs import Needs, at_least, exactly, number, word
+from trueline.labellers.ifeval_rules.needs import Needs, at_least, exactly, number, word
 
 PHRASES = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 """What `constrained_response` has to choose from; the data never name others."""

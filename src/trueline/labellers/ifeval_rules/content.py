@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trueline.labellers.checks.rules.needs import Needs, at_least, exactly, number, word
+from trueline.labellers.ifeval_rules.needs import Needs, at_least, exactly, number, word
 
 _PLACEHOLDER = re.compile(r"\[([^\[\]\n]*+)\]")
 _MARKUP = " \t*_#>~`\"'“”‘’(["

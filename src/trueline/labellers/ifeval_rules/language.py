@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from trueline.labellers.checks import version
-from trueline.labellers.checks.rules.needs import Needs, Unfit, Untold, word
+from trueline.labellers.ifeval_rules.needs import Needs, Unfit, Untold, word
 
 PACKAGES = ("py3langid",)
 LANGUAGES = frozenset(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from trueline.labellers.checks.rules.needs import Needs, Unfit, exactly, number, related, word
-from trueline.labellers.checks.rules.sentences import sentences
+from trueline.labellers.ifeval_rules.needs import Needs, Unfit, exactly, number, related, word
+from trueline.labellers.ifeval_rules.sentences import sentences
 
 _WORD = re.compile(r"\w+")
 _DIVIDER = re.compile(r"\*[ \t]?\*[ \t]?\*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trueline.labellers.checks.rules.needs import Needs, Unfit, related, several, word
+from trueline.labellers.ifeval_rules.needs import Needs, Unfit, related, several, word
 
 COMMAS = ",，、،"
 """The comma of the Latin, Chinese, Japanese and Arabic scripts."""

@@ -1,0 +1,117 @@
+"""From an instrument to a labeller: its answers as labels, its failures as `Unscored`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from trueline.labellers.answer import NOT_ASKED, Answer, applies
+from trueline.labellers.contract import Bound, Instrument
+from trueline.labellers.targets import About, targets
+from trueline.models.contract import Fatal, ModelError, Transient
+from trueline.records.types import Example, Label, LabellerId, Question
+from trueline.runs.stream import Patience
+
+Answers = Mapping[str, Answer]
+
+
+class Guarded:
+    """The Labeller that an instrument is.
+
+    A question whose `when` does not hold by the instrument's own answers is not asked.  Questions
+    about one thing go together; of those about a pair each goes alone, so that none colours
+    another.
+
+    A call that every further one would fail like (`Fatal`) ends the run, as do too many failures
+    in a row.  With `retry_later`, for runs that ask again, a call that failed for now raises
+    `Transient`.  Every other failed call leaves its questions `Unscored`.
+    """
+
+    def __init__(self, instrument: Instrument, retry_later: bool = False) -> None:
+        self.instrument, self._retry_later = instrument, retry_later
+        self._breaker = Patience()
+
+    @property
+    def by(self) -> LabellerId:
+        return self.instrument.by
+
+    @property
+    def parallel(self) -> int | None:
+        return self.instrument.parallel
+
+    @property
+    def measured(self) -> bool:
+        return self.instrument.measured
+
+    def bound(self, questions: Sequence[Question]) -> Bound:
+        return self.instrument.bound(questions)
+
+    async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
+        """One Label for each question that applies and each thing that it is about."""
+        labels: list[Label] = []
+        answers: dict[About, dict[str, Answer]] = {}
+        for group in _groups(questions):
+            things = targets(example, group[0])
+            earlier = [answers.get((), {}) | answers.get(about, {}) for about in things]
+            given = await asyncio.gather(
+                *(
+                    self._answer(example, about, group, before)
+                    for about, before in zip(things, earlier, strict=True)
+                )
+            )
+            for about, found in zip(things, given, strict=True):
+                answers.setdefault(about, {}).update(found)
+                labels += [
+                    Label.new(example, question, about, self.by, **found[question.id]._asdict())
+                    for question in group
+                    if found[question.id] != NOT_ASKED
+                ]
+        return labels
+
+    async def _answer(
+        self, example: Example, about: About, group: Sequence[Question], earlier: Answers
+    ) -> Answers:
+        """The answers of a group; NOT_ASKED for those that the others say are not to be asked."""
+        answers: dict[str, Answer] = {}
+        asked = []
+        for question in group:
+            if applies(question, {**earlier, **answers}):
+                asked.append(_without_met(question, earlier))
+            else:
+                answers[question.id] = NOT_ASKED
+        if asked:
+            answers |= await self._attempt(example, about, asked)
+        for question in asked:
+            if not applies(question, answers):
+                answers[question.id] = NOT_ASKED
+        return answers
+
+    async def _attempt(
+        self, example: Example, about: About, questions: Sequence[Question]
+    ) -> Answers:
+        try:
+            answers = await self.instrument.answer(example, about, questions)
+        except Fatal:
+            raise
+        except ModelError as error:
+            if self._retry_later and isinstance(error, Transient):
+                raise
+            self._breaker.failed(error)
+            failed = Answer(unscored=f"the {self.instrument.noun} failed: {error}")
+            return {question.id: failed for question in questions}
+        self._breaker.answered()
+        return answers
+
+
+def _groups(questions: Sequence[Question]) -> list[list[Question]]:
+    """The questions that are asked together, those about the prompt first."""
+    together = [[q for q in questions if q.about == about] for about in ("prompt", "response")]
+    return [*filter(None, together), *([q] for q in questions if q.about == "pair")]
+
+
+def _without_met(question: Question, answers: Answers) -> Question:
+    """The question without the conditions that earlier answers meet."""
+    when = {name: value for name, value in question.when.items() if name not in answers}
+    return msgspec.structs.replace(question, when=when)

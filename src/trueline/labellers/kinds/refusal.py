@@ -1,0 +1,24 @@
+"""The bundled refusal classifier, by its name alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from trueline.files.errors import InputError
+from trueline.labellers.contract import Instrument
+from trueline.labellers.registry import LabellerContext
+
+FORM = "refusal"
+HELP = "the bundled refusal classifier (English)"
+
+
+@asynccontextmanager
+async def open_labeller(rest: str, context: LabellerContext) -> AsyncIterator[Instrument]:
+    """Raises InputError for any question but comply, partial, refuse about a response."""
+    from trueline.labellers.refusal.refusal import Refusal, check_answerable  # loads numpy
+
+    if rest:
+        raise InputError(f"refusal:{rest}: the refusal classifier is named {FORM!r} alone")
+    check_answerable(context.questions)
+    yield Refusal()
