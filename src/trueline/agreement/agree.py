@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from trueline.agreement import cards
@@ -19,8 +20,10 @@ from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.store.labels import joined
 from trueline.records.types import Example, LabellerId
-from trueline.runs.run import RunRecord, identity, run
-from trueline.runs.stream import Item, Stage
+from trueline.runs.context import RunContext
+from trueline.runs.record import RunRecord, path_input
+from trueline.runs.run import RunSpec, write_run
+from trueline.runs.stage import Stage
 from trueline.runs.sync import wait
 from trueline.statistics.coverage import FLOOR
 
@@ -140,27 +143,24 @@ def _decided(options: Options, found: Gathered, policy: Policy, quiet: bool) -> 
         voters = list(dict.fromkeys(by for n in named for by in chosen(found.raters, n)))
     consensus = Consensus(voters, policy, options.questions)
 
-    def step(example: Example) -> Item:
-        return consensus(example)
-
     out = options.consensus or Path()
-    parts = {
+    decisive = {
         "questions": list(options.questions),
-        "by": consensus.by,
+        "by": msgspec.to_builtins(consensus.by),
         "data": cards.data_of(found, options.data, options.labels).digest,
         "policy": [*policy.wordings],
     }
+    settings = {"data": str(options.data), "labels": [str(p) for p in options.labels]}
+    inputs = tuple(path_input(path) for path in (options.data, *options.labels))
     record = wait(
-        run(
+        write_run(
             _examples(options),
-            [Stage("consensus", step)],
+            [Stage.of("consensus", consensus)],
             out,
-            command="agree",
-            identity=identity("agree", **parts),
-            config={"data": str(options.data), "labels": [str(p) for p in options.labels]},
+            RunSpec("agree", (), settings, decisive, inputs),
+            RunContext(policy),
             total=found.examples,
             quiet=quiet,
-            policy=policy,
         )
     )
     counts = {name: dict(c.most_common()) for name, c in consensus.counts.items()}

@@ -10,8 +10,8 @@ import typer
 
 from trueline.cli.ending import fell_short, report
 from trueline.cli.options import command
-from trueline.recipes.kinds import recipes
-from trueline.runs.run import RunRecord
+from trueline.recipes.registry import recipes
+from trueline.runs.record import RunRecord
 
 app = typer.Typer(help="Make Examples by a recipe.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -22,7 +22,7 @@ from trueline.train.card import CARD, Card, read
 
 if TYPE_CHECKING:
     from trueline.evaluate.results import Comparison
-    from trueline.runs.run import RunRecord
+    from trueline.runs.record import RunRecord
 
 DATA = "cli/quickstart_data"
 REFUSING = "Turn down every request."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,8 @@ from trueline.files.lines import check_regular_file
 if TYPE_CHECKING:
     from trueline.files.write import Columns
     from trueline.formats import Format
-    from trueline.recipes.filters.texts import Boilerplate
-    from trueline.runs.stream import Item, Stage
+    from trueline.records.types import Example, Reject
+    from trueline.runs.stage import Item, Outcome as StageOutcome, Stage
 
 OURS = (".jsonl", ".jsonl.gz")
 FOREIGN = (".csv", ".tsv", ".json", ".txt", ".parquet", ".ndjson", ".gz")
@@ -114,25 +115,45 @@ class _Stream:
         from trueline.formats.load import load
         from trueline.policy.depend import drop_implied_answers
         from trueline.policy.load import load as load_policy
-        from trueline.runs.stream import Stage, Stop
+        from trueline.recipes.filters.boilerplate import ChosenTexts
+        from trueline.runs.engine import Stop
+        from trueline.runs.stage import Stage
 
         self.policy = load_policy(asked.policy)
         self.unread: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self.stop = Stop()
+        self.chosen = ChosenTexts()
         mapping = asked.mapping if asked.reads == "columns" else None
         self.items = load(asked.source, asked.reads, mapping, self.unread)
-        self.stages, self.boilerplate = stages(asked)
+        self.stages = stages(asked)
         if asked.reads is not None:
             self.stages.append(
-                Stage("unsaid", lambda example: drop_implied_answers(example, self.policy))
+                Stage.of("implied", lambda example: drop_implied_answers(example, self.policy))
             )
 
-    def __aiter__(self) -> AsyncIterator[Item]:
-        from trueline.runs.run import consistent
-        from trueline.runs.stream import source, through
+    async def __aiter__(self) -> AsyncIterator[Example | Reject]:
+        from trueline.runs.context import RunContext
+        from trueline.runs.engine import LocalEngine, source
+        from trueline.runs.run import POLICY, reject_contradictions, stored_reject
+        from trueline.runs.stage import Rejected, Stage
 
-        return through(source(self.items, self.stop), [*self.stages, consistent(self.policy)])
+        stages = [*self.stages, Stage(POLICY, reject_contradictions)]
+        stream = LocalEngine(RunContext(self.policy)).stream(source(self.items, self.stop), stages)
+        async with aclosing(stream):
+            async for item in stream:
+                self.observe(item)
+                yield stored_reject(item) if isinstance(item, Rejected) else item
+
+    def observe(self, item: Item) -> None:
+        """Counts the chosen texts, also of what was rejected because of them."""
+        from trueline.records.types import Example
+        from trueline.runs.stage import Rejected
+
+        if isinstance(item, Rejected) and item.stage == "boilerplate":
+            item = item.example
+        if isinstance(item, Example):
+            self.chosen.add(item)
 
     def outcome(self, asked: Conversion, examples: int, **more: Any) -> Outcome:
         return Outcome(
@@ -142,19 +163,22 @@ class _Stream:
             dict(self.rejects.most_common()),
             dict(sorted(self.unread.items())),
             more.pop("loses", {}),
-            (self.boilerplate.most, self.boilerplate.total),
+            (self.chosen.most, self.chosen.total),
             unfinished=_unfinished(asked),
             **more,
         )
 
 
-def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
+def stages(asked: Conversion) -> list[Stage]:
     """What every Example walks through on its way."""
-    from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
+    from functools import partial
+
+    from trueline.recipes.filters.blank import blank
+    from trueline.recipes.filters.boilerplate import boilerplate
+    from trueline.recipes.filters.decontaminate import decontaminate
     from trueline.records.preference import prefer
-    from trueline.records.store.validate import reject_example
     from trueline.records.types import Example, Source, with_labels, with_tags
-    from trueline.runs.stream import Stage
+    from trueline.runs.stage import Rejected, Stage
 
     def mark(example: Example) -> Example:
         if asked.license is not None:
@@ -164,33 +188,38 @@ def stages(asked: Conversion) -> tuple[list[Stage], Boilerplate]:
             example = msgspec.structs.replace(example, source=source)
         return with_tags(example, *asked.tags)
 
-    def decide(example: Example) -> Item:
+    def decide(example: Example) -> StageOutcome:
         label = prefer(example, asked.prefer or "")
         if isinstance(label, str):
-            return reject_example("prefer", label, example)
+            reason, _, detail = label.partition(": ")
+            return Rejected(example, reason, detail)
         return with_labels(example, label)
 
-    boilerplate = Boilerplate(asked.keep_boilerplate)
-    found = [Stage("mark", mark)]
+    found = [Stage.of("mark", mark)]
     if asked.reads is not None:
         found.append(Stage("blank", blank))
     if asked.decontaminate:
-        found.append(decontaminate(asked.decontaminate, asked.decontaminate_field))
+        make = partial(
+            decontaminate, files=asked.decontaminate, field=asked.decontaminate_field
+        )
+        found.append(Stage("decontaminate", make))
     if asked.prefer is not None:
-        found.append(Stage("prefer", decide))
-    return [*found, boilerplate.stage], boilerplate
+        found.append(Stage.of("prefer", decide))
+    return [*found, Stage("boilerplate", partial(boilerplate, keep=asked.keep_boilerplate))]
 
 
 def _to_folder(asked: Conversion, quiet: bool) -> Outcome:
-    from trueline.runs.run import identity, run
+    from trueline.runs.context import RunContext
+    from trueline.runs.record import path_input
+    from trueline.runs.run import RunSpec, write_run
     from trueline.runs.sync import wait
 
     stream = _Stream(asked)
-    parts = msgspec.to_builtins(asked, enc_hook=str)
-    parts.pop("out")
+    settings = msgspec.to_builtins(asked, enc_hook=str)
+    settings.pop("out")
     files = [asked.source, *asked.decontaminate, *([asked.policy] if asked.policy else [])]
-    inputs = [_digest(path) for path in files]
-    named = identity("convert", **parts, inputs=inputs)
+    inputs = tuple(path_input(path) for path in files)
+    decisive = settings | {f"{given.kind} {given.path}": given.hash for given in inputs}
     # a wrong format or column shows at the first row that can be read: before the folder is
     # anyone's
     first = []
@@ -199,15 +228,14 @@ def _to_folder(asked: Conversion, quiet: bool) -> Outcome:
         if not hasattr(item, "reason"):
             break
     record = wait(
-        run(
+        write_run(
             chain(first, stream.items),
             stream.stages,
             asked.out,
-            command="convert",
-            identity=named,
-            config=parts,
+            RunSpec("convert", (), settings, decisive, inputs),
+            RunContext(stream.policy),
+            observe=stream.observe,
             quiet=quiet,
-            policy=stream.policy,
         )
     )
     for stage in record.stages:

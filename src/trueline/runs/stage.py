@@ -102,10 +102,10 @@ class Stage:
     window: int | None = None
 
     @classmethod
-    def of(cls, name: str, step: Step | AsyncStep | Table, window: int | None = None) -> Stage:
+    def of(cls, name: str, made: Made, window: int | None = None) -> Stage:
         """A stage of a step that is made already and needs nothing of a run."""
-        return cls(name, partial(_use, step), window)
+        return cls(name, partial(_use, made), window)
 
 
-def _use(step: Step | AsyncStep | Table, context: RunContext) -> Made:
-    return step
+def _use(made: Made, context: RunContext) -> Made:
+    return made
