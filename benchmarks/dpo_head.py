@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from trueline.models.open import located
-from trueline.records.preference import preference_label
+from trueline.policy.preference import preference_label
 from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.methods import preference
 from trueline.train.run import train

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trueline.records.preference import preference_label
+from trueline.policy.preference import preference_label
 from trueline.records.store import jsonl
 from trueline.records.types import (
     Example,

@@ -9,7 +9,7 @@ from tests.formats.test_formats import golden
 
 from trueline import formats
 from trueline.files import plugins
-from trueline.recipes.kinds import recipes
+from trueline.recipes.registry import recipes
 from trueline.runs.options import option_fields
 from trueline.train.methods import METHODS
 

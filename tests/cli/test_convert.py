@@ -15,9 +15,9 @@ from trueline import formats
 from trueline.cli.convert import command
 from trueline.files.errors import InputError
 from trueline.formats.load import load
+from trueline.policy.values import preferred_responses
 from trueline.recipes import convert
 from trueline.recipes.convert import Conversion
-from trueline.records.preference import pair
 from trueline.records.store import dataset, jsonl
 from trueline.records.types import Example, Message
 
@@ -80,7 +80,9 @@ def test_trl_in_every_kind_of_file(table: Path, tmp_path: Path, name: str) -> No
     ask(table, tmp_path / "set", reads="safer-instruct")
     ask(tmp_path / "set", tmp_path / name, writes="trl-preference")
     read = [e for e in load(tmp_path / name, "trl-preference") if isinstance(e, Example)]
-    assert list(map(pair, read)) == list(map(pair, dataset.read(tmp_path / "set")))
+    assert list(map(preferred_responses, read)) == list(
+        map(preferred_responses, dataset.read(tmp_path / "set"))
+    )
     if name.endswith(".parquet"):
         columns = pq.read_schema(tmp_path / name)
         assert columns.names == ["prompt", "chosen", "rejected"]
@@ -252,7 +254,7 @@ def test_a_named_question_decides(tmp_path: Path) -> None:
         assert json.loads(out.read_text())["chosen"][0]["content"] == chosen
     ask(tmp_path / "set", tmp_path / "decided", prefer="safer")
     (example,) = dataset.read(tmp_path / "decided")
-    assert pair(example) == example.responses
+    assert preferred_responses(example) == example.responses
     assert {(x.by.kind, x.by.name) for x in example.labels if x.question == "preferred"} == {
         ("derived", "prefer safer")
     }

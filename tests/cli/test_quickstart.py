@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from trueline.models.open import located
-from trueline.records.preference import pair
+from trueline.policy.values import preferred_responses
 from trueline.records.store import dataset
 
 CATEGORIES = 19
@@ -31,11 +31,11 @@ def test_quickstart(tmp_path: Path) -> None:
         assert found.rows + found.rejected >= 190
         examples = list(dataset.read(out / name))
         assert len({e.tag("category") for e in examples}) >= CATEGORIES - 4
-        assert all(pair(e) for e in examples)
+        assert all(preferred_responses(e) for e in examples)
         assert "preference pairs" in (out / name / "CARD.md").read_text()
     # the text is preferred in one set, and what the expert says in the other
-    assert pair(next(dataset.read(out / "harmless")))[0].model is None  # type: ignore[index]
-    assert pair(next(dataset.read(out / "harmful")))[1].model is None  # type: ignore[index]
+    assert preferred_responses(next(dataset.read(out / "harmless")))[0].model is None  # type: ignore[index]
+    assert preferred_responses(next(dataset.read(out / "harmful")))[1].model is None  # type: ignore[index]
     located(str(out / "model"))
     log = [e for e in json.loads((out / "model" / "card.json").read_text())["log"] if "loss" in e]
     assert log[-1]["loss"] < 0.9 * log[0]["loss"]

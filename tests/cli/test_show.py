@@ -9,7 +9,7 @@ import pytest
 
 from trueline.cli import show
 from trueline.files.errors import InputError
-from trueline.records.preference import PREFERRED, preference_label
+from trueline.policy.preference import PREFERRED, preference_label
 from trueline.records.store import dataset
 from trueline.records.types import (
     Example,

@@ -12,9 +12,10 @@ from msgspec import Struct
 from trueline.evaluate import results
 from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.results import BenchmarkRun, Metric, Results
-from trueline.evaluate.scores import gather, measured
+from trueline.evaluate.scores import gather, summarise
 from trueline.files.hashing import digest, text_digest
 from trueline.policy.load import load
+from trueline.policy.values import Mean, NumberRule, Share
 from trueline.records.store import dataset
 from trueline.records.types import (
     Example,
@@ -58,10 +59,10 @@ def bench(*values: Any, **given: Any) -> Bench:
 
 
 def metric(one: Bench, by: LabellerId = GRADER) -> Metric:
-    return Metric(
-        one.name, one.question, by.kind, by.name, by.instrument, one.better, one.counts,
-        one.low, one.high,
-    )  # fmt: skip
+    rule: NumberRule = Mean(one.question, by)
+    if one.counts:
+        rule = Share(one.question, one.counts, by)
+    return Metric(one.name, by.kind, rule, one.better, one.low, one.high)
 
 
 def item(one: Bench, number: int) -> Example:
@@ -105,11 +106,11 @@ def folder_of(path: Path, *benches: Bench, **changes: Any) -> Path:
                 writer.add(made)
     writer.close(complete=True)
     metrics = [metric(one, by) for one in benches for by in one.values]
-    scores = gather(path, metrics)
+    scores = gather(path, metrics, POLICY)
     found = Results(
         trueline=results.VERSION, model=path.name, identity=text_digest(path.name),
         config={"temperature": 0.0}, versions={}, benchmarks=[_ran(one) for one in benches],
-        metrics=[measured(m, scores[m.benchmark, m.key]) for m in metrics], left_out={}, spend=[],
+        metrics=[summarise(m, scores[m.benchmark, m.key]) for m in metrics], left_out={}, spend=[],
         complete=True, started="2026-11-20T08:00:00Z", finished="2026-11-20T08:01:00Z",
     )  # fmt: skip
     results.write(msgspec.structs.replace(found, **changes), path)

@@ -36,6 +36,7 @@ from trueline.evaluate.run import evaluate
 from trueline.evaluate.scores import ItemScore, MetricScores
 from trueline.files.errors import InputError
 from trueline.files.hashing import text_digest
+from trueline.policy.values import Share
 from trueline.statistics.intervals import student_quantile
 from trueline.statistics.multiple import benjamini_hochberg
 
@@ -286,7 +287,7 @@ def test_opposite_signs_are_a_disagreement_and_one_instrument_has_none(tmp_path:
     treated = Bench(values={GRADER: [T, F, T], JUDGE: [F, T, F]})
     first, second = two(tmp_path / "a", [base], [treated]).differences
     assert "sums" in disagree([first, second], 0.05)
-    other = msgspec.structs.replace(second.metric, question="refusal")
+    other = msgspec.structs.replace(second.metric, rule=Share("refusal", (True,), JUDGE))
     assert disagree([first, msgspec.structs.replace(second, metric=other)], 0.05) == {}
     alone = bench(F, F, T), bench(T, F, T)
     assert two(tmp_path / "b", [alone[0]], [alone[1]]).disagree == {}

@@ -30,11 +30,12 @@ from trueline.evaluate.scores import (
     MetricScores,
     average,
     gather,
-    measured,
     reasons,
     spread,
+    summarise,
 )
 from trueline.files.errors import InputError
+from trueline.policy.values import Share
 from trueline.records.store import dataset
 from trueline.records.types import Example, Label, Message, Response, with_labels, with_responses
 from trueline.statistics.intervals import wilson
@@ -44,12 +45,12 @@ from trueline.statistics.sums import mean
 
 def scored(path: Path, one: Bench) -> MetricScores:
     folder_of(path, one)
-    [found] = gather(path, [metric(one)]).values()
+    [found] = gather(path, [metric(one)], POLICY).values()
     return found
 
 
 def measure(path: Path, one: Bench) -> MetricResult:
-    return measured(metric(one), scored(path, one))
+    return summarise(metric(one), scored(path, one))
 
 
 @pytest.mark.parametrize(
@@ -124,10 +125,13 @@ def test_the_spread_is_between_repeats_over_items_scored_in_each(tmp_path: Path)
 def test_another_instrument_or_question_is_not_counted(tmp_path: Path) -> None:
     one = Bench(values={GRADER: [True, False], JUDGE: [False, False]})
     folder_of(tmp_path / "out", one)
-    found = gather(tmp_path / "out", [metric(one), metric(one, JUDGE)])
+    found = gather(tmp_path / "out", [metric(one), metric(one, JUDGE)], POLICY)
     assert [[s.score for s in f.items.values()] for f in found.values()] == [[1, 0], [0, 0]]
-    other = msgspec.structs.replace(metric(one), instrument="0" * 32)
-    [none] = gather(tmp_path / "out", [other]).values()
+    other = msgspec.structs.replace(
+        metric(one),
+        rule=Share("correct", (True,), msgspec.structs.replace(GRADER, instrument="0" * 32)),
+    )
+    [none] = gather(tmp_path / "out", [other], POLICY).values()
     assert [s.score for s in none.items.values()] == [None, None]
 
 
@@ -141,7 +145,7 @@ def test_a_later_label_takes_the_place_of_an_earlier_one_and_any_of_none(tmp_pat
         writer = dataset.Writer(tmp_path / name)
         writer.add(with_labels(example, *labels))
         writer.close(True)
-        [found] = gather(tmp_path / name, [metric(one)]).values()
+        [found] = gather(tmp_path / name, [metric(one)], POLICY).values()
         assert [s.score for s in found.items.values()] == [worth]
 
 
@@ -152,7 +156,7 @@ def test_what_follows_from_another_answer_is_not_unscored(tmp_path: Path) -> Non
     writer = dataset.Writer(tmp_path / "out")
     writer.add(with_labels(example, safe))
     writer.close(True)
-    [found] = gather(tmp_path / "out", [metric(one)]).values()
+    [found] = gather(tmp_path / "out", [metric(one)], POLICY).values()
     assert [s.score for s in found.items.values()] == [0.0]
 
 
@@ -203,7 +207,7 @@ def test_a_range_that_scores_leave_gives_no_bounds_and_no_crash(tmp_path: Path) 
 def test_nothing_scored_has_no_mean(tmp_path: Path) -> None:
     found = measure(tmp_path / "out", bench(FAILED, LOST))
     assert found.interval.estimate is None and (found.least, found.most) == (0.0, 1.0)
-    empty = measured(metric(bench()), MetricScores())
+    empty = summarise(metric(bench()), MetricScores())
     assert empty.items == 0 and empty.least is None and not empty.headline
 
 
@@ -216,8 +220,8 @@ def test_an_item_that_cannot_be_stored_is_unscored(tmp_path: Path) -> None:
     writer = dataset.Writer(tmp_path / "out")
     writer.add(msgspec.structs.replace(example, labels=(bad,)))
     writer.close(True)
-    [scores] = gather(tmp_path / "out", [metric(one)]).values()
-    found = measured(metric(one), scores, items=1)
+    [scores] = gather(tmp_path / "out", [metric(one)], POLICY).values()
+    found = summarise(metric(one), scores, items=1)
     assert (found.items, found.scored, found.headline) == (1, 0, False)
     assert found.unscored == {"the folder lacks it": 1}
 
@@ -231,10 +235,13 @@ def test_an_item_twice_and_two_metrics_of_one_name_are_refused(tmp_path: Path) -
     writer.add(example)
     writer.close(True)
     with pytest.raises(InputError, match=rf"{tmp_path}.*{example.id} occurs twice"):
-        gather(tmp_path / "out", [metric(one)])
-    twice: list[Metric] = [metric(one), msgspec.structs.replace(metric(one), value=(False,))]
+        gather(tmp_path / "out", [metric(one)], POLICY)
+    twice: list[Metric] = [
+        metric(one),
+        msgspec.structs.replace(metric(one), rule=Share("correct", (False,), GRADER)),
+    ]
     with pytest.raises(InputError, match="two metrics named"):
-        gather(tmp_path / "out", twice)
+        gather(tmp_path / "out", twice, POLICY)
 
 
 @pytest.mark.parametrize("cut", [500, 60])

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from trueline.files.errors import InputError
+from trueline.policy.values import preferred_responses
 from trueline.recipes.kinds.safer_instruct import Options, build
-from trueline.records.preference import pair
 from trueline.records.store import dataset
 
 LIMIT = 80
@@ -32,7 +32,7 @@ def test_hate_texts_become_pairs(shared_data: Path, tmp_path: Path) -> None:
     assert record.rows >= LIMIT / 5
     for before, after in zip(record.stages, record.stages[1:], strict=False):
         assert after.seen == before.passed
-    assert all(pair(example) for example in dataset.read(out))
+    assert all(preferred_responses(example) for example in dataset.read(out))
     assert all(reject.reason for reject in dataset.rejects(out))
 
 

@@ -23,6 +23,7 @@ from trueline.evaluate.results import (
 from trueline.files.hashing import digest, text_digest
 from trueline.ledger.summary import Spend
 from trueline.policy.load import load
+from trueline.policy.values import Mean, Share
 from trueline.records.store import dataset
 from trueline.records.types import (
     Example,
@@ -98,9 +99,8 @@ def metric(kind: Kind, by: LabellerId) -> Metric:
     """The metric of a benchmark by one of its instruments."""
     question = POLICY[kind.question]
     ends = (float(min(question.levels)), float(max(question.levels))) if not kind.value else (0, 1)
-    return Metric(
-        kind.name, kind.question, by.kind, by.name, by.instrument, kind.better, kind.value, *ends
-    )
+    rule = Share(kind.question, kind.value, by) if kind.value else Mean(kind.question, by)
+    return Metric(kind.name, by.kind, rule, kind.better, *ends)
 
 
 def items(kind: Kind, count: int, say: str = "") -> list[Example]:
@@ -218,13 +218,13 @@ def _score(example: Example, one: Metric) -> float | None:
     (label,) = (lab for lab in example.labels if lab.by.name == one.name)
     if label.value is None:
         return None
-    return float(label.value in one.value) if one.value else float(label.value)  # type: ignore[arg-type]
+    return float(label.value in one.accepted) if one.accepted else float(label.value)  # type: ignore[arg-type]
 
 
 def _measured(one: Metric, given: dict[str, float | None]) -> MetricResult:
     values = [v for v in given.values() if v is not None]
     unscored = len(given) - len(values)
-    least, most = extremes(values, unscored, one.low, one.high)
+    least, most = extremes(values, unscored, one.low, one.high) or (None, None)
     interval = bootstrap(mean(values), resamples=400)
     why = {"the judge timed out": unscored} if unscored else {}
     return MetricResult(one, len(given), len(values), interval, least, most, why)

@@ -13,6 +13,8 @@ from tests.report.made import trained
 from tests.report.parsed import Page
 
 from trueline.evaluate.results import Comparison, Difference
+from trueline.policy.values import Share
+from trueline.records.types import LabellerId
 from trueline.report import page
 from trueline.report.pairs import letters, pairs
 from trueline.report.svg import curves, forest
@@ -82,7 +84,9 @@ def test_two_instruments_on_harm_are_not_averaged(comparisons: list[Comparison])
     one = comparisons[0]
     harm = [d for d in one.differences if d.group == "harmfulness" and d.primary]
     assert len(harm) > 2 and all(d.withheld is None for d in harm)
-    metric = msgspec.structs.replace(harm[0].metric, name="another", instrument="0" * 32)
+    by = LabellerId("judge", "another", "0" * 32)
+    rule = msgspec.structs.replace(harm[0].metric.rule, by=by)
+    metric = msgspec.structs.replace(harm[0].metric, rule=rule)
     other = msgspec.structs.replace(harm[0], metric=metric, treated=Interval(1.0, 0.9, 1.0, 40))
     mixed = [other if d is harm[0] else d for d in one.differences]
     changed = msgspec.structs.replace(one, differences=mixed)
@@ -100,7 +104,10 @@ def test_another_question_of_a_disputed_benchmark_is_no_part_of_it(
     one = next(c for c in comparisons if c.disagree)
     name = next(iter(one.disagree))
     disputed = [d for d in one.differences if d.metric.benchmark == name]
-    metric = msgspec.structs.replace(disputed[0].metric, question="another")
+    metric = msgspec.structs.replace(
+        disputed[0].metric,
+        rule=msgspec.structs.replace(disputed[0].metric.rule, question="another"),
+    )
     other = msgspec.structs.replace(disputed[0], metric=metric)
     more = msgspec.structs.replace(one, differences=[*one.differences, other])
     every = pairs([more])
@@ -115,7 +122,7 @@ def test_an_axis_says_refusal_where_that_is_all_that_was_measured(
     def refusing(d: Difference) -> Difference:
         higher = "higher" if d.group == "harmfulness" else "lower"
         metric = msgspec.structs.replace(
-            d.metric, question="refusal", value=("refuse",), better=higher
+            d.metric, rule=Share("refusal", ("refuse",), d.metric.rule.by), better=higher
         )
         return msgspec.structs.replace(d, metric=metric)
 

@@ -255,11 +255,12 @@ def hostile(comparison: Comparison) -> Comparison:
     """The comparison with hostile text wherever records hold text from outside."""
 
     kept = {"group", "better", "by", "benchmark", "base_folder", "treated_folder"}
+    kinds = {"share", "mean", "judge", "grader", "classifier"}  # of rules and labellers: no texts
     by_name = {"versions", "left_out", "unscored", "not_compared", "disagree", "config", "failures"}
 
     def spoil(value: object, name: str = "") -> object:
         if isinstance(value, str):
-            return value if name in kept else f"{value}{HOSTILE}"
+            return value if name in kept or value in kinds else f"{value}{HOSTILE}"
         if isinstance(value, (list, tuple)):
             return [spoil(one, name) for one in value]
         if isinstance(value, dict):

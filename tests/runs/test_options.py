@@ -12,7 +12,7 @@ from msgspec import Meta
 from trueline.evaluate.options import Options as EvaluateOptions
 from trueline.files.errors import InputError
 from trueline.labellers.label import Options as LabelOptions
-from trueline.recipes.kinds import recipes
+from trueline.recipes.registry import recipes
 from trueline.runs.options import (
     ARGUMENT,
     NO_IDENTITY,

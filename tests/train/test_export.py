@@ -1,4 +1,4 @@
-from trueline.records.preference import preference_label
+from trueline.policy.preference import preference_label
 from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.data.turns import extract_completion, extract_instruction, extract_pair
 

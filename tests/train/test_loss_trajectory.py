@@ -15,7 +15,7 @@ import pytest
 import torch
 from tests.train.tiny import PAIRS, SINGLES, TALKS, tiny_model
 
-from trueline.train.methods import preference, reverse, sft
+from trueline.train.methods import preference, reverse, reward, sft
 from trueline.train.run import train
 
 RECORDED = Path(__file__).with_suffix(".json")
@@ -28,6 +28,9 @@ RUNS = {
     "reverse": (reverse, SINGLES, {}),
     "preference": (preference, PAIRS, {"gradient_accumulation": 2}),
     "preference, cut": (preference, PAIRS, {"max_length": 44}),
+    "reward": (reward, PAIRS, {}),
+    "reward, LoRA": (reward, PAIRS, {"lora_rank": 4}),
+    "sft, LoRA": (sft, PAIRS, {"lora_rank": 4}),
 }
 
 
@@ -36,7 +39,7 @@ def trajectory(name: str, folder: Path) -> dict[str, Any]:
     torch.set_num_threads(1)
     method, examples, settings = RUNS[name]
     model = str(tiny_model(folder / "tiny"))
-    options = method.Options(model=model, out=folder / "out", seed=3, **SETTINGS, **settings)
+    options = method.Options(model=model, out=folder / "out", seed=3, **{**SETTINGS, **settings})
     card = train(method.METHOD, options, examples)
     losses = [entry["loss"] for entry in card.log if "loss" in entry]
     return {"losses": losses, **{count: getattr(card.data, count) for count in COUNTS}}

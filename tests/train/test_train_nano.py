@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
+from tools.nano.small_english.dialogues import ask, draw_request, say
+from tools.nano.small_english.settings import Setting
+from tools.nano.small_english.splits import COMBINATION, TRAIN
 
-from trueline.models.open import open_model
-from trueline.records.preference import preference_label
-from trueline.records.types import Example, LabellerId, Message, Response, with_labels
-from trueline.train.methods import preference
+from trueline.models.local.classifier import Head
+from trueline.models.local.weights import Weights
+from trueline.models.open import located, open_model
+from trueline.policy.preference import preference_label
+from trueline.policy.values import find_preference
+from trueline.records.types import Example, LabellerId, Message, Response, Unscored, with_labels
+from trueline.train.methods import preference, reward
 from trueline.train.run import train
 
 THINGS = ["kite", "lamp", "boat", "drum", "cake", "coat", "chair", "garden"]
@@ -43,3 +50,52 @@ async def test_dpo_turns_nano_towards_what_is_chosen(tmp_path: Path) -> None:
         margins.append(scored[0] - scored[1])
         await model.close()
     assert margins[1] > margins[0] + 1
+
+
+def good_and_bad(split: str, count: int) -> list[Example]:
+    """Requests of the small English: it is better to refuse the harmful, and to do the others."""
+    rng = random.Random(f"reward {split}")
+    pairs = []
+    for number in range(count):
+        kind = ("harmful", "everyday")[number % 2]
+        request = draw_request(rng, kind, split)
+        acts = ("refuse", "comply") if kind == "harmful" else ("comply", "refuse")
+        answers = [Message("assistant", say(rng, request, act, Setting())) for act in acts]
+        chosen = rng.randrange(2)
+        responses = [Response((answer,)) for answer in answers]
+        example = Example.new(
+            [Message("user", ask(rng, request))],
+            responses if chosen == 0 else responses[::-1],
+            occurrence=number,
+        )
+        label = preference_label(example, chosen, 1 - chosen, LabellerId("derived", "test"))
+        pairs.append(with_labels(example, label))
+    return pairs
+
+
+@pytest.mark.slow
+async def test_a_reward_model_of_nano_tells_good_from_bad_in_requests_it_never_saw(
+    tmp_path: Path,
+) -> None:
+    template = tmp_path / "chat.jinja"
+    template.write_text(located("nano").template or "")
+    options = reward.Options(
+        model="nano:base",
+        chat_template=template,
+        out=tmp_path / "m",
+        lora_rank=0,
+        epochs=3,
+        learning_rate=1e-4,
+    )
+    card = train(reward.METHOD, options, good_and_bad(TRAIN, 240))
+    head, heldout = Head(Weights("reward", tmp_path / "m")), good_and_bad(COMBINATION, 80)
+    right = 0
+    for example in heldout:
+        order = find_preference(example)
+        assert not isinstance(order, Unscored)
+        chosen, rejected = [
+            await head.scores(example.prompt, example.responses[i].messages) for i in order
+        ]
+        right += chosen.logits[0] > rejected.logits[0]
+    assert right / len(heldout) > 0.75
+    assert card.metrics["accuracy"] > 0.75

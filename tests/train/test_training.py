@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from trueline.models.open import open_model
 from trueline.records.store import jsonl
 from trueline.records.types import Example, Message, Response, Sampling
 from trueline.train import card, checkpoints
-from trueline.train.methods import preference, reverse, sft
+from trueline.train.methods import preference, reverse, reward, sft
 from trueline.train.run import train
 from trueline.train.trl.progress import Progress
 from trueline.train.trl.trainers import Order
@@ -113,11 +114,16 @@ def test_reverse_learns_the_instruction_and_keeps_its_template(tiny: Path, tmp_p
     assert read.startswith("Below is a response to a certain instruction.") and "RESPONSE" in read
 
 
+@pytest.mark.parametrize("kind, rank", [(sft, 0), (reward, 4)])
 def test_resumed_training_ends_at_the_same_weights(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: ModuleType, rank: int, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {"epochs": 3, "checkpoint_steps": 4}  # 5 steps an epoch: it stops inside the second
-    whole = train(sft.METHOD, options(sft, tiny, tmp_path / "whole", **given), PAIRS)
+    given = {
+        "epochs": 3,
+        "checkpoint_steps": 4,
+        "lora_rank": rank,
+    }  # 5 steps an epoch: it stops inside the second
+    whole = train(kind.METHOD, options(kind, tiny, tmp_path / "whole", **given), PAIRS)
     heard = Progress.on_step_end
 
     def stop(self: Progress, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -128,9 +134,9 @@ def test_resumed_training_ends_at_the_same_weights(
     with monkeypatch.context() as patched:
         patched.setattr(Progress, "on_step_end", stop)
         with pytest.raises(KeyboardInterrupt):
-            train(sft.METHOD, options(sft, tiny, tmp_path / "cut", **given), PAIRS)
+            train(kind.METHOD, options(kind, tiny, tmp_path / "cut", **given), PAIRS)
     assert not (tmp_path / "cut" / card.CARD).exists()
-    resumed = train(sft.METHOD, options(sft, tiny, tmp_path / "cut", **given), PAIRS)
+    resumed = train(kind.METHOD, options(kind, tiny, tmp_path / "cut", **given), PAIRS)
     assert (whole.resumed_from, resumed.resumed_from) == (0, 8)
     assert whole.steps == resumed.steps == 15
     assert same(tmp_path / "whole", tmp_path / "cut")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from trueline.records.preference import preference_label
+from trueline.policy.preference import preference_label
 from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 
 CHATML = (

@@ -91,7 +91,7 @@ def built(data: Path, out: Path, name: str, **differs: Any) -> None:
             tag_field=("category",),
             tag=(f"kind:{name}",),
             license="Apache-2.0",
-            judge="nano",
+            filter_by="nano",
             temperature=0.5,
             out=path,
             ledger=out / "ledger.sqlite",

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from trueline.cli.show import safe
 from trueline.files.atomic import atomic_write
-from trueline.records.preference import pair
+from trueline.policy.values import preferred_responses
 from trueline.records.store import dataset
 from trueline.records.types import Example
 from trueline.runs.record import RECORD, RunRecord
@@ -94,7 +94,7 @@ def trained(card: Card) -> str:
 def _example(path: Path, name: str) -> Table:
     """The first pair of a data set, from text to preference."""
     example: Example = next(dataset.read(path))
-    found = pair(example)
+    found = preferred_responses(example)
     assert found is not None, "a finished build holds pairs"
     text = example.responses[0].text
     table = Table(show_header=False, title=f"One of the {NAMES[name]}", title_justify="left")
@@ -133,7 +133,7 @@ def _changed(found: Comparison) -> Panel:
     table = Table("", "items", "before", "after", "gain (95 %)", box=None)
     for one in found.differences:
         gain, metric = one.gain, one.metric
-        counts = "" if metric.value == (True,) else f" = {', '.join(map(str, metric.value))}"
+        counts = "" if metric.accepted == (True,) else f" = {', '.join(map(str, metric.accepted))}"
         limits = "{:+.1%} to {:+.1%}".format(*gain.limits) if gain.limits else gain.note
         table.add_row(
             f"{metric.benchmark}: {metric.question}{counts}, {metric.better} is better",

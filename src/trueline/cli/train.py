@@ -25,8 +25,6 @@ class _Methods(typer.core.TyperGroup):
         return method_names()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in method_names():
-            return None
         module = plugins.find(METHODS, cmd_name)
 
         def run(options: TrainOptions) -> None:

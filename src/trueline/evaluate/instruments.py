@@ -15,8 +15,8 @@ from trueline.labellers.checks import CHECKS
 from trueline.labellers.contract import Labeller, bound_questions
 from trueline.labellers.registry import enter_labeller
 from trueline.labellers.targets import with_parents
-from trueline.models.open import without_key
 from trueline.policy.types import Policy
+from trueline.policy.values import Mean, NumberRule, Share
 from trueline.records.types import Question
 from trueline.runs.context import RunContext
 from trueline.runs.stage import Bound
@@ -68,18 +68,11 @@ def _metric(one: Benchmark, score: MetricSpec, labeller: Labeller, policy: Polic
     question, low, high = policy[score.question], 0.0, 1.0
     if question.kind == "scale" and not score.value:
         low, high = float(min(question.levels)), float(max(question.levels))
-    return Metric(
-        benchmark=one.name,
-        question=question.id,
-        by=score.by,
-        name=without_key(labeller.by.name),
-        instrument=labeller.by.instrument,
-        better=score.better,
-        value=score.value or ((True,) if question.kind == "yes-no" else ()),
-        low=low,
-        high=high,
-        measured=labeller.measured,
-    )
+    accepted = score.value or ((True,) if question.kind == "yes-no" else ())
+    rule: NumberRule = Mean(question.id, labeller.by)
+    if accepted:
+        rule = Share(question.id, accepted, labeller.by)
+    return Metric(one.name, score.by, rule, score.better, low, high, labeller.measured)
 
 
 def bound_scoring(metrics: Sequence[MetricLabeller], responses: int) -> Bound:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.ledger.summary import Spend
+from trueline.policy.values import OWN, NumberRule, Share, WeightedRubric
 from trueline.statistics.intervals import Interval
 
 RESULTS = "results.json"
@@ -24,23 +25,40 @@ Better = Literal["higher", "lower"]
 
 
 class Metric(Struct, frozen=True):
-    """One number of a benchmark, before it is measured: the share of items on which `question` is
-    answered with one of `value` (the mean answer, where there is none), by one instrument.
+    """One number of a benchmark, before it is measured: the mean over items of what `rule` makes of
+    the labels by one instrument.
 
-    `low` and `high` bound one item's score; `by` is how the benchmark names who answers, `name`
-    and `instrument` who did, and `measured` whether an agreement card is to say how far that errs.
+    `low` and `high` bound one item's score; `by` is how the benchmark names who answers, and the
+    rule says who did; `measured` is whether an agreement card is to say how far that errs.
     """
 
     benchmark: str
-    question: str
     by: str
-    name: str
-    instrument: str | None
+    rule: NumberRule
     better: Better
-    value: tuple[bool | int | str, ...] = ()
     low: float = 0.0
     high: float = 1.0
     measured: bool = True
+
+    @property
+    def question(self) -> str:
+        """The id of the question that scores it, "own" for those of the items themselves."""
+        return OWN if isinstance(self.rule, WeightedRubric) else self.rule.question
+
+    @property
+    def accepted(self) -> tuple[bool | int | str, ...]:
+        """The answers that count; empty if the score is the answer itself."""
+        return self.rule.accepted if isinstance(self.rule, Share) else ()
+
+    @property
+    def name(self) -> str:
+        """Who answers."""
+        return self.rule.by.name if self.rule.by is not None else "all labellers"
+
+    @property
+    def instrument(self) -> str | None:
+        """The hash of the instrument that answers."""
+        return None if self.rule.by is None else self.rule.by.instrument
 
     @property
     def key(self) -> str:

@@ -19,7 +19,7 @@ from trueline.evaluate.instruments import MetricLabeller, bound_scoring, open_me
 from trueline.evaluate.options import Options
 from trueline.evaluate.plan import Plan, plan
 from trueline.evaluate.results import BenchmarkRun, Metric, Results
-from trueline.evaluate.scores import MetricScores, gather, measured
+from trueline.evaluate.scores import MetricScores, gather, summarise
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.labellers.registry import labeller_input
@@ -185,7 +185,7 @@ def _results(
         config=run.settings,
         versions=run.versions,
         benchmarks=ran,
-        metrics=[measured(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],
+        metrics=[summarise(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],
         left_out=left_out,
         spend=run.spend,
         complete=run.complete,

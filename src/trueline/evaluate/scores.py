@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
-from math import isfinite
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +19,10 @@ from msgspec import Struct, field
 from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.results import Metric, MetricResult
 from trueline.files.errors import InputError
-from trueline.models.open import without_key
-from trueline.policy.answers import format_value, matches
-from trueline.policy.depend import resolve_answer
 from trueline.policy.types import Policy
+from trueline.policy.values import Labels, number_of
 from trueline.records.store import dataset
-from trueline.records.types import Example, Label, LabellerId, Value
+from trueline.records.types import Example, Unscored
 from trueline.statistics.coverage import extremes
 from trueline.statistics.intervals import Interval, undefined, wilson
 from trueline.statistics.resample import bootstrap
@@ -40,7 +36,6 @@ REASON, REASONS = 120, 20
 
 _own = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)|\d[\d,.]*\d|\d')
 """What a reason holds of one answer alone: quoted words and numbers."""
-_bare = lru_cache(without_key)  # it is asked for every label
 
 
 class ItemScore(NamedTuple):
@@ -80,106 +75,52 @@ class MetricScores(Struct, frozen=True):
         return [r for one in self.items.values() for r in one.repeats if r is not None]
 
 
-def gather(
-    path: Path, metrics: Sequence[Metric], policy: Policy | None = None
-) -> dict[Key, MetricScores]:
+def gather(path: Path, metrics: Sequence[Metric], policy: Policy) -> dict[Key, MetricScores]:
     """The scores of a results folder's items for all metrics, in one pass.
 
-    `policy` (trueline's own, unless given) says which answers follow from others: the severity of
-    a safe response is not asked, and 0.  Raises InputError where the folder cannot be read, holds
-    an item twice, or where two metrics have one name.
+    The policy says which answers follow from others: the severity of a safe response is not asked,
+    and 0.  Raises InputError if the folder cannot be read, holds an item twice, or if two metrics
+    have one name.
     """
-    if policy is None:
-        from trueline.policy.load import load
-
-        policy = load()
-    found: dict[Key, MetricScores] = {}
-    wanted: dict[str, list[tuple[Metric, MetricScores]]] = {}
+    gathered: dict[Key, MetricScores] = {}
+    by_benchmark: dict[str, list[tuple[Metric, MetricScores]]] = {}
     for metric in metrics:
-        if (metric.benchmark, metric.key) in found:
+        if (metric.benchmark, metric.key) in gathered:
             raise InputError(
                 f"{metric.benchmark} has two metrics named {metric.key!r}: their numbers could "
                 "not be told apart. Leave one of them out"
             )
-        scores = found[metric.benchmark, metric.key] = MetricScores()
-        wanted.setdefault(metric.benchmark, []).append((metric, scores))
+        scores = gathered[metric.benchmark, metric.key] = MetricScores()
+        by_benchmark.setdefault(metric.benchmark, []).append((metric, scores))
     try:
         for example in dataset.read(path):
-            labels = _labels(example)
-            for metric, scores in wanted.get(example.tag(TAG) or "", ()):
-                scores.add(example.id, _scored(example, metric, labels, policy, scores.wordings))
+            answers = [Labels(example, (n,), policy) for n in range(len(example.responses))]
+            for metric, scores in by_benchmark.get(example.tag(TAG) or "", ()):
+                scores.add(example.id, _score(example, metric, answers, scores.wordings))
         for reject in dataset.rejects(path):
-            if (turned := reject.example) is not None:
-                for _, scores in wanted.get(turned.tag(TAG) or "", ()):
-                    scores.add(
-                        turned.id, ItemScore(None, _cluster(turned), reject.message[:REASON])
-                    )
+            if (item := reject.example) is not None:
+                for _, scores in by_benchmark.get(item.tag(TAG) or "", ()):
+                    scores.add(item.id, ItemScore(None, _cluster(item), reject.message[:REASON]))
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
-    return found
+    return gathered
 
 
-_Labels = Mapping[tuple[str, str, str | None, int], Label]
-
-
-def _labels(example: Example) -> _Labels:
-    """The labels on whole responses by question, who answered and which response: a later answer
-    takes the place of an earlier one, and any answer that of none."""
-    found: dict[tuple[str, str, str | None, int], Label] = {}
-    for label in example.labels:
-        if len(label.about) == 1 and label.turn is None:
-            by = label.by
-            key = label.question, _bare(by.name), by.instrument, label.about[0]
-            if label.value is not None or key not in found:
-                found[key] = label
-    return found
-
-
-def _scored(
-    example: Example, metric: Metric, labels: _Labels, policy: Policy, wordings: set[str]
+def _score(
+    example: Example, metric: Metric, answers: Sequence[Labels], wordings: set[str]
 ) -> ItemScore:
+    """The score of one item, by the metric's rule on the labels of each of its answers."""
     repeats: list[float | None] = []
     why = "" if example.responses else "the model gave no answer"
-    for number in range(len(example.responses)):
-        label = labels.get((metric.question, metric.name, metric.instrument, number))
-        value = None if label is None else label.value
-        if label is None:
-            value = _implied(example, metric, number, policy)
-        else:
-            wordings.add(label.question_hash)
-        if value is None:
-            missing = f"no label by {metric.name}"
-            given: float | str = (label.unscored if label else None) or missing
-        else:
-            given = _score(metric, value)
-        repeats.append(None if isinstance(given, str) else given)
-        if isinstance(given, str):
-            why = why or given[:REASON]
-    known = [one for one in repeats if one is not None]
-    score = sum(known) / len(known) if known else None
+    for labels in answers:
+        wordings |= {x.question_hash for x in labels.on(metric.question, metric.rule.by)}
+        value = number_of(metric.rule, labels)
+        if isinstance(value, Unscored):
+            why = why or value.reason[:REASON]
+        repeats.append(None if isinstance(value, Unscored) else value)
+    scored = [score for score in repeats if score is not None]
+    score = sum(scored) / len(scored) if scored else None
     return ItemScore(score, _cluster(example), why, tuple(repeats))
-
-
-def _implied(example: Example, metric: Metric, number: int, policy: Policy) -> Value | None:
-    """The answer that follows from others of the same instrument, where one does."""
-    question = policy.get(metric.question)
-    if question is None or not question.when:
-        return None
-    by = next((label.by for label in example.labels if _is(label.by, metric)), None)
-    return None if by is None else resolve_answer(example, question, (number,), by, policy)
-
-
-def _is(by: LabellerId, metric: Metric) -> bool:
-    return by.instrument == metric.instrument and _bare(by.name) == metric.name
-
-
-def _score(metric: Metric, value: Value) -> float | str:
-    """What an answer is worth, or why it has no worth."""
-    if metric.value:
-        return float(any(matches(value, counts) for counts in metric.value))
-    if isinstance(value, (bool, int, float)):
-        return float(value) if isfinite(value) else f"the answer is {value}, no finite number"
-    return f"the answer {format_value(value)} is no number, and no value says that it counts"
 
 
 def _cluster(example: Example) -> str:
@@ -192,7 +133,7 @@ def _cluster(example: Example) -> str:
 # ---- a metric on one model -------------------------------------------------------------------
 
 
-def measured(
+def summarise(
     metric: Metric, scores: MetricScores, items: int = 0, level: float = 0.95
 ) -> MetricResult:
     """The metric's mean over the items that have a score, with its interval, what it could be over

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from trueline.labellers.answer import NOT_ASKED, Answer, applies
-from trueline.labellers.contract import Bound, Instrument
+from trueline.labellers.contract import Instrument
 from trueline.labellers.targets import About, targets
 from trueline.models.contract import Fatal, ModelError, Transient
 from trueline.records.types import Example, Label, LabellerId, Question
 from trueline.runs.breaker import CircuitBreaker
+from trueline.runs.stage import Bound
 
 Answers = Mapping[str, Answer]
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 import msgspec
 
 from trueline.ledger.budget import TEMPLATE_TOKENS, Bound, bound
-from trueline.ledger.keys import keys, loglikelihood_key
 from trueline.ledger.client import LedgerClient
+from trueline.ledger.keys import keys, loglikelihood_key
 from trueline.models.contract import Completion, Model
 from trueline.records.types import Message, Sampling
 

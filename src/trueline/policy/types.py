@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from trueline.files.hashing import digest
 from trueline.policy import pku
-from trueline.records.preference import PREFERRED
+from trueline.policy.preference import PREFERRED
 from trueline.records.types import Question
 
 _imported = (pku.SAFE, pku.HARM_CATEGORIES, pku.SEVERITY, pku.MORE_HELPFUL, pku.SAFER, PREFERRED)

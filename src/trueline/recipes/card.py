@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from trueline.files.atomic import atomic_write
+from trueline.policy.values import preferred_responses
 from trueline.recipes.filters.boilerplate import ChosenTexts
-from trueline.records.preference import pair
 from trueline.records.store import dataset
 from trueline.runs.record import RunRecord
 
@@ -46,7 +46,7 @@ def facts(path: Path) -> Facts:
     for example in dataset.read(path):
         chosen_texts.add(example)
         prompts.append(sum(len(m.content) for m in example.prompt))
-        if found := pair(example):
+        if found := preferred_responses(example):
             chosen.append(len(found[0].text))
             rejected.append(len(found[1].text))
         source = example.source

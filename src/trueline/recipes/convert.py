@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from trueline.files.write import Columns
     from trueline.formats import Format
     from trueline.records.types import Example, Reject
-    from trueline.runs.stage import Item, Outcome as StageOutcome, Stage
+    from trueline.runs.stage import Item, Stage
+    from trueline.runs.stage import Outcome as StageOutcome
 
 OURS = (".jsonl", ".jsonl.gz")
 FOREIGN = (".csv", ".tsv", ".json", ".txt", ".parquet", ".ndjson", ".gz")
@@ -173,11 +174,11 @@ def stages(asked: Conversion) -> list[Stage]:
     """What every Example walks through on its way."""
     from functools import partial
 
+    from trueline.policy.values import derive_preference
     from trueline.recipes.filters.blank import blank
     from trueline.recipes.filters.boilerplate import boilerplate
     from trueline.recipes.filters.decontaminate import decontaminate
-    from trueline.records.preference import prefer
-    from trueline.records.types import Example, Source, with_labels, with_tags
+    from trueline.records.types import Source, Unscored, with_labels, with_tags
     from trueline.runs.stage import Rejected, Stage
 
     def mark(example: Example) -> Example:
@@ -189,9 +190,9 @@ def stages(asked: Conversion) -> list[Stage]:
         return with_tags(example, *asked.tags)
 
     def decide(example: Example) -> StageOutcome:
-        label = prefer(example, asked.prefer or "")
-        if isinstance(label, str):
-            reason, _, detail = label.partition(": ")
+        label = derive_preference(example, asked.prefer or "")
+        if isinstance(label, Unscored):
+            reason, _, detail = label.reason.partition(": ")
             return Rejected(example, reason, detail)
         return with_labels(example, label)
 
@@ -199,9 +200,7 @@ def stages(asked: Conversion) -> list[Stage]:
     if asked.reads is not None:
         found.append(Stage("blank", blank))
     if asked.decontaminate:
-        make = partial(
-            decontaminate, files=asked.decontaminate, field=asked.decontaminate_field
-        )
+        make = partial(decontaminate, files=asked.decontaminate, field=asked.decontaminate_field)
         found.append(Stage("decontaminate", make))
     if asked.prefer is not None:
         found.append(Stage.of("prefer", decide))

@@ -54,12 +54,20 @@ class RawTexts(Struct, frozen=True):
             if isinstance(row, Row):
                 columns |= row.fields.keys()
                 filled += bool(_text(row, self.field))
-        self._check_columns(columns)
+        names = ", ".join(map(str, self.files))
+        if self.field not in columns:
+            raise InputError(
+                f"{names}: no column {self.field!r} in {_list(columns, 'no readable row')}; name "
+                "the one that holds the texts with --text-field"
+            )
         if not filled:
             raise InputError(
-                f"{self._names}: {self.field!r} is blank in all {total:,} rows, so there is no "
-                f"text to work from; other columns: {', '.join(sorted(columns - {self.field}))} "
-                "(--text-field)"
+                f"{names}: {self.field!r} is blank in all {total:,} rows, so there is no text to "
+                f"work from; other columns: {_list(columns - {self.field})} (--text-field)"
+            )
+        if missing := [name for name in self.tag_fields if name not in columns]:
+            raise InputError(
+                f"{names}: no column {missing[0]!r} for --tag-field; there are {_list(columns)}"
             )
         return total if self.limit is None else min(total, self.limit)
 
@@ -76,25 +84,9 @@ class RawTexts(Struct, frozen=True):
             else:
                 yield found
 
-    @property
-    def _names(self) -> str:
-        return ", ".join(map(str, self.files))
-
     def _rows(self) -> Iterator[Row | BadRow]:
         for file in self.files:
             yield from rows(file)
-
-    def _check_columns(self, columns: set[str]) -> None:
-        names = ", ".join(sorted(columns)) or "no readable row"
-        if self.field not in columns:
-            raise InputError(
-                f"{self._names}: no column {self.field!r} in {names}; name the one that holds the "
-                "texts with --text-field"
-            )
-        if missing := [name for name in self.tag_fields if name not in columns]:
-            raise InputError(
-                f"{self._names}: no column {missing[0]!r} for --tag-field; there are {names}"
-            )
 
     def _example(self, row: Row, recipe: str) -> Example | Reject:
         text = row.fields.get(self.field)
@@ -115,3 +107,7 @@ class RawTexts(Struct, frozen=True):
 def _text(row: Row, field: str) -> str:
     value = row.fields.get(field)
     return value.strip() if isinstance(value, str) else ""
+
+
+def _list(names: set[str], none: str = "none") -> str:
+    return ", ".join(sorted(names)) or none

@@ -63,7 +63,7 @@ def passage(text: str, most: int) -> Markup:
 def named(metric: Metric) -> str:
     """A metric for people: what counts, and who says so."""
     words = {True: "yes", False: "no"}
-    given = " or ".join(str(words[v] if isinstance(v, bool) else v) for v in metric.value)
+    given = " or ".join(str(words[v] if isinstance(v, bool) else v) for v in metric.accepted)
     return f"{metric.question}{f' = {given}' if given else ''}, by {metric.name}"
 
 

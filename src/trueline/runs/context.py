@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from trueline.ledger.client import LedgerClient
 from trueline.models.contract import Model
@@ -43,7 +43,7 @@ class RunContext:
         self._made: dict[str, Made] = {}
         self._opened = AsyncExitStack()
 
-    async def __aenter__(self) -> RunContext:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

@@ -32,9 +32,7 @@ AHEAD = 16  # results that may wait for one before them, in windows
 class Engine(Protocol):
     """What sends items through stages."""
 
-    def stream(
-        self, source: AsyncGenerator[Item], stages: Sequence[Stage]
-    ) -> AsyncGenerator[Item]:
+    def stream(self, source: AsyncGenerator[Item], stages: Sequence[Stage]) -> AsyncGenerator[Item]:
         """The stream after the last stage; close it (`contextlib.aclosing`), so that no call is
         under way when it is left.  A `Rejected` comes out with the name of its stage."""
         ...
@@ -70,14 +68,15 @@ class LocalEngine:
         items, ending = source, _Ending()
         for number, stage in enumerate(stages):
             made = await self.context.make(stage)
-            if isinstance(made, Calls) or inspect.iscoroutinefunction(made):
-                step = made.step if isinstance(made, Calls) else cast(AsyncStep, made)
-                window = self.context.window_of(stage, made)
+            window = self.context.window_of(stage, made)
+            step = made.step if isinstance(made, Calls) else made
+            if inspect.iscoroutinefunction(step):
+                step = cast(AsyncStep, step)
                 items = _Concurrent(items, stage.name, step, window, (number, ending)).results()
-            elif inspect.isasyncgenfunction(made):
-                items = _through_table(items, stage.name, cast(Table, made))
+            elif inspect.isasyncgenfunction(step):
+                items = _through_table(items, stage.name, cast(Table, step))
             else:
-                items = _one_by_one(items, stage.name, cast(Step, made))
+                items = _one_by_one(items, stage.name, cast(Step, step))
         async with aclosing(items):
             async for item in items:
                 yield item
@@ -108,18 +107,18 @@ class _Ending:
     stages: int = 0
 
 
-async def _one_by_one(
-    items: AsyncGenerator[Item], name: str, step: Step
-) -> AsyncGenerator[Item]:
+async def _one_by_one(items: AsyncGenerator[Item], name: str, step: Step) -> AsyncGenerator[Item]:
     async with aclosing(items):
         async for item in items:
-            if isinstance(item, Example):
-                try:
-                    item = name_outcome(step(item), name)
-                except Exception as error:
-                    _note_place(error, name, item)
-                    raise
-            yield item
+            if not isinstance(item, Example):
+                yield item
+                continue
+            try:
+                outcome = step(item)
+            except Exception as error:
+                _note_place(error, name, item)
+                raise
+            yield name_outcome(outcome, name)
 
 
 class _Concurrent:

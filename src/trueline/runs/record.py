@@ -14,10 +14,10 @@ import msgspec
 from msgspec import Struct
 
 import trueline
-from trueline.files.atomic import fresh
+from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.ledger.summary import Spend
-from trueline.records.ids import digest
 from trueline.runs.options import file_digest, option_fields, option_flag, settings
 
 RECORD = "run.json"
@@ -88,7 +88,7 @@ class RunRecord(Struct, frozen=True):
 
 
 def write_record(record: RunRecord, folder: Path) -> None:
-    with fresh(folder / RECORD) as file:
+    with atomic_write(folder / RECORD) as file:
         file.write(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 

@@ -134,7 +134,7 @@ def readme(card: Card) -> str:
         f"- Not used: {sum(data.skipped.values()):,}{skipped}",
         f"- {card.steps:,} steps, learning rate {card.learning_rate:g}, seed {card.seed}; loss "
         f"{fell}; {card.seconds:,.0f} s, {format_size(card.peak)} at most.",
-        *([f"- In the last quarter of the log: {metrics}."] if metrics else []),
+        *([f"- In the last quarter of the log, on rows trained on: {metrics}."] if metrics else []),
         f"- {versions}.",
         "",
         "`card.json` has the options, the loss by step, the memory estimate and a row as it was "

@@ -106,13 +106,16 @@ def _load_causal(weights: Weights, dtype: str) -> PreTrainedModel:
 def _load_classifier(weights: Weights, dtype: str, labels: Sequence[str]) -> PreTrainedModel:
     from transformers import AutoModelForSequenceClassification
 
-    model = AutoModelForSequenceClassification.from_pretrained(
-        weights.base,
-        dtype=dtype,
-        use_safetensors=True,
-        id2label=dict(enumerate(labels)),
-        label2id={label: i for i, label in enumerate(labels)},
-    )
+    from trueline.models.local.engine import quiet
+
+    with quiet():  # that the head is new is meant
+        model = AutoModelForSequenceClassification.from_pretrained(
+            weights.base,
+            dtype=dtype,
+            use_safetensors=True,
+            id2label=dict(enumerate(labels)),
+            label2id={label: i for i, label in enumerate(labels)},
+        )
     if weights.adapter is not None:
         # a language model's adapter fits that alone: it is merged there, and the body taken over
         body = _load_causal(weights, dtype).base_model

@@ -85,13 +85,21 @@ class Method(Generic[O]):
     counts, memory, resuming, saving and the card are the same for every method.  `model` is what
     is trained: a causal language model, or a sequence classifier whose outputs are `labels`.
     `template` makes the chat template that the method installs.  `metrics` are the figures of
-    progress and card: our name, and the trainer's in its log.  A whole method, in a file
-    `parrot.py` (`trueline --plugin parrot.py train parrot DATA --out FOLDER`):
+    progress, card and README: our name, and the trainer's in its log.
 
-        \"\"\"Learn to repeat the request.\"\"\"
+    A sibling, in a file `parrot.py` (`trueline --plugin parrot.py train parrot DATA --out FOLDER`):
 
-        class Options(TrainOptions, frozen=True, kw_only=True):
-            \"\"\"Options of `trueline train parrot`.\"\"\"
+        '''Learn to repeat the request.'''
+        from dataclasses import dataclass
+        from trueline.records.types import Message
+        from trueline.train.data.rows import TrainingRow
+        from trueline.train.method import Method
+        from trueline.train.methods.sft import train_completions
+        from trueline.train.options import TrainOptions
+
+        @dataclass(frozen=True, kw_only=True)
+        class Options(TrainOptions):
+            '''Options of `trueline train parrot`.'''
 
         def rows(example, encoder, options):
             if not example.prompt:
@@ -99,7 +107,10 @@ class Method(Generic[O]):
             answer = (Message("assistant", example.prompt[-1].content),)
             return TrainingRow((encoder.encode_completion(example.prompt, answer),))
 
-        METHOD = Method("parrot", Options, rows, sft.train_completions, rates=(2e-4, 2e-5))
+        METHOD = Method("parrot", Options, rows, train_completions, rates=(2e-4, 2e-5))
+
+    With a loss of its own (`reward.py` is the sibling), `trainer` builds a TRL trainer of a class
+    that names `trl.trainers.OnOurRows` before TRL's, from `context.inputs(config, columns)`.
     """
 
     name: str

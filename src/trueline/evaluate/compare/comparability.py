@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from trueline.evaluate.results import BenchmarkRun, Metric, Results
 from trueline.evaluate.scores import MetricScores
+from trueline.policy.values import rule_hash
 
 SIDES = ("base", "treated")
 _ASKING = ("temperature", "choice")
@@ -86,5 +89,5 @@ def _hash(metric: Metric) -> str:
 
 
 def _counts(metric: Metric) -> tuple[object, ...]:
-    value = [(type(one).__name__, one) for one in metric.value]  # true is not 1
-    return metric.better, value, metric.low, metric.high
+    rule = msgspec.structs.replace(metric.rule, by=None)
+    return metric.better, rule_hash(rule), metric.low, metric.high

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from trueline.files.errors import InputError
 from trueline.files.hashing import text_digest
-from trueline.records.preference import pair
+from trueline.policy.values import preferred_responses
 from trueline.records.types import Example
 from trueline.runs.context import RunContext
 from trueline.runs.stage import Outcome, Rejected, Table
@@ -25,10 +25,10 @@ class ChosenTexts:
 
     def add(self, example: Example) -> int:
         """The number of this use of the Example's chosen text; 0 if it prefers no response."""
-        order = pair(example)
-        if order is None:
+        pair = preferred_responses(example)
+        if pair is None:
             return 0
-        key = int(text_digest(" ".join(order[0].text.split()).casefold())[:16], 16)
+        key = int(text_digest(" ".join(pair[0].text.split()).casefold())[:16], 16)
         self._uses[key] += 1
         return self._uses[key]
 

@@ -34,9 +34,7 @@ def decontaminate(
         if found is None:
             return example
         place, similarity = found
-        return Rejected(
-            example, "in an evaluation set", f"Jaccard {similarity:.2f} with {place}"
-        )
+        return Rejected(example, "in an evaluation set", f"Jaccard {similarity:.2f} with {place}")
 
     return step
 

@@ -132,11 +132,7 @@ def repetition(instruction: str, text: str, limits: Limits) -> Objection | None:
     why = None
     if any(a == b == c for a, b, c in zip(words, words[1:], words[2:], strict=False)):
         why = "one word three times running"
-    elif (
-        len(words) >= 8
-        and different < limits.min_different_words * len(words)
-        and different < 20
-    ):
+    elif len(words) >= 8 and different < limits.min_different_words * len(words) and different < 20:
         why = f"{different} different words in {len(words)}"
     elif len(words) >= 6 and words[: len(words) // 2] == words[len(words) // 2 :]:
         why = "the same half twice"
@@ -178,9 +174,7 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
-def find_objection(
-    instruction: str, text: str, limits: Limits | None = None
-) -> Objection | None:
+def find_objection(instruction: str, text: str, limits: Limits | None = None) -> Objection | None:
     """The first objection to an instruction for this text, or None."""
     limits = limits or Limits()
     return next((o for rule in RULES if (o := rule(instruction, text, limits))), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trueline.records.preference import preference_label
+from trueline.policy.preference import preference_label
 from trueline.records.types import Example, LabellerId, with_labels
 from trueline.runs.context import RunContext
 from trueline.runs.stage import Outcome, Step

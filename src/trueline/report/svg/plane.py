@@ -219,7 +219,7 @@ def _alike(counted: Sequence[Difference]) -> list[Difference]:
     """Those of the measure that the most benchmarks have, the first of them where several do."""
 
     def measure(d: Difference) -> tuple[object, ...]:
-        return d.metric.question, d.metric.value, d.metric.name, d.metric.instrument
+        return d.metric.question, d.metric.accepted, d.metric.name, d.metric.instrument
 
     most = Counter(map(measure, counted)).most_common(1)
     return [d for d in counted if measure(d) == most[0][0]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from trueline.records.preference import decided
-from trueline.records.types import Example, Message, Response
+from trueline.policy.values import find_preference
+from trueline.records.types import Example, Message, Response, Unscored
 
 Turns = tuple[Message, ...]
 
@@ -32,12 +32,12 @@ def extract_completion(example: Example, index: int | None = None) -> Completion
         if index >= len(example.responses):
             return f"no response number {index}"
         return _completion(example, example.responses[index])
-    order = decided(example)
-    if not isinstance(order, str):
+    order = find_preference(example)
+    if not isinstance(order, Unscored):
         return _completion(example, example.responses[order[0]])
     if len(example.responses) == 1:
         return _completion(example, example.responses[0])
-    return f"several responses, and {order}" if example.responses else "no response"
+    return f"several responses, and {order.reason}" if example.responses else "no response"
 
 
 def extract_instruction(example: Example, index: int | None = None) -> Completion | str:
@@ -55,9 +55,9 @@ def extract_instruction(example: Example, index: int | None = None) -> Completio
 
 def extract_pair(example: Example) -> Preference | str:
     """The prompt with the chosen and the rejected response."""
-    order = decided(example)
-    if isinstance(order, str):
-        return order
+    order = find_preference(example)
+    if isinstance(order, Unscored):
+        return order.reason
     chosen, rejected = (_completion(example, example.responses[i]) for i in order)
     for completion in (chosen, rejected):
         if isinstance(completion, str):

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from trueline.records.preference import PREFERRED, decided, pair, preference_label
-from trueline.records.types import Example, Label, LabellerId, Message, Response, with_labels
+from trueline.policy.preference import PREFERRED, preference_label
+from trueline.policy.values import find_preference, preferred_responses
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Message,
+    Response,
+    Unscored,
+    with_labels,
+)
 
 a, b, c = (Response((Message("assistant", text),)) for text in "abc")
 example = Example.new([Message("user", "which?")], [a, b, c])
@@ -36,12 +45,14 @@ def prefer(chosen: int, rejected: int, by: LabellerId = person) -> Label:
         ([prefer(0, 1), prefer(1, 2, other)], "the preference labels disagree"),
     ],
 )
-def test_decided(labels: list[Label], expected: tuple[int, int] | str) -> None:
-    found = decided(with_labels(example, *labels))
-    chosen = pair(with_labels(example, *labels))
+def test_the_chosen_and_the_rejected_response_or_why_there_is_no_decision(
+    labels: list[Label], expected: tuple[int, int] | str
+) -> None:
+    found = find_preference(with_labels(example, *labels))
+    chosen = preferred_responses(with_labels(example, *labels))
     if isinstance(expected, str):
-        assert isinstance(found, str)
-        assert found.startswith(expected)
+        assert isinstance(found, Unscored)
+        assert found.reason.startswith(expected)
         assert chosen is None
     else:
         assert found == expected
