@@ -26,12 +26,13 @@ from trueline.agreement import cards
 from trueline.agreement.agree import Options, agree
 from trueline.agreement.agreement import mean_of
 from trueline.agreement.answers import Ratings, gather
-from trueline.cli.agree import told
+from trueline.cli.agree import format_outcome
 from trueline.files.hashing import digest
 from trueline.labellers.label import Options as Labelling
 from trueline.labellers.label import label
 from trueline.policy.load import load
-from trueline.recipes.convert import Conversion, convert
+from trueline.recipes.convert import Options as ConvertOptions
+from trueline.recipes.convert import convert
 from trueline.records.store import dataset
 from trueline.records.store.labels import apart, joined
 from trueline.records.types import Example, Label, LabellerId
@@ -55,16 +56,16 @@ PHRASES = (
     "i am unable to",
     "not appropriate",
 )
-MAPPING = {
-    "prompt": ["prompt"],
-    "response": ["completion"],
-    "tag:type": ["type"],
-    "label:refusal@rater 1": ["annotation_1"],
-    "label:refusal@rater 2": ["annotation_2"],
-    "value:refusal:1_full_compliance": ["comply"],
-    "value:refusal:2_full_refusal": ["refuse"],
-    "value:refusal:3_partial_refusal": ["partial"],
-}
+MAPPING = (
+    "prompt=prompt",
+    "response=completion",
+    "tag:type=type",
+    "label:refusal@rater 1=annotation_1",
+    "label:refusal@rater 2=annotation_2",
+    "value:refusal:1_full_compliance=comply",
+    "value:refusal:2_full_refusal=refuse",
+    "value:refusal:3_partial_refusal=partial",
+)
 
 
 def phrases(text: str) -> str:
@@ -88,7 +89,11 @@ def by_model(name: str, data: Path, out: Path) -> Path:
     """The labels of a labeller of ours, and how long it took."""
     start = time.monotonic()
     ledger = out.with_suffix(".sqlite")
-    label(Labelling(data=data, by=name, questions="refusal", out=out, ledger=ledger, quiet=True))
+    label(
+        Labelling(
+            data=data, labeller=name, question=("refusal",), out=out, ledger=ledger, quiet=True
+        )
+    )
     print(f"{name}: {time.monotonic() - start:.1f} s for {data.name}")
     return out
 
@@ -139,22 +144,32 @@ def measured(model: str, work: Path, out: Path | None) -> None:
     shared = Path(os.environ.get("TRUELINE_SHARED_DATA", "../shared/data"))
     source = shared / "judging" / f"{name}.csv.gz"
     data = work / name
-    asked = Conversion(
-        source=source, out=data, reads="columns", mapping=MAPPING, license="CC-BY-4.0"
+    options = ConvertOptions(
+        source=source, out=data, from_="columns", map=MAPPING, license="CC-BY-4.0", quiet=True
     )
-    convert(asked, quiet=True)
+    convert(options, load())
     labels = (
         by_model("refusal", data, work / f"refusal-{model}"),
         by_model("nano", data, work / f"nano-{model}"),
     )
     base = by_phrases(dataset.read(data), work / f"phrases-{model}")
     everyone = (*labels, base)
-    print("\n".join(told(agree(Options(data=data, first=("rater 1",), second=("rater 2",))))))
-    print("\n".join(told(agree(Options(data=data, labels=everyone, second=("imported",))))))
+    print(
+        "\n".join(
+            format_outcome(agree(Options(data=data, labeller=("rater 1",), reference=("rater 2",))))
+        )
+    )
+    print(
+        "\n".join(
+            format_outcome(agree(Options(data=data, labels=everyone, reference=("imported",))))
+        )
+    )
     for part in PARTS:
         nearness(data, everyone, ("refusal", "ten phrases", "nano"), part)
     if out is not None:
-        for path in agree(Options(data=data, labels=labels, second=("imported",), card=out)).cards:
+        for path in agree(
+            Options(data=data, labels=labels, reference=("imported",), card=out)
+        ).cards:
             print(f"card in {path.name}")
 
 

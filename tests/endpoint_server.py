@@ -282,6 +282,7 @@ class Server:
     def _completion(self, asked: dict[str, Any], choices: list[dict[str, Any]]) -> dict[str, Any]:
         tokens = sum(len(c["message"]["content"].split()) for c in choices)
         prompt = sum(len((m.get("content") or "").split()) for m in asked["messages"])
+        prompt += len(json.dumps(asked["tools"]).split()) if asked.get("tools") else 0
         usage = self.charge or {
             "prompt_tokens": prompt,
             "completion_tokens": tokens,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trueline.models.local import engine, loglikelihoods
+from trueline.models.local.work import Work
 from trueline.models.open import open_model
 from trueline.records.types import Message
 
@@ -21,8 +22,8 @@ from trueline.records.types import Message
 def read_whole() -> None:
     """From here on each row reads its own prompt, in batches by length alone."""
     loglikelihoods._Reading.shares = lambda self, width: False  # type: ignore[method-assign]
-    engine._families = lambda works: [list(works)]
-    engine._Work.order = engine._Work.length  # type: ignore[assignment]
+    engine.families = lambda works: [list(works)]
+    Work.order = Work.length  # type: ignore[assignment]
 
 
 async def scored(work: dict[str, Any], rows: int) -> dict[str, Any]:

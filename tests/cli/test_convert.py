@@ -6,18 +6,18 @@ import csv
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import typer
 
-from trueline import formats
 from trueline.cli.convert import command
 from trueline.files.errors import InputError
 from trueline.formats.load import load
+from trueline.formats.registry import find_formats
+from trueline.policy.load import load as load_policy
 from trueline.policy.values import preferred_responses
-from trueline.recipes import convert
-from trueline.recipes.convert import Conversion
+from trueline.recipes.convert import Conversion, Options, convert
 from trueline.records.store import dataset, jsonl
 from trueline.records.types import Example, Message
 
@@ -32,8 +32,8 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def ask(source: Path, out: Path, **more: object) -> convert.Outcome:
-    return convert.convert(Conversion(source=source, out=out, **more), quiet=True)
+def ask(source: Path, out: Path, **more: Any) -> Conversion:
+    return convert(Options(source=source, out=out, quiet=True, **more), load_policy())
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_released_data(
     shared_data: Path, tmp_path: Path, name: str, rows: int, blank: int
 ) -> None:
     source = shared_data / "preferences" / f"safer_instruct_{name}.csv.gz"
-    found = ask(source, tmp_path / "out", reads="safer-instruct")
+    found = ask(source, tmp_path / "out", from_="safer-instruct")
     assert found.examples + found.rejected == rows
     assert found.rejects == ({"rejected is blank": blank} if blank else {})
     manifest = dataset.manifest(tmp_path / "out")
@@ -63,22 +63,22 @@ def test_the_released_data(
 
 
 def test_there_and_back(table: Path, tmp_path: Path) -> None:
-    found = ask(table, tmp_path / "set", reads="safer-instruct", license="CC0", tags=("lang:en",))
+    found = ask(table, tmp_path / "set", from_="safer-instruct", license="CC0", tag=("lang:en",))
     assert (found.examples, found.rejects) == (10, {"rejected is blank": 1})
     assert found.boilerplate == (6, 10)
     first = next(dataset.read(tmp_path / "set"))
     assert first.source is not None
     assert (first.source.license, first.tags) == ("CC0", ("domain:tea", "lang:en"))
-    back = ask(tmp_path / "set", tmp_path / "back.csv.gz", writes="safer-instruct")
-    assert back.loses == {"source": 10, "licence": 10, "tag lang": 10}
+    back = ask(tmp_path / "set", tmp_path / "back.csv.gz", to="safer-instruct")
+    assert back.losses == {"source": 10, "licence": 10, "tag lang": 10}
     with gzip.open(tmp_path / "back.csv.gz", "rt", newline="") as file:
         assert list(csv.DictReader(file)) == list(csv.DictReader(table.open()))[:10]
 
 
 @pytest.mark.parametrize("name", ["t.jsonl", "t.csv", "t.tsv.gz", "t.parquet"])
 def test_trl_in_every_kind_of_file(table: Path, tmp_path: Path, name: str) -> None:
-    ask(table, tmp_path / "set", reads="safer-instruct")
-    ask(tmp_path / "set", tmp_path / name, writes="trl-preference")
+    ask(table, tmp_path / "set", from_="safer-instruct")
+    ask(tmp_path / "set", tmp_path / name, to="trl-preference")
     read = [e for e in load(tmp_path / name, "trl-preference") if isinstance(e, Example)]
     assert list(map(preferred_responses, read)) == list(
         map(preferred_responses, dataset.read(tmp_path / "set"))
@@ -93,14 +93,14 @@ def test_parquet_holds_what_only_later_rows_have(tmp_path: Path) -> None:
     plain = {"prompt": "p", "chosen": "a", "rejected": "b"}
     late = plain | {"chosen": [{"role": "assistant", "content": "a", "reasoning_content": "why"}]}
     path.write_text("\n".join(map(json.dumps, [plain] * 1_500 + [late])))
-    ask(path, tmp_path / "y.parquet", reads="trl-preference", writes="trl-preference")
+    ask(path, tmp_path / "y.parquet", from_="trl-preference", to="trl-preference")
     *_, last = load(tmp_path / "y.parquet", "trl-preference")
     assert isinstance(last, Example)
     assert last.responses[0].messages[0].reasoning == "why"
 
 
 def test_jsonl_with_rejects_beside_it(table: Path, tmp_path: Path) -> None:
-    ask(table, tmp_path / "x.jsonl.gz", reads="safer-instruct")
+    ask(table, tmp_path / "x.jsonl.gz", from_="safer-instruct")
     assert len(list(jsonl.read(tmp_path / "x.jsonl.gz"))) == 10
     (reject,) = jsonl.rejects(tmp_path / "x.jsonl.gz.rejects.jsonl")
     assert (reject.row, reject.message) == (11, "rejected is blank")
@@ -116,7 +116,7 @@ def test_evaluation_prompts_and_boilerplate_are_turned_away(table: Path, tmp_pat
     found = ask(
         table,
         tmp_path / "set",
-        reads="safer-instruct",
+        from_="safer-instruct",
         decontaminate=(suite,),
         keep_boilerplate=2,
     )
@@ -125,12 +125,12 @@ def test_evaluation_prompts_and_boilerplate_are_turned_away(table: Path, tmp_pat
 
 
 def test_nothing_is_overwritten(table: Path, tmp_path: Path) -> None:
-    ask(table, tmp_path / "set", reads="safer-instruct")
+    ask(table, tmp_path / "set", from_="safer-instruct")
     for out, more in (
-        (tmp_path / "set", {"reads": "safer-instruct"}),
-        (table, {"reads": "safer-instruct", "writes": "safer-instruct"}),
-        (tmp_path / "new.csv", {"reads": "safer-instruct"}),
-        (tmp_path / "new.xlsx", {"reads": "safer-instruct", "writes": "safer-instruct"}),
+        (tmp_path / "set", {"from_": "safer-instruct"}),
+        (table, {"from_": "safer-instruct", "to": "safer-instruct"}),
+        (tmp_path / "new.csv", {"from_": "safer-instruct"}),
+        (tmp_path / "new.xlsx", {"from_": "safer-instruct", "to": "safer-instruct"}),
     ):
         before = table.read_bytes()
         with pytest.raises(InputError):
@@ -140,7 +140,7 @@ def test_nothing_is_overwritten(table: Path, tmp_path: Path) -> None:
 
 def test_a_wrong_column_leaves_no_folder(table: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no column 'question'"):
-        ask(table, tmp_path / "set", reads="columns", mapping={"prompt": ["question"]})
+        ask(table, tmp_path / "set", from_="columns", map=("prompt=question",))
     assert not (tmp_path / "set").exists()
 
 
@@ -148,21 +148,21 @@ def test_a_wrong_column_behind_a_bad_row_leaves_no_folder(tmp_path: Path) -> Non
     path = tmp_path / "x.csv"
     path.write_text("q,a\none,two,three\nhow?,so\n")
     with pytest.raises(InputError, match="no column 'question'"):
-        ask(path, tmp_path / "set", reads="columns", mapping={"prompt": ["question"]})
+        ask(path, tmp_path / "set", from_="columns", map=("prompt=question",))
     assert not (tmp_path / "set").exists()
-    found = ask(path, tmp_path / "set", reads="columns", mapping={"prompt": ["q"]})
+    found = ask(path, tmp_path / "set", from_="columns", map=("prompt=q",))
     assert (found.examples, found.rejected) == (1, 1)
 
 
 def test_a_data_set_is_never_changed_nor_taken_for_whole(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ask(table, tmp_path / "set", reads="safer-instruct")
+    ask(table, tmp_path / "set", from_="safer-instruct")
     for inside in ("", "sub", "sub/deep.jsonl"):
         with pytest.raises(InputError, match="never changed"):
             ask(tmp_path / "set", tmp_path / "set" / inside)
     with pytest.raises(InputError, match="one file at a time"):
-        ask(tmp_path / "set", tmp_path / "other", reads="safer-instruct")
+        ask(tmp_path / "set", tmp_path / "other", from_="safer-instruct")
     writer = dataset.Writer(tmp_path / "half")
     for example in dataset.read(tmp_path / "set"):
         writer.add(example)
@@ -175,16 +175,14 @@ def test_a_data_set_is_never_changed_nor_taken_for_whole(
 def test_rejects_of_another_time_are_not_overwritten(table: Path, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.rejects.jsonl").write_text("mine")
     with pytest.raises(InputError, match="nothing is overwritten"):
-        ask(table, tmp_path / "a.jsonl", reads="safer-instruct")
+        ask(table, tmp_path / "a.jsonl", from_="safer-instruct")
     assert (tmp_path / "a.jsonl.rejects.jsonl").read_text() == "mine"
     assert not (tmp_path / "a.jsonl").exists()
 
 
 def run(*arguments: str) -> int:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(command)
     try:
-        app(list(arguments))
+        command.main(list(arguments))
     except SystemExit as done:
         return int(str(done.code or 0))
     return 0
@@ -244,15 +242,15 @@ def test_a_named_question_decides(tmp_path: Path) -> None:
     path = tmp_path / "pku.jsonl"
     single = {name: value for name, value in PKU.items() if name != "safer_response_id"}
     path.write_text(json.dumps(PKU) + "\n" + json.dumps(single | {"prompt": "why?"}))
-    ask(path, tmp_path / "set", reads="pku-saferlhf")
-    open_choice = ask(tmp_path / "set", tmp_path / "open.jsonl", writes="trl-preference")
+    ask(path, tmp_path / "set", from_="pku-saferlhf")
+    open_choice = ask(tmp_path / "set", tmp_path / "open.jsonl", to="trl-preference")
     assert open_choice.rejects == {"no preference is labelled, but more_helpful and safer": 1}
     for question, chosen in (("safer", "one"), ("more_helpful", "two")):
         out = tmp_path / f"{question}.jsonl"
-        found = ask(tmp_path / "set", out, writes="trl-preference", prefer=question)
+        found = ask(tmp_path / "set", out, to="trl-preference", preference=question)
         assert found.rejects == {f"no '{question}' preference is labelled, but preferred": 1}
         assert json.loads(out.read_text())["chosen"][0]["content"] == chosen
-    ask(tmp_path / "set", tmp_path / "decided", prefer="safer")
+    ask(tmp_path / "set", tmp_path / "decided", preference="safer")
     (example,) = dataset.read(tmp_path / "decided")
     assert preferred_responses(example) == example.responses
     assert {(x.by.kind, x.by.name) for x in example.labels if x.question == "preferred"} == {
@@ -264,10 +262,10 @@ def test_an_example_may_make_several_rows(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "kto.jsonl"
-    found = ask(table, out, reads="safer-instruct", writes="trl-unpaired")
+    found = ask(table, out, from_="safer-instruct", to="trl-unpaired")
     assert (found.examples, found.rows, found.rejected) == (10, 20, 1)
     assert len(out.read_text().splitlines()) == 20
-    assert found.loses["label preferred"] == 10
+    assert found.losses["label preferred"] == 10
     arguments = ("--from", "trl-unpaired", "--to", "trl-prompt-only")
     assert run(str(out), str(tmp_path / "prompts.jsonl"), *arguments) == 0
     captured = capsys.readouterr()
@@ -277,14 +275,14 @@ def test_an_example_may_make_several_rows(
 
 def test_a_hub_is_not_yet_read(table: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not yet fetched from a hub"):
-        ask(table, tmp_path / "set", reads="hub:SOME/NAME@main")
+        ask(table, tmp_path / "set", from_="hub:SOME/NAME@main")
     assert not (tmp_path / "set").exists()
 
 
 def test_the_formats_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--list") == 0
     shown = capsys.readouterr().out
-    for name, format in formats.every().items():
+    for name, format in find_formats().items():
         assert f"{name} " in shown and format.about in shown
     assert "the released data is CC-BY-NC-4.0" in shown
 
@@ -308,7 +306,7 @@ def test_a_call_of_a_tool_is_no_blank_response(tmp_path: Path) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
     calling = {"role": "assistant", "content": None, "tool_calls": [call]}
     path.write_text(json.dumps({"messages": [{"role": "user", "content": "how?"}, calling]}))
-    assert ask(path, tmp_path / "set", reads="openai-chat").examples == 1
+    assert ask(path, tmp_path / "set", from_="openai-chat").examples == 1
 
 
 def test_what_is_lost_is_named_as_a_terminal_may_show_it(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from trueline import formats
 from trueline.files.errors import InputError
 from trueline.files.rows import Row
+from trueline.formats.registry import find_format
 from trueline.records.types import Example, LabellerId, Reject
 
 BASE = {"prompt": ["q"], "response": ["a"]}
@@ -17,7 +17,7 @@ BASE = {"prompt": ["q"], "response": ["a"]}
 
 def read(mapping: dict[str, list[str]], **fields: Any) -> Example | Reject:
     row = Row(Path("x.csv"), 3, {"q": "how?", "a": "so", **fields})
-    return formats.named("columns", BASE | mapping).read(row, 0)
+    return find_format("columns", BASE | mapping).read_row(row, 0)
 
 
 def test_ratings_become_labels_by_their_raters() -> None:
@@ -62,14 +62,14 @@ def test_a_cell_is_the_value_that_it_looks_like(cell: Any, value: Any) -> None:
 
 
 def test_a_pair_is_preferred_and_a_prompt_is_rated() -> None:
-    pair = formats.named("columns", {"response": ["a", "b"], "label:safer@me": ["r"]})
-    found = pair.read(Row(Path("x.csv"), 1, {"a": "one", "b": "two", "r": "second"}), 0)
+    pair = find_format("columns", {"response": ["a", "b"], "label:safer@me": ["r"]})
+    found = pair.read_row(Row(Path("x.csv"), 1, {"a": "one", "b": "two", "r": "second"}), 0)
     assert isinstance(found, Example)
     assert [(x.about, x.value) for x in found.labels] == [((0, 1), "second")]
-    wrong = pair.read(Row(Path("x.csv"), 1, {"a": "one", "b": "two", "r": "true"}), 0)
+    wrong = pair.read_row(Row(Path("x.csv"), 1, {"a": "one", "b": "two", "r": "true"}), 0)
     assert isinstance(wrong, Reject) and "there are 2" in wrong.message
-    prompt = formats.named("columns", {"prompt": ["q"], "label:elicits_harm@me": ["r"]})
-    found = prompt.read(Row(Path("x.csv"), 1, {"q": "how?", "r": "false"}), 0)
+    prompt = find_format("columns", {"prompt": ["q"], "label:elicits_harm@me": ["r"]})
+    found = prompt.read_row(Row(Path("x.csv"), 1, {"q": "how?", "r": "false"}), 0)
     assert isinstance(found, Example) and found.labels[0].about == ()
 
 
@@ -87,7 +87,7 @@ def test_mappings_of_ratings_that_make_no_sense(
     mapping: dict[str, list[str]], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        formats.named("columns", BASE | mapping)
+        find_format("columns", BASE | mapping)
 
 
 def test_a_column_of_ratings_that_is_not_there_is_told() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from trueline import formats
 from trueline.files.rows import Row
-from trueline.formats.load import foreign
-from trueline.records.preference import pair, preference_label
+from trueline.formats.load import read_file
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format
+from trueline.policy.preference import preference_label
+from trueline.policy.values import preferred_responses
 from trueline.records.types import (
     Example,
     LabellerId,
@@ -34,7 +36,7 @@ TOOLS = [
 
 
 def read(name: str, **fields: Any) -> Example | Reject:
-    return formats.named(name).read(Row(Path("x.jsonl"), 3, fields), 0)
+    return find_format(name).read_row(Row(Path("x.jsonl"), 3, fields), 0)
 
 
 def good(name: str, **fields: Any) -> Example:
@@ -77,9 +79,9 @@ def test_the_last_assistant_turn_is_the_response(turns: list[Any], expected: Any
         expected[0],
         [[r[:7] for r in roles] for roles in expected[1]],
     )
-    format = formats.named("openai-chat")
-    assert format.rows(found) == [{"messages": turns}]
-    assert format.loses(found) == ["source"]
+    format = find_format("openai-chat")
+    assert format.write_rows(found) == [{"messages": turns}]
+    assert find_losses(format, found) == ["source"]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_what_is_not_read_is_counted(tmp_path: Path) -> None:
         {"messages": plain},
     ]
     path.write_bytes(b"\n".join(map(msgspec.json.encode, lines)))
-    found = list(foreign(path, formats.named("openai-chat"), unread))
+    found = list(read_file(path, find_format("openai-chat"), unread))
     assert unread == {"tools": 1, "parallel_tool_calls": 1, "messages[].weight": 1}
     assert isinstance(found[0], Example)
     assert shape(found[0]) == (["user", "assistant", "user"], [["assistant"]])
@@ -124,36 +126,36 @@ def test_what_is_not_read_is_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["openai-chat", "sharegpt"])
 def test_of_several_responses_the_preferred_is_written(name: str) -> None:
-    format = formats.named(name)
+    format = find_format(name)
     answers = [Response((Message("assistant", text),)) for text in ("one", "two")]
     example = Example.new([Message("user", "how?")], answers)
-    undecided = format.rows(example)
+    undecided = format.write_rows(example)
     assert isinstance(undecided, Reject)
     assert undecided.message == "several responses, and no preference is labelled"
     decided = with_labels(example, preference_label(example, 1, 0, LabellerId("person", "p")))
-    rows = format.rows(decided)
+    rows = format.write_rows(decided)
     assert isinstance(rows, list)
     assert good(name, **rows[0]).responses == (answers[1],)
-    assert format.loses(decided) == ["label preferred", "responses beyond the preferred one"]
+    assert find_losses(format, decided) == ["some responses", "label preferred"]
     tail = Example.new([], [Response((Message("assistant", "a"), Message("tool", "b")))])
-    found = format.rows(tail)
+    found = format.write_rows(tail)
     assert isinstance(found, Reject)
     assert found.message == "the response does not end with the assistant"
 
 
 @pytest.mark.parametrize("name", ["openai-chat", "sharegpt"])
 def test_where_an_agent_begins_is_lost_and_said(name: str) -> None:
-    format = formats.named(name)
+    format = find_format(name)
     agent = Example.new(
         [Message("user", "how?")],
         [Response((Message("assistant", "a"), Message("user", "b"), Message("assistant", "c")))],
     )
-    assert format.loses(agent) == ["where the response begins"]
-    rows = format.rows(agent)
+    assert find_losses(format, agent) == ["where the response begins"]
+    rows = format.write_rows(agent)
     assert isinstance(rows, list)
     assert shape(good(name, **rows[0])) == (["user", "assistant", "user"], [["assistant"]])
     open_end = Example.new([Message("user", "how?"), Message("assistant", "so")])
-    assert format.loses(open_end) == ["where the response begins"]
+    assert find_losses(format, open_end) == ["where the response begins"]
 
 
 def preference(**changes: Any) -> dict[str, Any]:
@@ -166,15 +168,16 @@ def preference(**changes: Any) -> dict[str, Any]:
 
 
 def test_openai_preference() -> None:
-    format = formats.named("openai-preference")
+    format = find_format("openai-preference")
     found = good("openai-preference", **preference())
-    better, worse = pair(found) or ()
+    better, worse = preferred_responses(found) or ()
     assert (better.text, worse.text) == ("good", "bad")
     assert shape(found)[0] == ["system", "user", "assistant", "tool"]
-    assert format.rows(found) == [preference()]
+    assert format.write_rows(found) == [preference()]
     row = preference(input={"messages": TOOLS[:2], "tools": [], "parallel_tool_calls": True})
-    unread = format.unread(Row(Path("x"), 1, row))
-    assert unread == {"input.tools", "input.parallel_tool_calls"}
+    assert format.unread_inside is not None
+    unread = format.unread_inside(Row(Path("x"), 1, row))
+    assert set(unread) == {"input.tools", "input.parallel_tool_calls"}
 
 
 @pytest.mark.parametrize(
@@ -244,7 +247,7 @@ def test_sharegpt_calls(value: str, calls: tuple[ToolCall, ...]) -> None:
         Message("assistant", "", tool_calls=calls),
         Message("tool", "o"),
     )
-    rows = formats.named("sharegpt").rows(found)
+    rows = find_format("sharegpt").write_rows(found)
     assert isinstance(rows, list)
     assert good("sharegpt", **rows[0]).prompt == found.prompt
 
@@ -288,6 +291,6 @@ def test_bad_sharegpt(turns: Any, reason: str) -> None:
 )
 def test_what_sharegpt_cannot_write(turn: Message, reason: str) -> None:
     made = Example.new([turn], [Response((Message("assistant", "x"),))])
-    found = formats.named("sharegpt").rows(made)
+    found = find_format("sharegpt").write_rows(made)
     assert isinstance(found, Reject)
     assert found.message == reason

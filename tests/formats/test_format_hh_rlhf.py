@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueline import formats
 from trueline.files.rows import Row, rows
-from trueline.formats.kinds.hh_rlhf import transcript, turns
-from trueline.formats.load import foreign
+from trueline.formats.kinds.hh_rlhf import format_transcript, parse_transcript
+from trueline.formats.load import read_file
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format
+from trueline.policy.preference import preference_label
+from trueline.policy.values import preferred_responses
 from trueline.records.conversation import Malformed
-from trueline.records.preference import pair, preference_label
 from trueline.records.types import Example, LabellerId, Message, Reject, Response, with_labels
 
-FORMAT = formats.named("hh-rlhf")
+FORMAT = find_format("hh-rlhf")
 
 
 def spoken(text: str) -> str:
@@ -29,7 +31,7 @@ def spoken(text: str) -> str:
 
 def read(chosen: str, rejected: str) -> Example | Reject:
     fields = {"chosen": spoken(chosen), "rejected": spoken(rejected)}
-    return FORMAT.read(Row(Path("hh.jsonl"), 2, fields), 0)
+    return FORMAT.read_row(Row(Path("hh.jsonl"), 2, fields), 0)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +54,10 @@ def test_what_is_read_comes_back(
     found = read(chosen, rejected)
     assert isinstance(found, Example), found
     assert len(found.prompt) == prompt
-    better, worse = pair(found) or ()
+    better, worse = preferred_responses(found) or ()
     assert (len(better.messages), len(worse.messages)) == answers
-    assert FORMAT.rows(found) == [{"chosen": spoken(chosen), "rejected": spoken(rejected)}]
-    assert FORMAT.loses(found) == ["source"]
+    assert FORMAT.write_rows(found) == [{"chosen": spoken(chosen), "rejected": spoken(rejected)}]
+    assert find_losses(FORMAT, found) == ["source"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_what_cannot_be_told_apart_is_rejected(chosen: str, rejected: str, reaso
 )
 def test_no_transcript(text: str) -> None:
     with pytest.raises(Malformed, match="chosen does not begin with a turn"):
-        turns(text, "chosen")
+        parse_transcript(text, "chosen")
 
 
 texts = st.text(st.sampled_from(" \nab:Human")) | st.sampled_from(
@@ -97,12 +99,12 @@ conversations = st.lists(
 
 @given(conversations)
 def test_a_transcript_is_read_as_written_or_refused(made: list[Message]) -> None:
-    text = transcript(tuple(made))
+    text = format_transcript(tuple(made))
     try:
-        found = turns(text, "chosen")
+        found = parse_transcript(text, "chosen")
     except Malformed:
         return
-    assert transcript(found) == text
+    assert format_transcript(found) == text
     if not any(f"{name}:" in turn.content for turn in made for name in ("Human", "Assistant")):
         assert found == tuple(made)
 
@@ -122,7 +124,7 @@ def test_what_has_no_transcript(prompt: Any, answer: str, reason: str) -> None:
         [prompt], [Response((Message("assistant", text),)) for text in (answer, "other")]
     )
     made = with_labels(made, preference_label(made, 0, 1, LabellerId("person", "p")))
-    found = FORMAT.rows(made)
+    found = FORMAT.write_rows(made)
     assert isinstance(found, Reject)
     assert found.message.startswith(reason)
 
@@ -130,10 +132,10 @@ def test_what_has_no_transcript(prompt: Any, answer: str, reason: str) -> None:
 def test_real_transcripts_come_back_byte_for_byte(shared_data: Path) -> None:
     path = shared_data / "preferences" / "hh_harmless.jsonl.gz"
     before = [row.fields for row in rows(path) if isinstance(row, Row)]
-    found = list(foreign(path, FORMAT))
+    found = list(read_file(path, FORMAT))
     assert len(found) == len(before) == 1_127
     same = [
-        isinstance(example, Example) and FORMAT.rows(example) == [row]
+        isinstance(example, Example) and FORMAT.write_rows(example) == [row]
         for example, row in zip(found, before, strict=True)
     ]
     assert sum(same) == 1_127

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from trueline import formats
 from trueline.files.hashing import digest
 from trueline.files.rows import Row, rows
-from trueline.formats.load import foreign, load
+from trueline.formats.load import load, read_file
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format
+from trueline.policy.load import load as load_policy
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
-from trueline.recipes.convert import Conversion, convert
-from trueline.records.preference import agreed, decided, preference_label
+from trueline.policy.preference import preference_label
+from trueline.policy.values import agreed_value, find_preference
+from trueline.recipes.convert import Options, convert
 from trueline.records.types import (
     Example,
     Label,
@@ -22,10 +25,11 @@ from trueline.records.types import (
     Message,
     Reject,
     Response,
+    Unscored,
     with_labels,
 )
 
-FORMAT = formats.named("pku-saferlhf")
+FORMAT = find_format("pku-saferlhf")
 none = dict.fromkeys(CATEGORIES, False)
 person = LabellerId("person", "p")
 
@@ -68,7 +72,7 @@ def without(row: dict[str, Any], *columns: str) -> dict[str, Any]:
 
 
 def read(row: dict[str, Any]) -> Example | Reject:
-    return FORMAT.read(Row(Path("pku.jsonl"), 4, row), 0)
+    return FORMAT.read_row(Row(Path("pku.jsonl"), 4, row), 0)
 
 
 def good(row: dict[str, Any]) -> Example:
@@ -98,14 +102,16 @@ def test_every_field_has_its_place() -> None:
 
 def test_dual_preference_leaves_the_choice_open() -> None:
     found = good(old())
-    assert str(decided(found)).startswith("no preference is labelled, but more_helpful and safer")
-    assert (decided(found, "more_helpful"), decided(found, "safer")) == (
+    undecided = find_preference(found)
+    assert isinstance(undecided, Unscored)
+    assert undecided.reason.startswith("no preference is labelled, but more_helpful and safer")
+    assert (find_preference(found, "more_helpful"), find_preference(found, "safer")) == (
         (1, 0),
         (0, 1),
     )
-    assert decided(found, "kinder") == (
+    assert find_preference(found, "kinder") == Unscored(
         "no 'kinder' preference is labelled, but more_helpful and safer: "
-        "convert --prefer lets one of them decide"
+        "convert --preference lets one of them decide"
     )
 
 
@@ -126,14 +132,14 @@ def test_dual_preference_leaves_the_choice_open() -> None:
 )
 def test_a_row_comes_back_as_it_was(row: dict[str, Any]) -> None:
     found = good(row)
-    assert FORMAT.rows(found) == [row]
-    assert list(FORMAT.rows(found)[0]) == list(row)  # type: ignore[index]
-    assert FORMAT.loses(found) == ["source"]
+    assert FORMAT.write_rows(found) == [row]
+    assert list(FORMAT.write_rows(found)[0]) == list(row)  # type: ignore[index]
+    assert find_losses(FORMAT, found) == ["source"]
 
 
 def test_single_preference_is_the_overall_choice() -> None:
     found = good(without(old(), "safer_response_id"))
-    assert decided(found) == (1, 0)
+    assert find_preference(found) == (1, 0)
     assert {x.question for x in found.labels} == {"safe", "preferred"}
 
 
@@ -143,8 +149,8 @@ def test_single_preference_is_the_overall_choice() -> None:
 def test_forced_choices_are_marked_and_kept(safe: tuple[bool, bool], forced: bool) -> None:
     found = good(old(is_response_0_safe=safe[0], is_response_1_safe=safe[1]))
     assert (found.tag("forced") == "safer") is forced
-    assert decided(found, "safer") == (0, 1)
-    assert "tag forced" not in FORMAT.loses(found)
+    assert find_preference(found, "safer") == (0, 1)
+    assert "tag forced" not in find_losses(FORMAT, found)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +241,7 @@ def test_what_has_no_row(labels: list[Any], reason: str) -> None:
     example = pair(*labels)
     if labels and labels[0][0] in (SAFE, SEVERITY):
         example = with_labels(example, preference_label(example, 0, 1, person))
-    found = FORMAT.rows(example)
+    found = FORMAT.write_rows(example)
     assert isinstance(found, Reject)
     assert found.message.startswith(reason)
 
@@ -243,7 +249,7 @@ def test_what_has_no_row(labels: list[Any], reason: str) -> None:
 def test_of_several_responses_the_judged_pair_is_written() -> None:
     example = pair((SAFER, (1, 2), "second"), (MORE_HELPFUL, (1, 2), "first"))
     example = with_labels(example, preference_label(example, 0, 1, person))
-    assert FORMAT.rows(example) == [
+    assert FORMAT.write_rows(example) == [
         {
             "prompt": "how?",
             "response_0": "b",
@@ -252,22 +258,22 @@ def test_of_several_responses_the_judged_pair_is_written() -> None:
             "safer_response_id": 1,
         }
     ]
-    assert {"responses beyond the pair", "label preferred", "who answered"} <= set(
-        FORMAT.loses(example)
+    assert {"some responses", "label preferred", "who answered"} <= set(
+        find_losses(FORMAT, example)
     )
 
 
 def test_the_older_shape_as_it_was_released(shared_data: Path) -> None:
     path = shared_data / "preferences" / "pku_saferlhf_schema_sample.json"
     before = [row.fields for row in rows(path) if isinstance(row, Row)]
-    found = [example for example in foreign(path, FORMAT) if isinstance(example, Example)]
+    found = [example for example in read_file(path, FORMAT) if isinstance(example, Example)]
     assert len(found) == len(before) == 32
-    assert [FORMAT.rows(example) for example in found] == [[row] for row in before]
+    assert [FORMAT.write_rows(example) for example in found] == [[row] for row in before]
     assert sum(example.tag("forced") == "safer" for example in found) == 27
     for example in found:
-        safe = agreed(example, "safe", (0,)), agreed(example, "safe", (1,))
+        safe = agreed_value(example, "safe", (0,)), agreed_value(example, "safe", (1,))
         if safe[0] != safe[1]:
-            assert decided(example, "safer") == ((0, 1) if safe[0] else (1, 0))
+            assert find_preference(example, "safer") == ((0, 1) if safe[0] else (1, 0))
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.jsonl.gz"])
@@ -275,9 +281,13 @@ def test_both_shapes_share_a_file(tmp_path: Path, name: str) -> None:
     source = tmp_path / "in.jsonl"
     given = [old(prompt="a"), full(prompt="b"), full(prompt="c", response_1_severity_level=None)]
     source.write_text("\n".join(map(json.dumps, given)))
-    asked = Conversion(source=source, out=tmp_path / "set", reads="pku-saferlhf")
-    assert convert(asked, quiet=True).examples == 3
-    asked = Conversion(source=tmp_path / "set", out=tmp_path / name, writes="pku-saferlhf")
-    assert convert(asked, quiet=True).loses == {"source": 3}
-    back = [FORMAT.rows(e) for e in load(tmp_path / name, FORMAT.name) if isinstance(e, Example)]
-    assert back == [[row] for row in given]
+    there = Options(source=source, out=tmp_path / "set", from_="pku-saferlhf")
+    assert convert(there, load_policy()).examples == 3
+    back = Options(source=tmp_path / "set", out=tmp_path / name, to="pku-saferlhf")
+    assert convert(back, load_policy()).losses == {"source": 3}
+    again = [
+        FORMAT.write_rows(e)
+        for e in load(tmp_path / name, "pku-saferlhf")
+        if isinstance(e, Example)
+    ]
+    assert again == [[row] for row in given]

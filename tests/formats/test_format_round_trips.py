@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trueline import formats
 from trueline.files.rows import Row
-from trueline.formats import Format
 from trueline.formats.kinds.trl_unpaired import DESIRABLE
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format, find_formats
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
-from trueline.records.preference import PREFERRED, Unsettled, agreed, decided
+from trueline.policy.preference import PREFERRED
+from trueline.policy.values import agreed_value, find_preference
 from trueline.records.types import (
     Example,
     Label,
@@ -25,6 +27,7 @@ from trueline.records.types import (
     Reject,
     Response,
     ToolCall,
+    Unscored,
     with_labels,
 )
 
@@ -108,106 +111,134 @@ def examples(draw: st.DrawFn) -> Example:
 
 def settled(example: Example, question: str, at: int) -> Any:
     """The answer about one response, None where there is none or the labels differ."""
-    try:
-        if question in ("severity", "harm_categories") and agreed(example, "safe", (at,)):
-            return None  # not asked
-        return agreed(example, question, (at,))
-    except Unsettled:
+    is_asked = agreed_value(example, "safe", (at,)) is False
+    if question in ("severity", "harm_categories") and not is_asked:
         return None
+    value = agreed_value(example, question, (at,))
+    return None if isinstance(value, Unscored) else value
 
 
-def seen(example: Example, format: Format, lost: set[str]) -> dict[str, Any]:
-    """What the example says in the parts that the format is not said to lose.
+THERE: dict[str, Callable[[Example], bool]] = {
+    "prompt": lambda e: bool(e.prompt),
+    "responses": lambda e: bool(e.responses),
+    "some responses": lambda e: len(e.responses) > 1,
+    "where the response begins": lambda e: bool(e.prompt or e.responses),
+    "order of turns": lambda e: len(said(e)) > 1,
+    "system turns": lambda e: any(turn.role == "system" for turn in said(e)),
+    "developer turns": lambda e: any(turn.role == "developer" for turn in said(e)),
+    "reasoning": lambda e: any(turn.reasoning for turn in said(e)),
+    "tool calls": lambda e: any(turn.tool_calls for turn in said(e)),
+    "tool call ids": lambda e: any(
+        turn.tool_call_id is not None or any(call.id for call in turn.tool_calls)
+        for turn in said(e)
+    ),
+    "models of the responses": lambda e: any(r.model is not None for r in e.responses),
+    "who answered": lambda e: bool(e.labels),
+    "wording of questions": lambda e: bool(e.labels),
+}
+"""What can be said to be lost, beside labels and tags, and whether an Example has it."""
+
+
+def said(example: Example) -> list[Message]:
+    return [*example.prompt, *(turn for r in example.responses for turn in r.messages)]
+
+
+def has(example: Example, part: str) -> bool:
+    if part.startswith("label "):
+        return part in {f"label {label.question}" for label in example.labels}
+    if part.startswith("tag "):
+        return part in {f"tag {tag.partition(':')[0]}" for tag in example.tags}
+    return THERE[part](example)
+
+
+def seen(example: Example, questions: set[str], lost: set[str]) -> dict[str, Any]:
+    """What the example says in the parts that are not said to be lost.
 
     Responses are told apart by what they say, not by number: formats order them differently.
     """
+    bare = {"system", "developer"} if lost & {"system turns", "developer turns"} else set[str]()
 
     def kept(turn: Message) -> Message:
-        role = turn.role
-        if role == "developer" and "developer turns" in lost:
-            role = "system"
-        made = [
+        calls = [
             ToolCall("" if "tool call ids" in lost else call.id, call.name, call.arguments)
             for call in turn.tool_calls
         ]
         return Message(
-            role,
+            turn.role,
             turn.content,
             None if "reasoning" in lost else turn.reasoning,
-            () if "tool calls" in lost else tuple(made),
+            () if "tool calls" in lost else tuple(calls),
             None if "tool call ids" in lost else turn.tool_call_id,
         )
 
     def spoken(of: tuple[Message, ...]) -> tuple[Message, ...]:
-        bare = {"system", "developer"} if "system turns" not in format.holds else set()
-        return tuple(kept(turn) for turn in of if turn.role not in bare)
+        turns = [kept(turn) for turn in of if turn.role not in bare]
+        if "order of turns" in lost:
+            turns.sort(key=lambda turn: turn.role in ("system", "developer"))
+        return tuple(turns)
+
+    prompt = () if "prompt" in lost else example.prompt
 
     def one(at: int) -> tuple[Message, ...]:
-        return spoken(example.prompt + example.responses[at].messages)
+        return spoken(prompt + example.responses[at].messages)
 
-    numbers = range(len(example.responses))
-    said = {one(at) for at in numbers if "responses" in format.holds}
-    found: dict[str, Any] = {"responses": said or {spoken(example.prompt)}}
-    if not any("begin" in part for part in lost):
-        found["prompt"] = spoken(example.prompt)
-    if "models of the responses" in format.holds:
-        found["models"] = {(one(at), example.responses[at].model) for at in numbers}
-    for question in format.answers:
-        if f"label {question}" in lost:
-            continue
+    numbers = range(0 if "responses" in lost else len(example.responses))
+    found: dict[str, Any] = {"responses": {one(at) for at in numbers} or {spoken(prompt)}}
+    if "where the response begins" not in lost:
+        found["prompt"] = spoken(prompt)
+    if "models of the responses" not in lost:
+        models = [(one(at), example.responses[at].model) for at in numbers]
+        found["models"] = {(text, model) for text, model in models if model is not None}
+    for question in questions:
         if question in {q.id for q in DUAL}:
-            order = decided(example, question)
-            found[question] = None if isinstance(order, str) else tuple(map(one, order))
+            order = find_preference(example, question)
+            found[question] = None if isinstance(order, Unscored) else tuple(map(one, order))
         else:
-            found[question] = {one(at): settled(example, question, at) for at in numbers}
-    if format.name == "trl-unpaired" and not any(found["desirable"].values()):
-        order = decided(example)  # then the pair says which is desirable
-        if not isinstance(order, str) and set(found["desirable"].values()) == {None}:
-            found["desirable"] |= {one(order[0]): True, one(order[1]): False}
-    found["tags"] = {t for t in example.tags if t.partition(":")[0] in format.tags - {"forced"}}
+            answers = {one(at): settled(example, question, at) for at in numbers}
+            found[question] = {text: value for text, value in answers.items() if value is not None}
+    found["tags"] = {tag for tag in example.tags if f"tag {tag.partition(':')[0]}" not in lost}
     return found
 
 
 MANY = 60
-SUBSETS = {
-    "responses beyond the pair",
-    "responses beyond the preferred one",
-    "responses without a label",
-}
 
 
-@pytest.mark.parametrize("name", sorted(formats.every()))
+@pytest.mark.parametrize("name", sorted(find_formats()))
 @settings(max_examples=MANY, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 @given(example=examples())
 def test_what_is_written_says_the_same_when_read(name: str, example: Example) -> None:
-    format = formats.named(name, MAPPING if name == "columns" else None)
-    rows = format.rows(example)
-    lost = set(format.loses(example))
+    format = find_format(name, MAPPING if name == "columns" else None)
+    rows = format.write_rows(example)
+    lost = set(find_losses(format, example))
     if isinstance(rows, Reject):
         assert rows.message and rows.example == example
         return
-    before, after = seen(example, format, lost), list[dict[str, Any]]()
-    for row in rows:
-        # as it comes back from a file
-        fields = msgspec.json.decode(msgspec.json.encode(row))
-        back = format.read(Row(Path("x.jsonl"), 1, fields), 0)
-        if isinstance(back, Reject):
-            assert "blank" in back.message or "same" in back.message or "different" in back.message
-            return
-        after.append(seen(back, format, lost))
-    assert all(found.pop("tags") == before["tags"] for found in after)
-    before.pop("tags")
+    # as they come back from a file
+    fields = [msgspec.json.decode(msgspec.json.encode(row)) for row in rows]
+    read = [format.read_row(Row(Path("x.jsonl"), 1, one)) for one in fields]
+    back = [item for item in read if isinstance(item, Example)]
+    if len(back) < len(read):
+        assert lost == {"everything: the row cannot be read back"}
+        return
+    assert [part for part in lost if not has(example, part)] == []
+    asked = {label.question for label in example.labels}
+    questions = {question for question in asked if f"label {question}" not in lost}
+    before = seen(example, questions, lost)
+    after = [seen(one, questions, lost) for one in back]
     united = set[Any]().union(*(found.pop("responses") for found in after))
     there = before.pop("responses")
-    assert united <= there if lost & SUBSETS else united == there
-    for found in after:
-        for part, value in found.items():
-            if isinstance(value, dict):
-                assert value.items() <= before[part].items(), part
-            elif isinstance(value, set):
-                assert value <= before[part], part
-            else:
-                assert value == before[part], part
+    assert united <= there if "some responses" in lost else united == there
+    assert before.pop("tags") <= set[Any]().union(*(found.pop("tags") for found in after))
+    for part, value in before.items():
+        if isinstance(value, dict):
+            answers = {text: answer for found in after for text, answer in found[part].items()}
+            left = {text: answer for text, answer in value.items() if text in united}
+            assert left.items() <= answers.items(), part
+        elif isinstance(value, set):
+            kept = {(text, model) for text, model in value if text in united}
+            assert set[Any]().union(*(found[part] for found in after)) == kept, part
+        else:
+            assert {found[part] for found in after} == {value}, part
 
 
 def test_the_answers_that_decide_are_told_from_those_that_do_not() -> None:
@@ -217,9 +248,9 @@ def test_the_answers_that_decide_are_told_from_those_that_do_not() -> None:
         Label.new(example, SAFE, (0,), by, value=value)
         for by, value in ((LabellerId("person", "p"), True), (LabellerId("person", "q"), False))
     ]
-    assert agreed(with_labels(example, said[0]), "safe", (0,)) is True
-    assert agreed(example, "safe", (0,)) is None
-    with pytest.raises(Unsettled, match="'safe' differ"):
-        agreed(with_labels(example, *said), "safe", (0,))
+    assert agreed_value(with_labels(example, said[0]), "safe", (0,)) is True
+    assert agreed_value(example, "safe", (0,)) is None
+    differ = agreed_value(with_labels(example, *said), "safe", (0,))
+    assert differ == Unscored("the labels on 'safe' differ")
     rule = Label.new(example, SAFE, (0,), LabellerId("derived", "r"), value=False)
-    assert agreed(with_labels(example, *said, rule), "safe", (0,)) is False
+    assert agreed_value(with_labels(example, *said, rule), "safe", (0,)) is False

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from trueline import formats
 from trueline.files.hashing import digest
 from trueline.files.rows import Row
 from trueline.formats.kinds.trl_unpaired import DESIRABLE
-from trueline.records.preference import preference_label
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format
+from trueline.policy.preference import preference_label
 from trueline.records.types import (
     Example,
     Label,
@@ -22,13 +23,13 @@ from trueline.records.types import (
     with_labels,
 )
 
-UNPAIRED = formats.named("trl-unpaired")
+UNPAIRED = find_format("trl-unpaired")
 person = LabellerId("person", "p")
 user = {"role": "user", "content": "how?"}
 
 
 def read(name: str, **fields: Any) -> Example | Reject:
-    return formats.named(name).read(Row(Path("x.csv"), 3, fields), 0)
+    return find_format(name).read_row(Row(Path("x.csv"), 3, fields), 0)
 
 
 def asked(*texts: str) -> Example:
@@ -46,10 +47,10 @@ def test_a_prompt_is_a_text_or_messages(prompt: Any) -> None:
     found = read("trl-prompt-only", prompt=prompt)
     assert isinstance(found, Example)
     assert (found.prompt, found.responses) == ((Message("user", "how?"),), ())
-    format = formats.named("trl-prompt-only")
-    assert format.rows(found) == [{"prompt": [user]}]
-    assert format.loses(asked("a")) == ["responses"]
-    nothing = format.rows(Example.new())
+    format = find_format("trl-prompt-only")
+    assert format.write_rows(found) == [{"prompt": [user]}]
+    assert find_losses(format, asked("a")) == ["responses"]
+    nothing = format.write_rows(Example.new())
     assert isinstance(nothing, Reject)
     assert nothing.message == "there is no prompt"
 
@@ -64,7 +65,7 @@ def test_a_label_is_an_answer(label: Any, value: bool) -> None:
         LabellerId("imported", "trl-unpaired"),
         digest(DESIRABLE),
     )
-    assert UNPAIRED.rows(found) == [row("so", value)]
+    assert UNPAIRED.write_rows(found) == [row("so", value)]
 
 
 @pytest.mark.parametrize(
@@ -87,19 +88,19 @@ def test_bad_rows(changes: dict[str, Any], reason: str) -> None:
 def test_a_pair_becomes_two_rows() -> None:
     pair = asked("bad", "good", "unseen")
     pair = with_labels(pair, preference_label(pair, 1, 0, person))
-    assert UNPAIRED.rows(pair) == [row("good", True), row("bad", False)]
-    assert UNPAIRED.loses(pair) == ["label preferred", "responses without a label"]
+    assert UNPAIRED.write_rows(pair) == [row("good", True), row("bad", False)]
+    assert find_losses(UNPAIRED, pair) == ["some responses", "label preferred"]
 
 
 def test_labelled_responses_become_a_row_each() -> None:
     example = asked("a", "b", "c")
     said = [Label.new(example, DESIRABLE, (at,), person, value=at == 2) for at in (0, 2)]
     labelled = with_labels(example, *said, preference_label(example, 0, 1, person))
-    assert UNPAIRED.rows(labelled) == [row("a", False), row("c", True)]
-    assert UNPAIRED.loses(labelled) == [
+    assert UNPAIRED.write_rows(labelled) == [row("a", False), row("c", True)]
+    assert find_losses(UNPAIRED, labelled) == [
+        "some responses",
         "label preferred",
         "who answered",
-        "responses without a label",
     ]
 
 
@@ -117,6 +118,6 @@ def test_what_has_no_rows(values: tuple[bool, ...], reason: str) -> None:
         Label.new(example, DESIRABLE, (0,), by, value=value)
         for by, value in zip(who, values, strict=False)
     ]
-    found = UNPAIRED.rows(with_labels(example, *said))
+    found = UNPAIRED.write_rows(with_labels(example, *said))
     assert isinstance(found, Reject)
     assert found.message == reason

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from trueline import formats
 from trueline.files.errors import InputError
 from trueline.files.rows import Row
+from trueline.formats.contract import Format
 from trueline.formats.kinds import columns
+from trueline.formats.load import read_file
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format, find_formats
 from trueline.policy.pku import CATEGORIES
-from trueline.records.preference import PREFERRED, decided, preference_label
+from trueline.policy.preference import PREFERRED, preference_label
+from trueline.policy.values import find_preference
 from trueline.records.types import (
     Candidate,
     Example,
@@ -23,6 +29,7 @@ from trueline.records.types import (
     Response,
     Source,
     ToolCall,
+    Unscored,
     with_labels,
 )
 
@@ -121,35 +128,36 @@ PAIRS = {"safer-instruct", "trl-preference", "hh-rlhf", "openai-preference", "co
 """The formats of one preferred and one other response."""
 
 
-def named(name: str) -> formats.Format:
-    return formats.named(name, MAPPING if name == "columns" else None)
+def named(name: str) -> Format:
+    return find_format(name, MAPPING if name == "columns" else None)
 
 
 def read(name: str, fields: dict[str, Any], occurrence: int = 0) -> Example | Reject:
-    return named(name).read(Row(Path("some/x.csv"), 7, fields), occurrence)
+    return named(name).read_row(Row(Path("some/x.csv"), 7, fields), occurrence)
 
 
 def texts(example: Example | Reject) -> tuple[Any, ...]:
     """What a pair says, however it is stored."""
     assert isinstance(example, Example)
-    order = decided(example)
-    assert not isinstance(order, str)
+    order = find_preference(example)
+    assert not isinstance(order, Unscored)
     return example.prompt, *(example.responses[i].messages for i in order)
 
 
-@pytest.mark.parametrize("name", formats.every())
-def test_every_format(name: str) -> None:
+@pytest.mark.parametrize("name", find_formats())
+def test_every_format(tmp_path: Path, name: str) -> None:
     format = named(name)
-    assert format.name == name
     assert format.about
-    assert format.holds <= formats.PARTS.keys()
     row = golden[name]
-    assert row.keys() <= format.reads
+    path, unread = tmp_path / "x.jsonl", Counter[str]()
+    path.write_bytes(msgspec.json.encode(row | {"another column": 1}))
+    assert len(list(read_file(path, format, unread))) == 1
+    assert unread == {"another column": 1}
     example = read(name, row)
     assert isinstance(example, Example)
-    assert format.rows(example) == [row]
+    assert format.write_rows(example) == [row]
     kept = {"source", "licence"} if name == "columns" else {"source"}
-    assert set(format.loses(example)) <= kept
+    assert set(find_losses(format, example)) <= kept
     assert example.source is not None
     assert (example.source.dataset, example.source.row) == ("x.csv", 7)
     assert {(label.by.kind, label.by.name) for label in example.labels} <= {("imported", name)}
@@ -162,11 +170,11 @@ def test_every_format(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(PAIRS))
 def test_a_pair_is_written_as_the_golden_row_and_comes_back(name: str) -> None:
     example = made(turn("user", "how?"))
-    assert named(name).rows(example) == [golden[name]]
+    assert named(name).write_rows(example) == [golden[name]]
     assert texts(read(name, golden[name])) == texts(example)
 
 
-@pytest.mark.parametrize("name", formats.every())
+@pytest.mark.parametrize("name", find_formats())
 def test_a_file_of_another_format_is_told_from_a_bad_row(name: str) -> None:
     with pytest.raises(InputError, match=r"some/x.csv has no column '\w+': it has 'else'"):
         read(name, {"else": "x"})
@@ -310,29 +318,32 @@ def test_tool_calls_and_reasoning_survive_trl() -> None:
     assert isinstance(row, dict)
     assert texts(read("trl-preference", row)) == texts(example)
     assert not {"tool calls", "tool call ids", "reasoning", "system turns"} & set(
-        format.loses(example)
+        find_losses(format, example)
     )
 
 
 def test_what_is_lost_is_said() -> None:
     example = made(turn("system", "be brief"), turn("user", "how?"))
-    lost = named("safer-instruct").loses(example)
+    lost = find_losses(named("safer-instruct"), example)
     assert lost == ["system turns", "source", "licence", "who answered", "tag lang"]
-    assert "licence" not in named("columns").loses(example)
+    assert "licence" not in find_losses(named("columns"), example)
     bare = Example.new([turn("user", "x")], candidates=[Candidate("y")], parents=["p"])
-    assert named("trl-preference").loses(bare) == ["candidate prompts", "parents and recipe"]
-    only = formats.named("columns", {"prompt": ["q"]})
-    assert {"responses", "label preferred", "tag domain"} <= set(only.loses(example))
-    noted = Label.new(
-        example, PREFERRED, (0, 1), LabellerId("imported", "columns"), value="tie", note="?"
-    )
-    assert "details of labels" in named("columns").loses(with_labels(example, noted))
+    assert find_losses(named("trl-prompt-only"), bare) == [
+        "candidate prompts",
+        "parents and recipe",
+    ]
+    only = find_format("columns", {"prompt": ["q"]})
+    assert {"responses", "label preferred", "tag domain"} <= set(find_losses(only, example))
+    by = LabellerId("imported", "columns")
+    noted = Label.new(example, PREFERRED, (0, 1), by, value="second", note="?")
+    alone = msgspec.structs.replace(example, labels=(noted,))
+    assert find_losses(named("columns"), alone) == ["source", "details of labels"]
 
 
-@pytest.mark.parametrize("name", sorted(formats.every().keys() - {"trl-prompt-only"}))
+@pytest.mark.parametrize("name", sorted(find_formats().keys() - {"trl-prompt-only"}))
 def test_what_a_format_cannot_write_is_a_reject(name: str) -> None:
     undecided = Example.new([turn("user", "x")], made(turn("user", "x")).responses)
-    found = named(name).write(undecided)
+    found = named(name).write_rows(undecided)
     assert isinstance(found, Reject)
     assert "no preference is labelled" in found.message
     assert found.example == undecided
@@ -340,16 +351,18 @@ def test_what_a_format_cannot_write_is_a_reject(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["safer-instruct", "columns", "pku-saferlhf"])
 def test_several_turns_do_not_fit_everywhere(name: str) -> None:
-    found = named(name).write(made(turn("user", "a"), turn("assistant", "b"), turn("user", "c")))
+    found = named(name).write_rows(
+        made(turn("user", "a"), turn("assistant", "b"), turn("user", "c"))
+    )
     assert isinstance(found, Reject)
     assert "one user turn" in found.message
 
 
 def test_columns_with_several_responses() -> None:
-    format = formats.named("columns", {"prompt": ["q"], "response": ["a", "b"]})
+    format = find_format("columns", {"prompt": ["q"], "response": ["a", "b"]})
 
     def responses(**fields: Any) -> list[str]:
-        found = format.read(Row(Path("x.jsonl"), 1, {"q": "how?", **fields}), 0)
+        found = format.read_row(Row(Path("x.jsonl"), 1, {"q": "how?", **fields}), 0)
         assert isinstance(found, Example)
         return [response.text for response in found.responses]
 
@@ -360,18 +373,18 @@ def test_columns_with_several_responses() -> None:
         [turn("user", "how?")], [Response((turn("assistant", t),)) for t in ("one", "two")]
     )
     assert format.write(example) == {"q": "how?", "a": "one", "b": "two"}
-    narrow = formats.named("columns", {"prompt": ["q"], "response": ["a"]}).write(example)
+    narrow = find_format("columns", {"prompt": ["q"], "response": ["a"]}).write_rows(example)
     assert isinstance(narrow, Reject)
 
 
 def test_columns_of_raw_text_and_blank_cells() -> None:
-    format = formats.named("columns", {"response": ["text"], "tag:lang": ["l"], "license": ["c"]})
-    found = format.read(Row(Path("x.csv"), 1, {"text": "words", "l": "", "c": "CC0"}), 0)
+    format = find_format("columns", {"response": ["text"], "tag:lang": ["l"], "license": ["c"]})
+    found = format.read_row(Row(Path("x.csv"), 1, {"text": "words", "l": "", "c": "CC0"}), 0)
     assert isinstance(found, Example)
     assert (found.prompt, found.tags) == ((), ())
     assert found.source is not None
     assert found.source.license == "CC0"
-    blank = format.read(Row(Path("x.csv"), 2, {"text": " ", "l": "", "c": ""}), 0)
+    blank = format.read_row(Row(Path("x.csv"), 2, {"text": " ", "l": "", "c": ""}), 0)
     assert isinstance(blank, Reject)
     assert blank.message == "text is blank"
 
@@ -388,12 +401,12 @@ def test_columns_of_raw_text_and_blank_cells() -> None:
 )
 def test_mappings_that_make_no_sense(mapping: dict[str, list[str]], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        formats.named("columns", mapping)
-    assert columns.FORMAT.mapped is not None
+        find_format("columns", mapping)
+    assert columns.FORMAT.with_mapping is not None
 
 
 def test_unknown_names() -> None:
     with pytest.raises(InputError, match="there are columns, hh-rlhf, openai-chat"):
-        formats.named("parquet")
+        find_format("parquet")
     with pytest.raises(InputError, match="--map belongs to"):
-        formats.named("safer-instruct", {"prompt": ["x"]})
+        find_format("safer-instruct", {"prompt": ["x"]})

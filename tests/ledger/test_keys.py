@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from trueline.ledger.keys import keys, loglikelihood_key
-from trueline.records.types import Message, Sampling, ToolCall
+from trueline.records.types import Message, Sampling, Tool, ToolCall
 
 MESSAGE = Message("user", "Where does the river run?")
 SAMPLING = Sampling(temperature=0.5, top_p=0.9, max_tokens=8, seed=3, stop=("\n",))
@@ -67,6 +67,27 @@ def test_model_turns_index_and_continuations_are_part_of_the_key() -> None:
 def test_two_spellings_of_one_letter_are_two_questions() -> None:
     composed, decomposed = Message("user", "\u00e9"), Message("user", "e\u0301")
     assert keys("m", [composed], SAMPLING) != keys("m", [decomposed], SAMPLING)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tools": [Tool("look", "Looks.")]},
+        {"tools": [Tool("see", "Looks.")]},
+        {"tools": [Tool("look", "Looks around.")]},
+        {"tools": [Tool("look", "Looks.", "{}")]},
+        {"tools": [Tool("look", "Looks."), Tool("see", "Looks.")]},
+        {"start": "Sure"},
+        {"start": "Sure, "},
+        {"tools": [Tool("look", "Looks.")], "start": "Sure"},
+    ],
+    ids=lambda given: repr(given)[:60],
+)
+def test_tools_and_a_begun_turn_are_part_of_the_key(given: dict[str, Any]) -> None:
+    one = keys("m", [MESSAGE], SAMPLING, **given)
+    assert one == keys("m", (MESSAGE,), SAMPLING, **given)
+    others = [{}, {"tools": [Tool("a", "b")]}, {"start": "Other"}]
+    assert all(one != keys("m", [MESSAGE], SAMPLING, **other) for other in others)
 
 
 def test_keys_of_earlier_ledgers_are_found_again() -> None:

@@ -25,7 +25,7 @@ from trueline.models.endpoint import adaptive_limit, backoff, http
 from trueline.models.endpoint.chat_api import Malformed, completions, reason
 from trueline.models.endpoint.endpoint import Endpoint
 from trueline.models.open import open_model, without_key
-from trueline.records.types import Message, Sampling, ToolCall
+from trueline.records.types import Message, Sampling, Tool, ToolCall
 
 ASKED = [Message("system", "Be brief."), Message("user", "Where does the river run?")]
 SENT = [{"role": m.role, "content": m.content} for m in ASKED]
@@ -89,6 +89,42 @@ async def test_reasoning_and_tool_calls_are_read_and_tool_turns_are_sent() -> No
     sent = server.bodies[0]["messages"]
     assert sent[2]["tool_calls"] == [{"id": "c0", "type": "function", "function": function}]
     assert sent[3] == {"role": "tool", "content": "nothing there", "tool_call_id": "c0"}
+
+
+async def test_tools_are_sent_as_functions_and_their_calls_read() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"a":1}'}}
+    said = {"role": "assistant", "content": None, "tool_calls": [call]}
+    tool = Tool("look", "Looks around.", '{"type": "object", "properties": {"a": {}}}')
+    async with Server(reply=lambda _body, _i: said) as server:
+        model = endpoint(server)
+        (drawn,) = await model.generate(ASKED, SAMPLING, tools=[tool, Tool("wait", "Waits.")])
+        await model.close()
+    assert drawn.message.tool_calls == (ToolCall("c1", "look", '{"a":1}'),)
+    parameters = [{"type": "object", "properties": part} for part in ({"a": {}}, {})]
+    assert server.bodies[0]["tools"] == [
+        {"type": "function", "function": {"name": name, "description": text, "parameters": each}}
+        for (name, text), each in zip(
+            [("look", "Looks around."), ("wait", "Waits.")], parameters, strict=True
+        )
+    ]
+
+
+async def test_a_server_that_refuses_tools_does_not_support_them() -> None:
+    async with Server(faults=["400"] * 2) as server:
+        model = endpoint(server)
+        with pytest.raises(Unsupported, match="refuses tools: HTTP 400"):
+            await model.generate(ASKED, SAMPLING, n=2, tools=[Tool("look", "Looks around.")])
+        await model.close()
+    assert len(server.received) == 2
+
+
+async def test_a_begun_turn_is_refused_before_anything_is_sent() -> None:
+    async with Server() as server:
+        model = endpoint(server)
+        with pytest.raises(Unsupported, match="continue no begun turn"):
+            await model.generate(ASKED, SAMPLING, start="Sure")
+        await model.close()
+    assert not server.received
 
 
 async def test_no_more_than_the_concurrency_is_in_flight() -> None:
@@ -291,7 +327,7 @@ async def until(true: Callable[[], bool]) -> None:
 async def test_a_host_that_refuses_many_and_says_how_long_rests_for_all_its_clients() -> None:
     async with Server(faults=["429"] * 12, retry_after="0.4") as server:
         model, other = endpoint(server), endpoint(server)
-        shared, now = adaptive_limit.join(model.host, 1), asyncio.get_running_loop().time
+        shared, now = adaptive_limit.join_host(model.host, 1), asyncio.get_running_loop().time
 
         def sent(wave: str) -> asyncio.Future[list[list[Completion]]]:
             asked = [[Message("user", f"{wave}{i}")] for i in range(6)]
@@ -306,7 +342,7 @@ async def test_a_host_that_refuses_many_and_says_how_long_rests_for_all_its_clie
         await other.generate([Message("user", "another")], SAMPLING)
         assert now() >= rested
         await asyncio.gather(first, second)
-        adaptive_limit.part(model.host, asyncio.get_running_loop())
+        adaptive_limit.leave_host(model.host, asyncio.get_running_loop())
         await model.close()
         await other.close()
     assert len(server.answered) == 13

@@ -46,7 +46,45 @@ async def test_greedy_answers_in_a_batch_equal_those_alone_and_transformers_own(
     assert len({text for (text,) in batched}) > 3
 
 
-def _greedy(tiny: Path, messages: list[Message], most: int) -> str:
+@pytest.mark.parametrize("start", ["Sure", "Tell me about", " the ", "<|end|>"])
+async def test_an_answer_continues_a_begun_turn(tiny: Path, start: str) -> None:
+    model = open_model(f"{tiny}:chat")
+    drawn = await asyncio.gather(*(model.generate(m, GREEDY, start=start) for m in ASKED))
+    bare = await together(model, GREEDY)
+    await model.close()
+    inert = start.replace("<|", "<\u200b|")  # what spells a special token opens and ends no turn
+    assert [answer.text for (answer,) in drawn] == [_greedy(tiny, m, 24, inert) for m in ASKED]
+    assert [answer.text for (answer,) in drawn] != [text for (text,) in bare]
+
+
+async def test_draws_of_a_begun_turn_are_others_and_the_same_again(tiny: Path) -> None:
+    model = open_model(f"{tiny}:chat")
+    sampling = Sampling(0.8, max_tokens=12, seed=3)
+    one, same, other = [
+        [answer.text for answer in await model.generate(ASKED[0], sampling, 2, start=start)]
+        for start in ("It", "It", "It is")
+    ]
+    await model.close()
+    assert one == same != other
+
+
+def test_a_continuation_keeps_the_space_that_some_tokenizers_drop_at_a_beginning() -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    from trueline.models.local.decode import decode_answer
+    from trueline.models.local.rows import Row
+
+    words = ["<unk>", "\u2581warm", "\u2581rain", "s"]
+    raw = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, "<unk>"))
+    raw.pre_tokenizer, raw.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw)
+    assert decode_answer(tokenizer, Row([1], Sampling()), [2]) == "rain"
+    assert decode_answer(tokenizer, Row([1], Sampling(), begun=True), [2]) == " rain"
+    assert decode_answer(tokenizer, Row([1, 2], Sampling(), begun=True), [3]) == "s"
+
+
+def _greedy(tiny: Path, messages: list[Message], most: int, start: str = "") -> str:
     """The plainest loop there is."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -54,7 +92,7 @@ def _greedy(tiny: Path, messages: list[Message], most: int) -> str:
     tokenizer = AutoTokenizer.from_pretrained(tiny / "base")
     model = AutoModelForCausalLM.from_pretrained(tiny / "base", dtype=torch.float32)
     model = PeftModel.from_pretrained(model, tiny / "chat").eval()
-    text = f"<|begin|><|turn|>user\n{messages[0].content}<|end|>\n<|turn|>assistant\n"
+    text = f"<|begin|><|turn|>user\n{messages[0].content}<|end|>\n<|turn|>assistant\n{start}"
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     start = len(ids)
     with torch.no_grad():

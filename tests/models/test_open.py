@@ -19,7 +19,7 @@ from trueline.models.ledgered import record
 from trueline.models.local import weights
 from trueline.models.open import located, open_model
 from trueline.models.scripted import Scripted, script
-from trueline.records.types import Message, Sampling
+from trueline.records.types import Message, Sampling, Tool, ToolCall
 
 ASKED = [Message("user", "How is the weather?")]
 SAMPLING = Sampling(max_tokens=8)
@@ -136,6 +136,25 @@ async def test_a_script_answers_by_its_first_rule_that_fits(tmp_path: Path, form
         await model.generate([Message("user", "nothing")], SAMPLING)
 
 
+async def test_a_script_calls_tools_that_are_offered_and_continues_begun_turns(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "script.json"
+    call = {"id": "1", "name": "forecast", "arguments": '{"day": 1}'}
+    answer = {"role": "assistant", "content": "", "tool_calls": [call]}
+    begun = {"match": "Sure", "answers": [", it rains."]}
+    path.write_text(json.dumps([{"match": "weather", "answers": [answer]}, begun]))
+    model = script(path)
+    (drawn,) = await model.generate(ASKED, SAMPLING, tools=[Tool("forecast", "The weather.")])
+    assert drawn.message.tool_calls == (ToolCall("1", "forecast", '{"day": 1}'),)
+    assert drawn.finish == "tool_calls"
+    with pytest.raises(ModelError, match="calls 'forecast', a tool that is not offered"):
+        await model.generate(ASKED, SAMPLING, tools=[Tool("other", "Another.")])
+    (continued,) = await model.generate(ASKED, SAMPLING, start="Sure")
+    assert continued.text == ", it rains."
+    assert model.requests[-1] == (tuple(ASKED), 0, 1, (), "Sure")
+
+
 def test_a_scripts_identity_is_that_of_its_rules(tmp_path: Path) -> None:
     one, same, other = (tmp_path / name for name in ("a.json", "b.jsonl", "c.json"))
     one.write_text(json.dumps(RULES))
@@ -180,7 +199,7 @@ async def test_a_scripted_function_in_the_ledger(tmp_path: Path) -> None:
             await model.generate(ASKED, SAMPLING, n=4)
         assert await model.loglikelihood(ASKED, ["a", "bb"]) == [-1.0, -2.0]
         assert await model.loglikelihood(ASKED, ["a", "bb"]) == [-1.0, -2.0]
-    assert [(first, n) for _, first, n in inner.requests] == [(0, 2), (2, 1), (3, 1), (0, 2)]
+    assert [(asked.first, asked.n) for asked in inner.requests] == [(0, 2), (2, 1), (3, 1), (0, 2)]
     (spend,) = summary(path)
     assert (spend.calls, spend.answers, spend.attempts) == (3, 4, 4)
     assert spend.failures == {"ModelError": 1}

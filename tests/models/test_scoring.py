@@ -65,7 +65,7 @@ SHARING = {  # the architecture, its settings, and whether prompts are shared
 
 def batch(head: int) -> list[Any]:
     """Rows of five prompts that have `head` tokens in common, one the beginning of another."""
-    from trueline.models.local.decode import Row
+    from trueline.models.local.rows import Row
 
     drawn = torch.Generator().manual_seed(head)
 
@@ -194,7 +194,7 @@ async def test_batches_keep_to_their_bounds(tiny: Path, monkeypatch: pytest.Monk
     asked = [[Message("user", f"Tell me about {word}.")] for word in ("rain", "bread " * 9, "x")]
     free = await asyncio.gather(*(model.loglikelihood(messages, TEXTS) for messages in asked))
     vocabulary = model._engine._model.config.vocab_size  # type: ignore[attr-defined]
-    bounds = {"TOKENS": 200, "LOGITS": 40 * vocabulary}
+    bounds = {"TOKENS": 200, "NUMBERS": 40 * vocabulary}
     for name, most in bounds.items():
         monkeypatch.setattr(f"trueline.models.local.engine.{name}", {"cpu": most, "cuda": most})
     with passes(model) as seen:

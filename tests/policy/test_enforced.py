@@ -8,7 +8,8 @@ import pytest
 
 from trueline.policy.depend import resolve_answer
 from trueline.policy.load import load
-from trueline.recipes.convert import Conversion, convert
+from trueline.policy.types import Policy
+from trueline.recipes.convert import Options, convert
 from trueline.records.store import dataset, jsonl
 from trueline.records.types import (
     Example,
@@ -83,7 +84,7 @@ def test_nor_does_a_conversion_to_a_folder_or_a_file(tmp_path: Path, name: str) 
         for one in MIXED:
             add(one)
     out = tmp_path / name
-    outcome = convert(Conversion(source=tmp_path / "in.jsonl", out=out), quiet=True)
+    outcome = convert(Options(source=tmp_path / "in.jsonl", out=out, quiet=True), load())
     assert (outcome.examples, outcome.rejects) == (2, {CONTRADICTS: 2})
     beside = out.with_name(f"{name}.rejects.jsonl")
     found = dataset.rejects(out) if out.is_dir() else jsonl.rejects(beside)
@@ -97,10 +98,10 @@ def test_a_table_may_repeat_what_follows(tmp_path: Path) -> None:
     table = tmp_path / "rated.csv"
     table.write_text("q,a,s,v\nx,1,true,0\nx,2,false,2\nx,3,true,1\nx,4,false,0\n")
     parts = {"prompt": "q", "response": "a", "label:safe@ann": "s", "label:severity@ann": "v"}
-    mapping = {part: [column] for part, column in parts.items()}
+    mapping = tuple(f"{part}={column}" for part, column in parts.items())
     for name in ("out", "out.jsonl"):
-        asked = Conversion(source=table, out=tmp_path / name, reads="columns", mapping=mapping)
-        outcome = convert(asked, quiet=True)
+        options = Options(source=table, out=tmp_path / name, from_="columns", map=mapping)
+        outcome = convert(options, load())
         assert (outcome.examples, outcome.rejects) == (2, {CONTRADICTS: 2})
     first, second = dataset.read(tmp_path / "out")
     assert [(x.question, x.value) for x in first.labels] == [("safe", True)]
@@ -120,11 +121,13 @@ def test_data_that_was_labelled_by_another_policy_names_it(tmp_path: Path) -> No
     with jsonl.appending(tmp_path / "in.jsonl") as add:
         add(example(1, True, 2, load(mine)["severity"]))
         add(example(2, True, 3, load(mine)["severity"]))
-    asked = {"source": tmp_path / "in.jsonl", "policy": mine}
-    assert convert(Conversion(out=tmp_path / "a", **asked), quiet=True).examples == 1
-    assert convert(Conversion(out=tmp_path / "b.jsonl", **asked), quiet=True).examples == 1
-    asked["policy"] = None
-    assert convert(Conversion(out=tmp_path / "c", **asked), quiet=True).examples == 0
+
+    def converted(name: str, policy: Policy) -> int:
+        return convert(Options(source=tmp_path / "in.jsonl", out=tmp_path / name), policy).examples
+
+    assert converted("a", load(mine)) == 1
+    assert converted("b.jsonl", load(mine)) == 1
+    assert converted("c", load()) == 0
 
 
 async def test_what_has_no_labels_costs_nothing(

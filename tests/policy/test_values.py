@@ -185,14 +185,14 @@ def test_another_question_decides_which_response_is_better_only_if_it_is_named()
     none = find_preference(safer)
     assert isinstance(none, Unscored)
     assert none.reason == (
-        "no preference is labelled, but safer: convert --prefer lets one of them decide"
+        "no preference is labelled, but safer: convert --preference lets one of them decide"
     )
     label = derive_preference(safer, "safer")
     assert isinstance(label, Label) and label.by == LabellerId("derived", "prefer safer")
     assert find_preference(with_labels(safer, label)) == (1, 0)
     assert derive_preference(safer, "more_helpful") == Unscored(
-        "no 'more_helpful' preference is labelled, but safer: convert --prefer lets one of them "
-        "decide"
+        "no 'more_helpful' preference is labelled, but safer: convert --preference lets one of "
+        "them decide"
     )
 
 

@@ -13,7 +13,7 @@ from tests.train.tiny import CHATML, PAIRS, pair, tiny_model
 from transformers import AutoTokenizer
 
 from trueline.files.errors import InputError
-from trueline.models.local.classifier import Head
+from trueline.models.local.classifier import SequenceClassifier
 from trueline.models.local.weights import Weights
 from trueline.policy.values import find_preference
 from trueline.records.types import Example
@@ -35,7 +35,7 @@ def options(tiny: Path, out: Path, **settings: Any) -> reward.Options:
 
 async def margins(folder: Path, pairs: list[Example]) -> list[float]:
     """The saved model's score of the chosen over the rejected, as a labeller would ask for it."""
-    head = Head(Weights("reward", folder))
+    head = SequenceClassifier(Weights("reward", folder))
     found = []
     for example in pairs:
         scores = [await head.scores(example.prompt, r.messages) for r in example.responses]

@@ -10,7 +10,7 @@ from tools.nano.small_english.dialogues import ask, draw_request, say
 from tools.nano.small_english.settings import Setting
 from tools.nano.small_english.splits import COMBINATION, TRAIN
 
-from trueline.models.local.classifier import Head
+from trueline.models.local.classifier import SequenceClassifier
 from trueline.models.local.weights import Weights
 from trueline.models.open import located, open_model
 from trueline.policy.preference import preference_label
@@ -88,7 +88,10 @@ async def test_a_reward_model_of_nano_tells_good_from_bad_in_requests_it_never_s
         learning_rate=1e-4,
     )
     card = train(reward.METHOD, options, good_and_bad(TRAIN, 240))
-    head, heldout = Head(Weights("reward", tmp_path / "m")), good_and_bad(COMBINATION, 80)
+    head, heldout = (
+        SequenceClassifier(Weights("reward", tmp_path / "m")),
+        good_and_bad(COMBINATION, 80),
+    )
     right = 0
     for example in heldout:
         order = find_preference(example)

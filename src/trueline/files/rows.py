@@ -47,11 +47,15 @@ class Row(Struct, frozen=True):
     number: int
     fields: dict[str, Any]
 
-    def text(self, name: str) -> str:
-        """The text in a column, "" where it is null; NoColumn where there is no such column."""
+    def value(self, name: str) -> Any:
+        """The cell in a column as it is.  Raises NoColumn if there is no such column."""
         if name not in self.fields:
             raise NoColumn(self, name)
-        value = self.fields[name]
+        return self.fields[name]
+
+    def text(self, name: str) -> str:
+        """The text in a column, "" if it is null.  Raises NoColumn if there is no such column."""
+        value = self.value(name)
         if value is None or value != value:  # pandas writes NaN for a missing text
             return ""
         return value if isinstance(value, str) else str(value)

@@ -9,42 +9,41 @@ import msgspec
 from trueline.records.conversation import Malformed
 
 
-def given(fields: dict[str, Any], column: str) -> Any:
-    """The value in a column that may be absent; None for null, NaN and the empty cell of CSV."""
-    value = fields.get(column)
-    return None if value != value or value == "" else value
+def value(fields: dict[str, Any], column: str) -> Any:
+    """The cell of a column that may be absent; None for null, NaN and the empty cell of CSV."""
+    cell = fields.get(column)
+    return None if cell != cell or cell == "" else cell
 
 
-def text(value: Any, column: str) -> str:
+def text(cell: Any, column: str) -> str:
     """A text that says something.  Raises Malformed, as the others here, with the column's name."""
-    if value is None or value != value or (isinstance(value, str) and not value.strip()):
+    if cell is None or cell != cell or (isinstance(cell, str) and not cell.strip()):
         raise Malformed(f"{column} is blank")
-    if not isinstance(value, str):
+    if not isinstance(cell, str):
         raise Malformed(f"{column} is no text")
+    return cell
+
+
+def flag(cell: Any, column: str) -> bool:
+    """True or false; CSV has them as words."""
+    value = {"true": True, "false": False}.get(cell.lower()) if isinstance(cell, str) else cell
+    if not isinstance(value, bool):
+        raise Malformed(f"{column} is neither true nor false but {_describe(cell)}")
     return value
 
 
-def flag(value: Any, column: str) -> bool:
-    """True or false; CSV has them as words."""
-    found = {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else value
-    if not isinstance(found, bool):
-        raise Malformed(f"{column} is neither true nor false but {_told(value)}")
-    return found
+def whole_number(cell: Any, column: str, allowed: range) -> int:
+    """One of a few whole numbers; pandas makes floats of them if the column has gaps."""
+    is_digits = isinstance(cell, str) and cell.strip().isdecimal()
+    value = int(cell) if is_digits or (isinstance(cell, float) and cell.is_integer()) else cell
+    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
+        limits = f"from {allowed[0]} to {allowed[-1]}"
+        raise Malformed(f"{column} is no whole number {limits} but {_describe(cell)}")
+    return value
 
 
-def whole(value: Any, column: str, among: range) -> int:
-    """One of a few whole numbers; pandas makes floats of them where the column has gaps."""
-    digits = isinstance(value, str) and value.strip().isdecimal()
-    number = int(value) if digits or (isinstance(value, float) and value.is_integer()) else value
-    if isinstance(number, bool) or not isinstance(number, int) or number not in among:
-        raise Malformed(
-            f"{column} is no whole number from {among[0]} to {among[-1]} but {_told(value)}"
-        )
-    return number
-
-
-def _told(value: Any) -> str:
+def _describe(cell: Any) -> str:
     """A short value as it is, a long one by its kind: it may be anything, texts of harm too."""
-    if value is None or isinstance(value, bool | int | float):
-        return msgspec.json.encode(value).decode()
-    return f"a {type(value).__name__}"
+    if cell is None or isinstance(cell, bool | int | float):
+        return msgspec.json.encode(cell).decode()
+    return f"a {type(cell).__name__}"

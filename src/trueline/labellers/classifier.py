@@ -43,7 +43,7 @@ from trueline.policy.types import Policy
 from trueline.records.types import Example, LabellerId, Question
 
 if TYPE_CHECKING:
-    from trueline.models.local.classifier import Head, Scores
+    from trueline.models.local.classifier import Scores, SequenceClassifier
 
 BESIDE = "trueline.toml"
 VERSION = 1
@@ -84,7 +84,7 @@ class Classifier(Instrument):
 
     noun = "classifier"
 
-    def __init__(self, head: Head, mapping: Mapping, policy: Policy) -> None:
+    def __init__(self, head: SequenceClassifier, mapping: Mapping, policy: Policy) -> None:
         self._head, self._reads = head, mapping.reads
         self._kind: Kind = mapping.scores or head.kind
         self._answers = {
@@ -152,7 +152,7 @@ def load_classifier(name: str, mapping: Path | None, policy: Policy) -> Classifi
     weights, and a mapping that does not fit the classifier's labels.
     """
     try:
-        from trueline.models.local.classifier import Head
+        from trueline.models.local.classifier import SequenceClassifier
     except ImportError as error:
         missing = error.name or "torch"
         raise InputError(
@@ -166,7 +166,7 @@ def load_classifier(name: str, mapping: Path | None, policy: Policy) -> Classifi
                 f"{name}: what its labels answer is not said: give a mapping (name?map=FILE), or "
                 f"put one beside its weights as {BESIDE}"
             )
-    read, head = read_mapping(mapping), Head(found)
+    read, head = read_mapping(mapping), SequenceClassifier(found)
     try:
         return Classifier(head, read, policy)
     except InputError as error:
@@ -181,7 +181,9 @@ def read_mapping(path: Path) -> Mapping:
         raise InputError(f"{path}: {error}") from error
 
 
-def _resolved(head: Head, name: str, answering: Answering, policy: Policy) -> Answering:
+def _resolved(
+    head: SequenceClassifier, name: str, answering: Answering, policy: Policy
+) -> Answering:
     """With the crosswalk's values written out, and a place for each of the head's labels."""
     labels, wanted = dict(answering.labels), set(head.labels) - set(answering.ignores)
     if answering.crosswalk is not None:

@@ -36,12 +36,12 @@ from trueline.runs.sync import wait
 class Options(DataSet, PolicyFile, RunOptions):
     """Options of `trueline label`."""
 
-    by: Annotated[
+    labeller: Annotated[
         str,
         Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
     ]
-    questions: Annotated[
-        str, Meta(description="Ids of the policy's questions, separated by commas.")
+    question: Annotated[
+        tuple[str, ...], Meta(description="Id of a question of the policy; repeatable.")
     ]
     template: Annotated[
         Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
@@ -120,10 +120,9 @@ def label(options: Options) -> Outcome | None:
     """
     check_options(options)
     policy = load_policy(options.policy)
-    names = tuple(name.strip() for name in options.questions.split(",") if name.strip())
-    if not names:
-        raise InputError(f"--questions names none; the policy has: {', '.join(policy)}")
-    questions = with_parents(names, policy)
+    if not options.question:
+        raise InputError(f"--question names none; the policy has: {', '.join(policy)}")
+    questions = with_parents(options.question, policy)
     if options.dry_run:
         print(wait(_bounds(options, questions, policy)))
         return None
@@ -141,7 +140,7 @@ async def _label(options: Options, questions: list[Question], policy: Policy) ->
         "label",
         partial(
             label_apart,
-            name=options.by,
+            name=options.labeller,
             questions=tuple(q.id for q in questions),
             judging=_judging(options),
         ),
@@ -183,7 +182,7 @@ async def _bounds(options: Options, questions: list[Question], policy: Policy) -
     """The most calls and tokens that the labeller could need, before retries."""
     rows, bound = 0, Bound()
     async with RunContext(policy, dry=True) as context:
-        labeller = await enter_labeller(context, options.by, questions, _judging(options))
+        labeller = await enter_labeller(context, options.labeller, questions, _judging(options))
         for item in _examples(options):
             if isinstance(item, Example):
                 rows += 1
@@ -194,7 +193,7 @@ async def _bounds(options: Options, questions: list[Question], policy: Policy) -
                     responses=len(item.responses),
                 )
     if bound == Bound():
-        return f"{without_key(options.by)} sends no calls"
+        return f"{without_key(options.labeller)} sends no calls"
     return (
         f"at most, for {rows:,} Examples, before retries (hits in the ledger are free): "
         f"{bound.calls:,} calls, {bound.tokens:,} completion tokens"

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from trueline.files.errors import InputError
-from trueline.records.types import Message, Sampling
+from trueline.records.types import Message, Sampling, Tool
 
 TEMPLATE_TOKENS = 128  # what a server's chat template may add of its own: role marks, a date
 _json = msgspec.json.Encoder()
@@ -60,15 +60,24 @@ class BudgetSpent(Exception):
     """The next call could exceed a cap, so it was not sent: stop, and keep what there is."""
 
 
-def bound(messages: Sequence[Message], sampling: Sampling, n: int = 1) -> Bound:
+def bound(
+    messages: Sequence[Message],
+    sampling: Sampling,
+    n: int = 1,
+    *,
+    tools: Sequence[Tool] = (),
+    start: str = "",
+) -> Bound:
     """The most tokens that one request for n answers could cost.
 
     No tokenizer makes more tokens than there are UTF-8 bytes; the JSON around the texts and
-    TEMPLATE_TOKENS cover what the server's chat template adds.  A schema is part of the prompt:
-    some servers charge for it.
+    TEMPLATE_TOKENS cover what the server's chat template adds.  A schema is part of the prompt
+    (some servers charge for it), and so are tools and a begun turn.
     """
     most = None if sampling.max_tokens is None else sampling.max_tokens * n
     prompt = len(_json.encode(messages)) + len((sampling.schema or "").encode())
+    if tools or start:
+        prompt += len(_json.encode((tools, start))) + TEMPLATE_TOKENS * len(tools)
     return Bound(prompt + TEMPLATE_TOKENS, most)
 
 

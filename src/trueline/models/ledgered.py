@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,9 +11,12 @@ from trueline.ledger.budget import TEMPLATE_TOKENS, Bound, bound
 from trueline.ledger.client import LedgerClient
 from trueline.ledger.keys import keys, loglikelihood_key
 from trueline.models.contract import Completion, Model
-from trueline.records.types import Message, Sampling
+from trueline.records.types import Message, Sampling, Tool
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _encode = msgspec.json.Encoder().encode
 _completion = msgspec.json.Decoder(Completion)
 _loglikelihoods = msgspec.json.Decoder(list[float])
@@ -30,8 +33,8 @@ def record(model: Model, ledger: LedgerClient) -> Model:
 class Ledgered:
     """Answers from the ledger what was paid for before, and asks `inner` for the rest only.
 
-    `inner` must count its own attempts.  Where it has a method `draw` (like `generate`, but it
-    may give fewer samples), each part that comes is committed before the next is asked for.
+    `inner` must count its own attempts.  If it has a method `draw` (like `generate`, but it may
+    give fewer samples), each part that comes is committed before the next is asked for.
     """
 
     def __init__(self, inner: Model, ledger: LedgerClient) -> None:
@@ -39,16 +42,23 @@ class Ledgered:
         self.identity = inner.identity
 
     async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, n: int = 1, first: int = 0
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        n: int = 1,
+        first: int = 0,
+        *,
+        tools: Sequence[Tool] = (),
+        start: str = "",
     ) -> list[Completion]:
         draw = getattr(self._inner, "draw", self._inner.generate)
 
-        async def ask(start: int, count: int) -> list[bytes]:
-            drawn = await draw(messages, sampling, count, first + start)
+        async def ask(place: int, count: int) -> list[bytes]:
+            drawn = await draw(messages, sampling, count, first + place, tools=tools, start=start)
             return [_encode(completion) for completion in drawn]
 
-        asked = keys(self.identity, messages, sampling, n, first)
-        answers = await self._ledger.once(self.identity, asked, ask)
+        samples = keys(self.identity, messages, sampling, n, first, tools=tools, start=start)
+        answers = await self._ledger.once(self.identity, samples, ask)
         return [_completion.decode(answer) for answer in answers]
 
     async def loglikelihood(
@@ -60,6 +70,11 @@ class Ledgered:
         key = loglikelihood_key(self.identity, messages, continuations)
         (answer,) = await self._ledger.once(self.identity, [key], ask)
         return _loglikelihoods.decode(answer)
+
+    async def activations(
+        self, messages: Sequence[Message], layers: Sequence[int]
+    ) -> NDArray[np.float32]:
+        return await self._inner.activations(messages, layers)
 
     async def close(self) -> None:
         await self._inner.close()
@@ -73,11 +88,21 @@ class Metered:
         self.identity = inner.identity
 
     async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, n: int = 1, first: int = 0
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        n: int = 1,
+        first: int = 0,
+        *,
+        tools: Sequence[Tool] = (),
+        start: str = "",
     ) -> list[Completion]:
-        attempt = await self._ledger.begin(self.identity, bound(messages, sampling, n), paid=False)
+        most = bound(messages, sampling, n, tools=tools, start=start)
+        attempt = await self._ledger.begin(self.identity, most, paid=False)
         try:
-            drawn = await self._inner.generate(messages, sampling, n, first)
+            drawn = await self._inner.generate(
+                messages, sampling, n, first, tools=tools, start=start
+            )
         except BaseException as error:
             self._ledger.end(attempt, error=type(error).__name__, prompt=0, completion=0)
             raise
@@ -108,6 +133,11 @@ class Metered:
             raise
         self._ledger.end(attempt, prompt=read, answers=1)
         return sums
+
+    async def activations(
+        self, messages: Sequence[Message], layers: Sequence[int]
+    ) -> NDArray[np.float32]:
+        return await self._inner.activations(messages, layers)
 
     async def close(self) -> None:
         await self._inner.close()

@@ -1,10 +1,13 @@
 """A model whose answers are written beforehand: for tests, and for trying a recipe for free.
 
 A script is a JSON list, or JSONL, of rules; the first whose `match` (a part of the last turn) or
-`regex` (searched in it) fits, answers, and a rule with neither always fits:
+`regex` (searched in it) fits, answers, and a rule with neither always fits.  A begun turn counts
+as the last turn.  An answer may be a message that calls tools, if those are offered:
 
     {"match": "weather", "answers": ["It rains.", "It may rain."], "loglikelihoods": {"yes": -0.1}}
     {"regex": "^Write", "fail": "a failure on demand"}
+    {"match": "rain", "answers": [{"role": "assistant", "content": "", "tool_calls": [
+        {"id": "1", "name": "forecast", "arguments": "{}"}]}]}
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -20,19 +24,23 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.files.lines import read_text
 from trueline.models.contract import Completion, ModelError, Unsupported
-from trueline.records.types import Message, Sampling
+from trueline.records.types import Message, Sampling, Tool
 
-Answer = Callable[[Sequence[Message], Sampling, int], "str | Completion"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Answer = Callable[[Sequence[Message], Sampling, int], "str | Message | Completion"]
 Loglikelihood = Callable[[Sequence[Message], str], float]
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is answered where the last turn fits; sample i gets answer i, from the start again
-    behind the last."""
+    """What is answered if the last turn fits; sample i gets answer i, from the start again after
+    the last."""
 
     match: str = ""
     regex: str = ""
-    answers: tuple[str, ...] = ()
+    answers: tuple[str | Message, ...] = ()
     loglikelihoods: dict[str, float] = {}
     fail: str | None = None
 
@@ -40,10 +48,21 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
         return self.match in text and re.search(self.regex, text) is not None
 
 
+class Request(NamedTuple):
+    """What a scripted model was asked."""
+
+    messages: tuple[Message, ...]
+    first: int
+    n: int
+    tools: tuple[Tool, ...] = ()
+    start: str = ""
+
+
 class Scripted:
     """Answers from functions; what they raise is the call's failure.
 
-    `requests` holds (messages, first sample, number of samples) of each request, in order.
+    A begun turn is handed to `answer` as the conversation's last.  `requests` holds each request,
+    in order.
     """
 
     def __init__(
@@ -54,23 +73,36 @@ class Scripted:
         identity: str = "scripted",
     ) -> None:
         self.identity = identity
-        self.requests: list[tuple[tuple[Message, ...], int, int]] = []
+        self.requests: list[Request] = []
         self._answer, self._loglikelihood = answer, loglikelihood
 
     async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, n: int = 1, first: int = 0
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        n: int = 1,
+        first: int = 0,
+        *,
+        tools: Sequence[Tool] = (),
+        start: str = "",
     ) -> list[Completion]:
-        self.requests.append((tuple(messages), first, n))
-        drawn = (self._answer(messages, sampling, i) for i in range(first, first + n))
-        return [_completion(answer, messages) for answer in drawn]
+        self.requests.append(Request(tuple(messages), first, n, tuple(tools), start))
+        turns = (*messages, Message("assistant", start)) if start else messages
+        answers = (self._answer(turns, sampling, i) for i in range(first, first + n))
+        return [_completion(answer, turns, tools) for answer in answers]
 
     async def loglikelihood(
         self, messages: Sequence[Message], continuations: Sequence[str]
     ) -> list[float]:
         if self._loglikelihood is None:
             raise Unsupported(f"{self.identity} gives no likelihoods")
-        self.requests.append((tuple(messages), 0, len(continuations)))
+        self.requests.append(Request(tuple(messages), 0, len(continuations)))
         return [self._loglikelihood(messages, text) for text in continuations]
+
+    async def activations(
+        self, messages: Sequence[Message], layers: Sequence[int]
+    ) -> NDArray[np.float32]:
+        raise Unsupported(f"{self.identity} has no activations")
 
     async def close(self) -> None:
         pass
@@ -85,14 +117,14 @@ def script(path: Path) -> Scripted:
 
     def rule(messages: Sequence[Message]) -> Rule:
         text = messages[-1].content if messages else ""
-        found = next((rule for rule in rules if rule.fits(text)), None)
-        if found is None:
+        first = next((rule for rule in rules if rule.fits(text)), None)
+        if first is None:
             raise ModelError(f"{path}: no rule fits the last turn")
-        if found.fail is not None:
-            raise ModelError(found.fail)
-        return found
+        if first.fail is not None:
+            raise ModelError(first.fail)
+        return first
 
-    def answer(messages: Sequence[Message], _sampling: Sampling, index: int) -> str:
+    def answer(messages: Sequence[Message], _sampling: Sampling, index: int) -> str | Message:
         answers = rule(messages).answers
         if not answers:
             raise ModelError(f"{path}: the rule that fits has no answers")
@@ -123,12 +155,20 @@ def _rules(path: Path) -> list[Rule]:
         ) from error
 
 
-def _completion(answer: str | Completion, messages: Sequence[Message]) -> Completion:
-    """Words stand in for tokens."""
-    if isinstance(answer, Completion):
-        return answer
-    return Completion(
-        Message("assistant", answer),
-        prompt_tokens=sum(len(m.content.split()) for m in messages),
-        completion_tokens=len(answer.split()),
-    )
+def _completion(
+    answer: str | Message | Completion, messages: Sequence[Message], tools: Sequence[Tool]
+) -> Completion:
+    """Words stand in for tokens.  Raises ModelError for a call of a tool that is not offered."""
+    if not isinstance(answer, Completion):
+        texts = [m.content for m in messages] + [f"{t.name} {t.description}" for t in tools]
+        message = Message("assistant", answer) if isinstance(answer, str) else answer
+        answer = Completion(
+            message,
+            finish="tool_calls" if message.tool_calls else "stop",
+            prompt_tokens=sum(len(text.split()) for text in texts),
+            completion_tokens=len(message.content.split()),
+        )
+    offer = {tool.name for tool in tools}
+    if missing := [c.name for c in answer.message.tool_calls if c.name not in offer]:
+        raise ModelError(f"the script calls {missing[0]!r}, a tool that is not offered")
+    return answer

@@ -430,7 +430,8 @@ def _why_none(example: Example, question: str) -> str:
     if not others - {question}:
         return f"no {kind}preference is labelled"
     named = " and ".join(sorted(others - {question}))
-    return f"no {kind}preference is labelled, but {named}: convert --prefer lets one of them decide"
+    mend = "convert --preference lets one of them decide"
+    return f"no {kind}preference is labelled, but {named}: {mend}"
 
 
 def _order(label: Label) -> tuple[int, int] | None:

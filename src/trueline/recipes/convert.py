@@ -1,74 +1,132 @@
-"""Data of other tools into ours and back, streamed; nothing is overwritten, and no row is lost."""
+"""Data of other tools into ours and back, streamed; nothing is overwritten, and no row is lost.
+
+The nouns: `Options` say what is converted and how, a `Conversion` what came of it.
+"""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from trueline.files.atomic import os_errors_as_input_errors
+from trueline.files.atomic import AtomicFile, os_errors_as_input_errors
 from trueline.files.errors import InputError
-from trueline.files.hashing import hash_file
 from trueline.files.lines import check_regular_file
-
-if TYPE_CHECKING:
-    from trueline.files.write import Columns
-    from trueline.formats import Format
-    from trueline.records.types import Example, Reject
-    from trueline.runs.stage import Item, Stage
-    from trueline.runs.stage import Outcome as StageOutcome
+from trueline.files.write import Columns, is_parquet, table, writable
+from trueline.formats.contract import Format
+from trueline.formats.load import load
+from trueline.formats.losses import find_losses
+from trueline.formats.registry import find_format, parse_mapping
+from trueline.policy.depend import drop_implied_answers
+from trueline.policy.types import Policy
+from trueline.policy.values import derive_preference
+from trueline.recipes.filters.blank import blank
+from trueline.recipes.filters.boilerplate import ChosenTexts, boilerplate
+from trueline.recipes.filters.decontaminate import decontaminate
+from trueline.records.store import dataset, jsonl, validate
+from trueline.records.types import Example, Reject, Source, Unscored, with_labels, with_tags
+from trueline.runs.context import RunContext
+from trueline.runs.engine import LocalEngine, Stop, source
+from trueline.runs.options import (
+    ARGUMENT,
+    NO_IDENTITY,
+    Count,
+    Output,
+    PolicyFile,
+    check_options,
+)
+from trueline.runs.run import POLICY, reject_contradictions, specify_run, stored_reject, write_run
+from trueline.runs.stage import Item, Outcome, Rejected, Stage
+from trueline.runs.sync import wait
 
 OURS = (".jsonl", ".jsonl.gz")
-FOREIGN = (".csv", ".tsv", ".json", ".txt", ".parquet", ".ndjson", ".gz")
+OUTSIDE = (".csv", ".tsv", ".json", ".txt", ".parquet", ".ndjson", ".gz")
 
-Losing = Callable[[str, dict[str, int]], None]
-"""Is told, before anything is written, which parts of how many Examples a format cannot hold."""
+OnLosses = Callable[[dict[str, int]], None]
+"""Is called, before anything is written, with what the format cannot hold, and of how many
+Examples."""
 
 
-class Conversion(Struct, frozen=True, kw_only=True):
-    """What is to be converted and how; `reads` and `writes` name formats, None for ours.
+@dataclass(frozen=True, kw_only=True)
+class Options(PolicyFile, Output):
+    """Options of `trueline convert`.
 
-    `mapping` goes with the format `columns`.  What `--from` brings in meets the checks of every
-    build: blank responses, one chosen text used `keep_boilerplate` times and more, and prompts
-    that sit in the files of `decontaminate`.  `prefer` is the id of a preference question that
-    decides which response is better; Examples in which it does not decide are rejected, and so
-    are those whose labels contradict the `policy`, trueline's own where none is named.
+    What `--from` brings in meets the checks of every build: blank responses, one chosen text used
+    more than `keep_boilerplate` times, and prompts that sit in the files of `decontaminate`.
     """
 
-    source: Path
-    out: Path
-    reads: str | None = None
-    writes: str | None = None
-    mapping: dict[str, list[str]] = {}
-    tags: tuple[str, ...] = ()
-    license: str | None = None
-    decontaminate: tuple[Path, ...] = ()
-    decontaminate_field: str | None = None
-    keep_boilerplate: int | None = None
-    prefer: str | None = None
-    policy: Path | None = None
+    source: Annotated[Path, Meta(description="Data set or file to convert.", extra=ARGUMENT)]
+    out: Annotated[
+        Path,
+        Meta(
+            description="New folder, or new file (.jsonl; other kinds with --to).",
+            extra=ARGUMENT | NO_IDENTITY,
+        ),
+    ]
+    from_: Annotated[str | None, Meta(description="Format of the input; see --list.")] = None
+    to: Annotated[str | None, Meta(description="Format of the output; see --list.")] = None
+    map: Annotated[
+        tuple[str, ...],
+        Meta(description="PART=COLUMN for the format columns; may be repeated."),
+    ] = ()
+    tag: Annotated[
+        tuple[str, ...], Meta(description="Tag key:value for every Example; may be repeated.")
+    ] = ()
+    license: Annotated[str | None, Meta(description="Licence of the Examples that name none.")] = (
+        None
+    )
+    decontaminate: Annotated[
+        tuple[Path, ...],
+        Meta(description="Evaluation file whose prompts are rejected; may be repeated."),
+    ] = ()
+    decontaminate_field: Annotated[
+        str | None,
+        Meta(description="Column of the prompts in those files (default: the usual names)."),
+    ] = None
+    keep_boilerplate: Annotated[
+        Count | None,
+        Meta(description="Reject a chosen text after N uses of it (default: keep all)."),
+    ] = None
+    preference: Annotated[
+        str | None,
+        Meta(
+            description="Preference question that decides which response is better, as safer or "
+            "more_helpful; Examples that it does not decide are rejected (default: preferred)."
+        ),
+    ] = None
+    max_rejects: Annotated[
+        str,
+        Meta(
+            description="Exit code 1 if more rows are rejected: a number, or a share as 5%.",
+            extra=NO_IDENTITY,
+        ),
+    ] = "0"
 
 
-class Outcome(Struct, frozen=True):
-    """What came of it: `rejects` by reason; `unread` counts the rows whose columns the format
-    does not read, `loses` the Examples with parts that it cannot hold; `boilerplate` is how
-    often the most frequent chosen text is used, of how many; `rows` are those written, where a
-    format makes several of one Example; `unfinished`: IN is a data set whose run has not seen all
-    its input yet."""
+class Conversion(Struct, frozen=True):
+    """What came of a conversion.
+
+    `rejects` counts by reason, `unread` the rows with columns that the format does not read,
+    `losses` the Examples with parts that it cannot hold; `boilerplate` is how often the most
+    frequent chosen text is used, of how many; `rows` are those written, if a format makes several
+    of one Example.  `unfinished`: the source is a data set whose run has not seen all its input.
+    """
 
     source: str
     out: str
     examples: int
     rejects: dict[str, int]
     unread: dict[str, int]
-    loses: dict[str, int]
+    losses: dict[str, int]
     boilerplate: tuple[int, int]
     rows: int | None = None
     status: str = "complete"
@@ -79,279 +137,239 @@ class Outcome(Struct, frozen=True):
         return sum(self.rejects.values())
 
 
-def convert(asked: Conversion, quiet: bool = False, losing: Losing | None = None) -> Outcome:
+def convert(options: Options, policy: Policy, on_losses: OnLosses | None = None) -> Conversion:
     """Convert a data set, streamed, into a new folder or file; rejects are written beside it.
 
-    InputError where the input or OUT is not what it should be.  A folder that an interrupted
-    conversion left is continued; anything else that exists is refused.
+    Examples whose labels contradict the `policy` are rejected.  A folder that an interrupted
+    conversion left is continued.  Raises InputError if the input is not what it should be, or if
+    OUT exists.
     """
-    if asked.reads is not None and asked.reads.startswith("hub:"):
+    check_options(options)
+    for tag in options.tag:
+        if not all(tag.partition(":")):
+            raise InputError(f"--tag {tag}: write it key:value, as in --tag lang:en")
+    if options.from_ is not None and options.from_.startswith("hub:"):
         raise InputError(
-            f"--from {asked.reads}: data sets are not yet fetched from a hub. Download the file, "
+            f"--from {options.from_}: data sets are not yet fetched from a hub. Download the file, "
             "give it as IN, and name its format with --from"
         )
-    check_regular_file(asked.source)
-    name, inside = asked.out.name, asked.source.resolve()
-    out = Path(os.path.realpath(asked.out))  # resolve() ends in a traceback at a loop of links
-    if asked.source.is_dir() and inside in (out, *out.parents):
-        raise InputError(f"{asked.out} lies in {asked.source}: a data set is never changed")
-    if asked.writes is None and not name.endswith(OURS):
-        if name.endswith(FOREIGN):
-            raise InputError(f"{asked.out}: to write a file of this kind, name a format with --to")
-        return _to_folder(asked, quiet)
+    if options.map and "columns" not in (options.from_, options.to):
+        raise InputError("--map belongs to --from columns or --to columns")
+    check_regular_file(options.source)
+    _check_outside(options.source, options.out)
+    name = options.out.name
+    if options.to is None and not name.endswith(OURS):
+        if name.endswith(OUTSIDE):
+            raise InputError(
+                f"{options.out}: to write a file of this kind, name a format with --to"
+            )
+        return _to_folder(options, policy)
     if not name:
-        raise InputError(f"{asked.out} is a folder: with --to, OUT is a new file")
-    for path in (asked.out, beside(asked.out)):
+        raise InputError(f"{options.out} is a folder: with --to, OUT is a new file")
+    for path in (options.out, rejects_path(options.out)):
         with os_errors_as_input_errors(path):
-            taken = path.exists()
-        if taken:
+            is_taken = path.exists()
+        if is_taken:
             raise InputError(f"{path} exists: nothing is overwritten, choose another name")
-    return _to_file(asked, losing)
+    if options.to is None:
+        return wait(_write_ours(options, policy))
+    return wait(_write_format(options, policy, options.to, on_losses))
 
 
-class _Stream:
+def _check_outside(source: Path, out: Path) -> None:
+    """Raises InputError if the output would lie in the data set that is read."""
+    real = Path(os.path.realpath(out))  # resolve() ends in a traceback at a loop of links
+    if source.is_dir() and source.resolve() in (real, *real.parents):
+        raise InputError(f"{out} lies in {source}: a data set is never changed")
+
+
+# ---- one pass over the input -----------------------------------------------------------------
+
+
+class _Pass:
     """One pass over the input, with its own stages and counts."""
 
-    def __init__(self, asked: Conversion) -> None:
-        from trueline.formats.load import load
-        from trueline.policy.depend import drop_implied_answers
-        from trueline.policy.load import load as load_policy
-        from trueline.recipes.filters.boilerplate import ChosenTexts
-        from trueline.runs.engine import Stop
-        from trueline.runs.stage import Stage
-
-        self.policy = load_policy(asked.policy)
+    def __init__(self, options: Options, policy: Policy) -> None:
+        self.options, self.policy = options, policy
         self.unread: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
-        self.stop = Stop()
+        mapping = parse_mapping(options.map) if options.from_ == "columns" else None
+        self.items = load(options.source, options.from_, mapping, self.unread, policy)
         self.chosen = ChosenTexts()
-        mapping = asked.mapping if asked.reads == "columns" else None
-        self.items = load(asked.source, asked.reads, mapping, self.unread)
-        self.stages = stages(asked)
-        if asked.reads is not None:
-            self.stages.append(
-                Stage.of("implied", lambda example: drop_implied_answers(example, self.policy))
-            )
+        self.stages = list(_stages(options, policy))
 
     async def __aiter__(self) -> AsyncIterator[Example | Reject]:
-        from trueline.runs.context import RunContext
-        from trueline.runs.engine import LocalEngine, source
-        from trueline.runs.run import POLICY, reject_contradictions, stored_reject
-        from trueline.runs.stage import Rejected, Stage
-
+        engine = LocalEngine(RunContext(self.policy))
         stages = [*self.stages, Stage(POLICY, reject_contradictions)]
-        stream = LocalEngine(RunContext(self.policy)).stream(source(self.items, self.stop), stages)
-        async with aclosing(stream):
+        async with aclosing(engine.stream(source(self.items, Stop()), stages)) as stream:
             async for item in stream:
                 self.observe(item)
                 yield stored_reject(item) if isinstance(item, Rejected) else item
 
     def observe(self, item: Item) -> None:
-        """Counts the chosen texts, also of what was rejected because of them."""
-        from trueline.records.types import Example
-        from trueline.runs.stage import Rejected
-
+        """Counts the chosen texts, also of Examples that were rejected because of them."""
         if isinstance(item, Rejected) and item.stage == "boilerplate":
             item = item.example
         if isinstance(item, Example):
             self.chosen.add(item)
 
-    def outcome(self, asked: Conversion, examples: int, **more: Any) -> Outcome:
-        return Outcome(
-            str(asked.source),
-            str(asked.out),
+    def report(self, examples: int, **more: Any) -> Conversion:
+        source = self.options.source
+        return Conversion(
+            str(source),
+            str(self.options.out),
             examples,
             dict(self.rejects.most_common()),
             dict(sorted(self.unread.items())),
-            more.pop("loses", {}),
+            more.pop("losses", {}),
             (self.chosen.most, self.chosen.total),
-            unfinished=_unfinished(asked),
+            unfinished=source.is_dir() and dataset.manifest(source).state != "complete",
             **more,
         )
 
 
-def stages(asked: Conversion) -> list[Stage]:
+def _stages(options: Options, policy: Policy) -> Iterator[Stage]:
     """What every Example walks through on its way."""
-    from functools import partial
-
-    from trueline.policy.values import derive_preference
-    from trueline.recipes.filters.blank import blank
-    from trueline.recipes.filters.boilerplate import boilerplate
-    from trueline.recipes.filters.decontaminate import decontaminate
-    from trueline.records.types import Source, Unscored, with_labels, with_tags
-    from trueline.runs.stage import Rejected, Stage
+    name, license = options.source.name, options.license
 
     def mark(example: Example) -> Example:
-        if asked.license is not None:
-            source = example.source or Source(asked.source.name)
-            if source.license is None:
-                source = msgspec.structs.replace(source, license=asked.license)
+        if license is not None and (example.source is None or example.source.license is None):
+            source = msgspec.structs.replace(example.source or Source(name), license=license)
             example = msgspec.structs.replace(example, source=source)
-        return with_tags(example, *asked.tags)
+        return with_tags(example, *options.tag)
 
-    def decide(example: Example) -> StageOutcome:
-        label = derive_preference(example, asked.prefer or "")
+    def decide(example: Example) -> Outcome:
+        label = derive_preference(example, options.preference or "")
         if isinstance(label, Unscored):
             reason, _, detail = label.reason.partition(": ")
             return Rejected(example, reason, detail)
         return with_labels(example, label)
 
-    found = [Stage.of("mark", mark)]
-    if asked.reads is not None:
-        found.append(Stage("blank", blank))
-    if asked.decontaminate:
-        make = partial(decontaminate, files=asked.decontaminate, field=asked.decontaminate_field)
-        found.append(Stage("decontaminate", make))
-    if asked.prefer is not None:
-        found.append(Stage.of("prefer", decide))
-    return [*found, Stage("boilerplate", partial(boilerplate, keep=asked.keep_boilerplate))]
+    yield Stage.of("mark", mark)
+    if options.from_ is not None:
+        yield Stage("blank", blank)
+    if options.decontaminate:
+        yield Stage(
+            "decontaminate",
+            partial(decontaminate, files=options.decontaminate, field=options.decontaminate_field),
+        )
+    if options.preference is not None:
+        yield Stage.of("preference", decide)
+    yield Stage("boilerplate", partial(boilerplate, keep=options.keep_boilerplate))
+    if options.from_ is not None:
+        yield Stage.of("implied answers", lambda example: drop_implied_answers(example, policy))
 
 
-def _to_folder(asked: Conversion, quiet: bool) -> Outcome:
-    from trueline.runs.context import RunContext
-    from trueline.runs.record import path_input
-    from trueline.runs.run import RunSpec, write_run
-    from trueline.runs.sync import wait
+# ---- writing ---------------------------------------------------------------------------------
 
-    stream = _Stream(asked)
-    settings = msgspec.to_builtins(asked, enc_hook=str)
-    settings.pop("out")
-    files = [asked.source, *asked.decontaminate, *([asked.policy] if asked.policy else [])]
-    inputs = tuple(path_input(path) for path in files)
-    decisive = settings | {f"{given.kind} {given.path}": given.hash for given in inputs}
+
+def _to_folder(options: Options, policy: Policy) -> Conversion:
+    stream = _Pass(options, policy)
+    context = RunContext(policy)
+    spec = specify_run("convert", options, context.inputs())
     # a wrong format or column shows at the first row that can be read: before the folder is
     # anyone's
     first = []
     for item in islice(stream.items, 100):
         first.append(item)
-        if not hasattr(item, "reason"):
+        if isinstance(item, Example):
             break
     record = wait(
         write_run(
             chain(first, stream.items),
             stream.stages,
-            asked.out,
-            RunSpec("convert", (), settings, decisive, inputs),
-            RunContext(stream.policy),
+            options.out,
+            spec,
+            context,
             observe=stream.observe,
-            quiet=quiet,
+            quiet=options.quiet or options.json,
         )
     )
     for stage in record.stages:
         stream.rejects.update(stage.rejected)
-    return stream.outcome(asked, record.rows, status=record.status)
+    return stream.report(record.rows, status=record.status)
 
 
-def _to_file(asked: Conversion, losing: Losing | None) -> Outcome:
-    from trueline import formats
-    from trueline.files.write import Columns, is_parquet, writable
-    from trueline.runs.sync import wait
-
-    if asked.writes is None:
-        return wait(_write_ours(asked))
-    writable(asked.out)
-    mapping = asked.mapping if asked.writes == "columns" else None
-    format = formats.named(asked.writes, mapping)
-    columns = Columns(arrow=is_parquet(asked.out))
-    loses = wait(_losses(asked, format, columns))
-    if loses and losing is not None:
-        losing(format.name, loses)
-    return wait(_write_rows(asked, format, columns, loses))
-
-
-async def _losses(asked: Conversion, format: Format, columns: Columns) -> dict[str, int]:
-    """What the format cannot hold, in how many Examples: found before anything is written."""
-    from trueline.records.types import Example
-
-    loses: Counter[str] = Counter()
-    async for item in _Stream(asked):
-        if isinstance(item, Example):
-            rows = format.rows(item)
-            if isinstance(rows, list):
-                loses.update(format.loses(item))
-                for row in rows:
-                    columns.see(row)
-    return dict(loses.most_common())
-
-
-async def _write_rows(
-    asked: Conversion, format: Format, columns: Columns, loses: dict[str, int]
-) -> Outcome:
-    from trueline.files.write import table
-    from trueline.records.types import Example
-
-    stream, count, written = _Stream(asked), 0, 0
-    # the rejects appear first: what is there without them would look whole
-    with table(asked.out, columns) as add, _Rejects(asked.out, stream.rejects) as rejects:
-        async for item in stream:
-            rows = format.rows(item) if isinstance(item, Example) else item
-            if isinstance(rows, list):
-                for row in rows:
-                    add(row)
-                count += 1
-                written += len(rows)
-            else:
-                rejects.add(rows)
-    return stream.outcome(asked, count, loses=loses, rows=written)
-
-
-async def _write_ours(asked: Conversion) -> Outcome:
-    from trueline.records.store import jsonl, validate
-    from trueline.records.types import Example
-
-    stream, count = _Stream(asked), 0
-    with jsonl.appending(asked.out) as add, _Rejects(asked.out, stream.rejects) as rejects:
+async def _write_ours(options: Options, policy: Policy) -> Conversion:
+    stream, count = _Pass(options, policy), 0
+    with (
+        jsonl.appending(options.out) as add,
+        _rejects_file(options.out, stream.rejects) as add_reject,
+    ):
         async for item in stream:
             if not isinstance(item, Example):
-                rejects.add(item)
+                add_reject(item)
             elif (reason := validate.why_invalid(item)) is not None:
-                rejects.add(validate.new_reject("write", reason, item))
+                add_reject(validate.new_reject("write", reason, item))
             else:
                 add(item)
                 count += 1
-    return stream.outcome(asked, count)
+    return stream.report(count)
 
 
-def beside(out: Path) -> Path:
+async def _write_format(
+    options: Options, policy: Policy, name: str, on_losses: OnLosses | None
+) -> Conversion:
+    """The Examples as rows of an outside format.  The input is read twice, for the columns of a
+    table and what it will lack are known only after the last row."""
+    writable(options.out)
+    mapping = parse_mapping(options.map) if name == "columns" else None
+    format = find_format(name, mapping, policy)
+    columns = Columns(arrow=is_parquet(options.out))
+    losses = await _survey(_Pass(options, policy), format, columns)
+    if losses and on_losses is not None:
+        on_losses(losses)
+    stream, count, written = _Pass(options, policy), 0, 0
+    # the rejects appear first: what is there without them would look whole
+    with (
+        table(options.out, columns) as add,
+        _rejects_file(options.out, stream.rejects) as add_reject,
+    ):
+        async for item in stream:
+            rows = format.write_rows(item) if isinstance(item, Example) else item
+            if isinstance(rows, Reject):
+                add_reject(rows)
+                continue
+            for row in rows:
+                add(row)
+            count += 1
+            written += len(rows)
+    return stream.report(count, losses=losses, rows=written)
+
+
+async def _survey(stream: _Pass, format: Format, columns: Columns) -> dict[str, int]:
+    """What the format cannot hold, in how many Examples; `columns` see every row."""
+    losses: Counter[str] = Counter()
+    async for item in stream:
+        rows = format.write_rows(item) if isinstance(item, Example) else item
+        if isinstance(item, Example) and isinstance(rows, list):
+            losses.update(find_losses(format, item, rows))
+            for row in rows:
+                columns.see(row)
+    return dict(losses.most_common())
+
+
+def rejects_path(out: Path) -> Path:
     """Where the rejects of a file go."""
     return out.with_name(f"{out.name}.rejects.jsonl")
 
 
-class _Rejects:
-    """Rejects into OUT.rejects.jsonl, a file that exists only where there are any."""
+@contextmanager
+def _rejects_file(out: Path, counts: Counter[str]) -> Iterator[Callable[[Reject], None]]:
+    """A function that adds a Reject to OUT.rejects.jsonl, a file that exists only if there are
+    any, and counts it by its reason."""
+    file = AtomicFile(rejects_path(out))
 
-    def __init__(self, out: Path, counts: Counter[str]) -> None:
-        self.path, self.counts = beside(out), counts
+    def add(reject: Reject) -> None:
+        file.file.write(jsonl.encode(validate.storable_reject(reject)))
+        counts[reject.reason] += 1
 
-    def __enter__(self) -> _Rejects:
-        from trueline.files.atomic import AtomicFile
-
-        self.fresh = AtomicFile(self.path)
-        return self
-
-    def add(self, found: Any) -> None:
-        from trueline.records.store import jsonl, validate
-
-        self.fresh.file.write(jsonl.encode(validate.storable_reject(found)))
-        self.counts[found.reason] += 1
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None and self.counts:
-            self.fresh.commit()
-        else:
-            self.fresh.discard()
-
-
-def _unfinished(asked: Conversion) -> bool:
-    from trueline.records.store import dataset
-
-    return asked.source.is_dir() and dataset.manifest(asked.source).state != "complete"
-
-
-def _digest(source: Path) -> str:
-    """What the input is: a folder by its manifest, which holds the hashes of its shards."""
-    path = source / "manifest.json" if source.is_dir() else source
     try:
-        return hash_file(path)
-    except OSError as error:
-        raise InputError(f"cannot read {source}: {error.strerror or error}") from error
+        yield add
+    except BaseException:
+        file.discard()
+        raise
+    if counts:
+        file.commit()
+    else:
+        file.discard()

@@ -7,8 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from trueline.records.preference import decided
-from trueline.records.types import Example, Message, Response, Role, ToolCall
+from trueline.records.types import Message, Role, ToolCall
 
 Turns = tuple[Message, ...]
 _known = {"role", "content", "reasoning_content", "tool_calls", "tool_call_id"}
@@ -42,46 +41,6 @@ def unpacked(value: Any, start: str = "[{") -> Any:
         except msgspec.DecodeError:
             return value  # a text that merely looks like one
     return value
-
-
-def split(turns: Sequence[Message]) -> tuple[Turns, tuple[Response, ...]]:
-    """A whole conversation as a prompt and its response: the last turn, where the assistant speaks
-    it.  Raises Malformed where there is nothing to answer or no answer in it."""
-    for at, turn in enumerate(turns):
-        last = at == len(turns) - 1
-        if (turn.role == "user" or (turn.role == "assistant" and last)) and not (
-            turn.content.strip() or turn.tool_calls
-        ):
-            raise Malformed(f"turn {at + 1} ({turn.role}) is blank")
-    if not turns:
-        raise Malformed("the conversation is blank: it has no turns")
-    if turns[-1].role == "assistant":
-        return tuple(turns[:-1]), (Response((turns[-1],)),)
-    return tuple(turns), ()
-
-
-def whole(example: Example) -> Turns | str:
-    """The prompt with the one response to show: the preferred one where there are several; or why
-    none is."""
-    if not example.responses:
-        return example.prompt or "there is neither a prompt nor a response"
-    order = decided(example) if len(example.responses) > 1 else (0, 0)
-    if isinstance(order, str):
-        return f"several responses, and {order}"
-    response = example.responses[order[0]].messages
-    if not response or response[-1].role != "assistant":
-        return "the response does not end with the assistant"
-    return example.prompt + response
-
-
-def divided(example: Example) -> list[str]:
-    """What is lost where a conversation is written `whole` and read back by `split`."""
-    lost = ["responses beyond the preferred one"] if len(example.responses) > 1 else []
-    turns = whole(example)
-    if isinstance(turns, str):
-        return lost
-    begins = len(turns) - (turns[-1].role == "assistant")
-    return lost if len(example.prompt) == begins else [*lost, "where the response begins"]
 
 
 def dicts(turns: Sequence[Message]) -> list[dict[str, Any]]:

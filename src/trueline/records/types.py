@@ -22,6 +22,7 @@ CONTENT_ID = re.compile(r"[0-9a-f]{32}(-[1-9][0-9]*)?")
 """The id of an Example, with an occurrence number if equal content came before it."""
 
 _ONE, _NO_ARGUMENTS = 1.0, "{}"
+_NO_PARAMETERS = '{"type": "object", "properties": {}}'
 
 
 def _exact(record: Struct, **defaults: float | str) -> None:
@@ -45,6 +46,18 @@ class ToolCall(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         _exact(self, arguments=_NO_ARGUMENTS)
+
+
+class Tool(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A function that a model may call; `parameters` is the JSON schema of its arguments, as JSON
+    text."""
+
+    name: str
+    description: str
+    parameters: str = _NO_PARAMETERS
+
+    def __post_init__(self) -> None:
+        _exact(self, parameters=_NO_PARAMETERS)
 
 
 class Message(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -170,8 +170,8 @@ class OptionField(Struct, frozen=True):
 
 
 def option_flag(name: str) -> str:
-    """The option as it is typed."""
-    return "--" + name.replace("_", "-")
+    """The option as it is typed; a field named like a keyword of Python's ends with `_`."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def option_fields(options: type) -> list[OptionField]:

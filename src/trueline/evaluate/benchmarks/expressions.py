@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest, text_digest
-from trueline.formats.kinds.hh_rlhf import turns
+from trueline.formats.kinds.hh_rlhf import parse_transcript
 from trueline.records.conversation import Malformed
 from trueline.records.types import Message
 
@@ -86,7 +86,7 @@ def words(texts: Iterable[str]) -> list[str]:
 def transcript(text: str) -> tuple[Message, ...]:
     """The turns of a transcript in HH-RLHF's form."""
     try:
-        return turns(text, "transcript")
+        return parse_transcript(text, "transcript")
     except Malformed as error:
         raise Unfit(str(error)) from error
 

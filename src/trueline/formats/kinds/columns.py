@@ -8,47 +8,47 @@ from typing import Any
 
 from trueline.files.errors import InputError
 from trueline.files.rows import Row
-from trueline.formats import Format, Mapped, bad_row, turned_away
-from trueline.formats.columns_ratings import LABEL, VALUE, Rating, rated, ratings
+from trueline.formats.columns_ratings import (
+    LABEL,
+    VALUE,
+    Rating,
+    parse_ratings,
+    read_rating,
+    write_rating,
+)
+from trueline.formats.contract import (
+    CannotWrite,
+    ColumnMapping,
+    Fields,
+    Format,
+    Questions,
+    new_example,
+    preferred_order,
+    single_turn,
+    single_user_turn,
+    with_preference,
+)
 from trueline.records.conversation import Malformed, messages
-from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.types import (
-    Example,
-    LabellerId,
-    Message,
-    Reject,
-    Response,
-    Source,
-    with_labels,
-)
+from trueline.records.types import Example, Message, Response, with_labels
 
-TARGETS = (
-    "prompt",
-    "system",
-    "response",
-    "chosen",
-    "rejected",
-    "license",
-    "tag:KEY",
-    "label:QUESTION@RATER",
-    "value:QUESTION:CELL",
+TAG = "tag:"
+PARTS = (
+    *("prompt", "system", "response", "chosen", "rejected", "license"),
+    *("tag:KEY", "label:QUESTION@RATER", "value:QUESTION:CELL"),
 )
-OPEN = ("tag:", LABEL, VALUE)
-"""How the parts begin that the user names in part."""
-
-_by = LabellerId("imported", "columns")
 _usage = (
     "--from and --to columns need --map PART=COLUMN, once or more; the parts are "
-    f"{', '.join(TARGETS)}, and response may be given several times"
+    f"{', '.join(PARTS)}, and response may be given several times"
 )
 
 
-def mapped(mapping: Mapped) -> Format:
-    """The format for one mapping; InputError where the mapping makes no sense."""
+def with_mapping(mapping: ColumnMapping, questions: Questions) -> Format:
+    """The format for one mapping.  Raises InputError if the mapping makes no sense."""
     if not mapping:
         raise InputError(_usage)
     for part, columns in mapping.items():
-        if part not in TARGETS and not (part.startswith(OPEN) and part not in OPEN):
+        is_open = any(part.startswith(start) and part != start for start in (TAG, LABEL, VALUE))
+        if part not in PARTS and not is_open:
             raise InputError(f"--map {part}={columns[0]}: unknown part {part!r}. {_usage}")
         if len(columns) > 1 and part != "response":
             raise InputError(f"--map {part} is given twice; only response may be")
@@ -56,65 +56,52 @@ def mapped(mapping: Mapped) -> Format:
         raise InputError("--map chosen and --map rejected belong together")
     if not {"prompt", "response", "chosen"} & mapping.keys():
         raise InputError("map at least one of prompt, response, and chosen with rejected")
-    rating = ratings(mapping)
-    mapping = {part: c for part, c in mapping.items() if not part.startswith((LABEL, VALUE))}
-    holds = {
-        "prompt": "prompt" in mapping,
-        "responses": "response" in mapping or "chosen" in mapping,
-        "system turns": "system" in mapping,
-        "responses beyond the pair": len(mapping.get("response", ())) > 2,
-        "licence": "license" in mapping,
-    }
-    return Format(
-        name="columns",
-        about=FORMAT.about,
-        reads=frozenset(column for columns in mapping.values() for column in columns)
-        | {one.column for one in rating},
-        holds=frozenset(part for part, held in holds.items() if held),
-        answers=frozenset({PREFERRED.id} if "chosen" in mapping else ()),
-        tags=frozenset(part.removeprefix("tag:") for part in mapping if part.startswith("tag:")),
-        read=partial(_read, mapping, rating),
-        write=partial(_write, mapping),
-    )
+    ratings = parse_ratings(mapping, questions)
+    plain = {part: c for part, c in mapping.items() if not part.startswith((LABEL, VALUE))}
+    return Format(FORMAT.about, partial(_read, plain, ratings), partial(_write, plain, ratings))
 
 
-def _read(mapping: Mapped, rating: Sequence[Rating], row: Row, occurrence: int) -> Example | Reject:
-    """Responses in the order of the mapping, then rejected, then chosen."""
-    for columns in (*mapping.values(), [one.column for one in rating]):
-        for column in columns:
-            row.text(column)  # InputError where the file has no such column
-    try:
-        prompt = [turn for part in ("system", "prompt") for turn in _turns(mapping, row, part)]
-        responses = [r for c in mapping.get("response", ()) for r in _responses(row, c)]
-        pair = [r for p in ("rejected", "chosen") for r in _responses(row, *mapping.get(p, ()))]
-    except Malformed as error:
-        return bad_row(row, str(error))
-    if len(pair) not in (0, 2) or (pair and pair[0] == pair[1]):
-        return bad_row(row, "chosen and rejected are not two different responses")
-    tags = [
-        f"{part.removeprefix('tag:')}:{value}"
+def _tag_columns(mapping: ColumnMapping) -> dict[str, str]:
+    """The columns of tags, by the tag's key."""
+    return {
+        part.removeprefix(TAG): column
         for part, (column, *_) in mapping.items()
-        if part.startswith("tag:") and (value := row.text(column).strip())
+        if part.startswith(TAG)
+    }
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def _read(mapping: ColumnMapping, ratings: Sequence[Rating], row: Row, occurrence: int) -> Example:
+    """Responses in the order of the mapping, then rejected, then chosen."""
+    for columns in (*mapping.values(), [rating.column for rating in ratings]):
+        for column in columns:
+            row.value(column)  # NoColumn before anything is said about a cell
+    prompt = [turn for part in ("system", "prompt") for turn in _turns(mapping, row, part)]
+    responses = [r for c in mapping.get("response", ()) for r in _responses(row, c)]
+    pair = [
+        r for p in ("rejected", "chosen") for c in mapping.get(p, ()) for r in _responses(row, c)
     ]
+    if len(pair) not in (0, 2) or (pair and pair[0] == pair[1]):
+        raise Malformed("chosen and rejected are not two different responses")
+    values = {key: row.text(column).strip() for key, column in _tag_columns(mapping).items()}
     license = row.text(mapping["license"][0]).strip() if "license" in mapping else None
-    example = Example.new(
+    example = new_example(
+        row,
+        occurrence,
         prompt,
         [*responses, *pair],
-        source=Source(row.file.name, license=license or None, row=row.number),
-        tags=tags,
-        occurrence=occurrence,
+        tags=[f"{key}:{value}" for key, value in values.items() if value],
+        license=license or None,
     )
-    try:
-        labels = [rated(example, one, row.fields[one.column]) for one in rating]
-    except Malformed as error:
-        return bad_row(row, str(error))
-    if pair:
-        first = len(responses)
-        labels.append(preference_label(example, first + 1, first, _by))
-    return with_labels(example, *(label for label in labels if label is not None))
+    labels = [read_rating(example, rating, row.fields[rating.column]) for rating in ratings]
+    example = with_labels(example, *(label for label in labels if label is not None))
+    first = len(responses)
+    return with_preference(example, first + 1, first, "columns") if pair else example
 
 
-def _turns(mapping: Mapped, row: Row, part: str) -> tuple[Message, ...]:
+def _turns(mapping: ColumnMapping, row: Row, part: str) -> tuple[Message, ...]:
     if part not in mapping:
         return ()
     (column,) = mapping[part]
@@ -124,15 +111,12 @@ def _turns(mapping: Mapped, row: Row, part: str) -> tuple[Message, ...]:
     return messages(_cell(row, column), "user", column)
 
 
-def _responses(row: Row, *columns: str) -> list[Response]:
+def _responses(row: Row, column: str) -> list[Response]:
     """The responses in a column: a text, the messages of one response, or a list of texts."""
-    found = []
-    for column in columns:
-        value = _cell(row, column)
-        several = isinstance(value, list) and all(isinstance(v, str) for v in value) and value
-        for one in value if several else [value]:
-            found.append(Response(messages(one, "assistant", column)))
-    return found
+    cell = _cell(row, column)
+    is_list_of_texts = isinstance(cell, list) and cell and all(isinstance(v, str) for v in cell)
+    values = cell if is_list_of_texts else [cell]
+    return [Response(messages(value, "assistant", column)) for value in values]
 
 
 def _cell(row: Row, column: str) -> Any:
@@ -140,35 +124,30 @@ def _cell(row: Row, column: str) -> Any:
     return row.text(column) if isinstance(value, int | float) else value
 
 
-def _write(mapping: Mapped, example: Example) -> dict[str, Any] | Reject:
-    row: dict[str, Any] = {}
-    system = [m.content for m in example.prompt if m.role in ("system", "developer")]
-    asked = [m for m in example.prompt if m.role not in ("system", "developer")]
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def _write(mapping: ColumnMapping, ratings: Sequence[Rating], example: Example) -> Fields:
+    row: Fields = {}
     if "system" in mapping:
+        system = [m.content for m in example.prompt if m.role in ("system", "developer")]
         row[mapping["system"][0]] = "\n\n".join(system)
     if "prompt" in mapping:
-        if [m.role for m in asked] != ["user"]:
-            return turned_away(example, "columns hold prompts of one user turn")
-        row[mapping["prompt"][0]] = asked[0].content
+        row[mapping["prompt"][0]] = single_user_turn(example)
     columns = mapping.get("response", ())
     if columns and len(example.responses) > len(columns):
-        why = f"{len(example.responses)} responses, and --map names {len(columns)} columns"
-        return turned_away(example, why)
-    if any(len(response.messages) != 1 for response in example.responses):
-        return turned_away(example, "columns hold responses of one turn")
-    texts = [response.text for response in example.responses]
-    row |= {c: texts[i] if i < len(texts) else None for i, c in enumerate(columns)}
+        count = len(example.responses)
+        raise CannotWrite(f"{count} responses, and --map names {len(columns)} columns")
+    is_needed = columns or "chosen" in mapping
+    texts = [single_turn(response) for response in example.responses if is_needed]
+    row |= {c: texts[at] if at < len(texts) else None for at, c in enumerate(columns)}
     if "chosen" in mapping:
-        order = decided(example)
-        if isinstance(order, str):
-            return turned_away(example, order)
-        row[mapping["chosen"][0]], row[mapping["rejected"][0]] = (texts[i] for i in order)
+        for part, at in zip(("chosen", "rejected"), preferred_order(example), strict=True):
+            row[mapping[part][0]] = texts[at]
     if "license" in mapping:
         row[mapping["license"][0]] = example.source.license if example.source else None
-    for part, (column, *_) in mapping.items():
-        if part.startswith("tag:"):
-            row[column] = example.tag(part.removeprefix("tag:"))
-    return row
+    row |= {column: example.tag(key) for key, column in _tag_columns(mapping).items()}
+    return row | {rating.column: write_rating(example, rating) for rating in ratings}
 
 
 def _unmapped(*_: Any) -> Any:
@@ -176,11 +155,5 @@ def _unmapped(*_: Any) -> Any:
 
 
 FORMAT = Format(
-    name="columns",
-    about="any table, with --map PART=COLUMN",
-    reads=frozenset(),
-    holds=frozenset(),
-    read=_unmapped,
-    write=_unmapped,
-    mapped=mapped,
+    "any table, with --map PART=COLUMN", _unmapped, _unmapped, with_mapping=with_mapping
 )

@@ -6,69 +6,55 @@ from collections.abc import Iterator
 from typing import Any
 
 from trueline.files.rows import Row
-from trueline.formats import CONVERSATION, Fields, Format, bad_row, turned_away
-from trueline.records.conversation import Malformed, dicts, divided, message, split, unpacked, whole
-from trueline.records.types import Example, Message, Reject, Source
+from trueline.formats.contract import Fields, Format, new_example
+from trueline.formats.conversations import read_cell, split_conversation, write_conversation
+from trueline.records.conversation import Malformed, dicts, message
+from trueline.records.types import Example, Message
 
 
-def read(row: Row, occurrence: int) -> Example | Reject:
+def read(row: Row, occurrence: int) -> Example:
     """The last assistant turn is the response, what came before it the prompt; a conversation that
     ends with another turn has no response.
 
     `weight` says which turns are to be learnt (1, or not given) or not (0).  Here the response is;
     so a conversation whose last turn has weight 0 is a Reject, and other weights are not read.
     """
-    row.text("messages")  # no such column: the file is of another format
-    try:
-        prompt, responses = split(tuple(_messages(row.fields["messages"])))
-        if responses and _weights(row)[-1] == 0:
-            raise Malformed("the last turn has weight 0, so it is not to be learnt")
-    except Malformed as error:
-        return bad_row(row, str(error))
-    return Example.new(
-        prompt, responses, source=Source(row.file.name, row=row.number), occurrence=occurrence
-    )
+    turns = read_cell(row, "messages", "messages")
+    prompt, responses = split_conversation(list(_messages(turns)))
+    if responses and _weight(turns[-1]) == 0:
+        raise Malformed("the last turn has weight 0, so it is not to be learnt")
+    return new_example(row, occurrence, prompt, responses)
 
 
-def _messages(value: Any) -> Iterator[Message]:
-    found = unpacked(value)
-    if not isinstance(found, list):
-        blank = found is None or found == ""
-        raise Malformed(f"messages is {'blank' if blank else 'no list of messages'}")
-    for at, turn in enumerate(found):
+def _messages(turns: list[Any]) -> Iterator[Message]:
+    for at, turn in enumerate(turns):
         bare = turn
         if isinstance(turn, dict):
             bare = {key: value for key, value in turn.items() if key != "weight"}
         yield message(bare, f"messages[{at}]")
 
 
-def _weights(row: Row) -> list[Any]:
-    found = unpacked(row.fields["messages"])
-    turns = found if isinstance(found, list) else []
-    return [turn.get("weight") if isinstance(turn, dict) else None for turn in turns]
+def _weight(turn: Any) -> Any:
+    return turn.get("weight") if isinstance(turn, dict) else None
 
 
-def overlooks(row: Row) -> list[str]:
-    """Weights, where a conversation gives any."""
-    given = [weight for weight in _weights(row) if weight is not None]
-    return ["messages[].weight"] if given else []
+def unread_inside(row: Row) -> list[str]:
+    """Weights, if a conversation gives any."""
+    try:
+        turns = read_cell(row, "messages", "messages")
+    except Malformed:
+        return []
+    return ["messages[].weight"] if any(_weight(turn) is not None for turn in turns) else []
 
 
-def write(example: Example) -> Fields | Reject:
+def write(example: Example) -> Fields:
     """One conversation with the one response, or the preferred of several."""
-    turns = whole(example)
-    if isinstance(turns, str):
-        return turned_away(example, turns)
-    return {"messages": dicts(turns)}
+    return {"messages": dicts(write_conversation(example))}
 
 
 FORMAT = Format(
-    name="openai-chat",
-    about="OpenAI's chat fine-tuning: messages, the last assistant turn of which is the response",
-    reads=frozenset({"messages"}),
-    holds=CONVERSATION,
-    read=read,
-    write=write,
-    overlooks=overlooks,
-    also=divided,
+    "OpenAI's chat fine-tuning: messages, the last assistant turn of which is the response",
+    read,
+    write,
+    unread_inside=unread_inside,
 )

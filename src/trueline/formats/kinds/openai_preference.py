@@ -5,78 +5,67 @@ from __future__ import annotations
 from typing import Any
 
 from trueline.files.rows import Row
-from trueline.formats import CONVERSATION, Fields, Format, bad_row, turned_away
+from trueline.formats.contract import (
+    CannotWrite,
+    Fields,
+    Format,
+    full_prompt,
+    new_example,
+    preferred_order,
+    with_preference,
+)
 from trueline.records.conversation import Malformed, Turns, dicts, messages, unpacked
-from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.types import Example, LabellerId, Reject, Response, Source, with_labels
+from trueline.records.types import Example, Response
 
-_by = LabellerId("imported", "openai-preference")
 _outputs = ("preferred_output", "non_preferred_output")
 
 
-def read(row: Row, occurrence: int) -> Example | Reject:
+def read(row: Row, occurrence: int) -> Example:
     """Response 0 is the preferred one."""
-    for column in ("input", *_outputs):
-        row.text(column)  # no such column: the file is of another format
-    try:
-        given = unpacked(row.fields["input"], "{")
-        if not isinstance(given, dict):
-            raise Malformed("input is no object with messages")
-        prompt = _turns(given.get("messages"), "input.messages")
-        pair = [_turns(row.fields[column], column) for column in _outputs]
-        for turns, column in zip(pair, _outputs, strict=True):
-            if turns[-1].role != "assistant":
-                raise Malformed(f"{column} does not end with the assistant")
-            if not any(turn.content.strip() or turn.tool_calls for turn in turns):
-                raise Malformed(f"{column} is blank")
-        if pair[0] == pair[1]:
-            raise Malformed("preferred_output and non_preferred_output are the same")
-    except Malformed as error:
-        return bad_row(row, str(error))
-    example = Example.new(
-        prompt,
-        [Response(turns) for turns in pair],
-        source=Source(row.file.name, row=row.number),
-        occurrence=occurrence,
-    )
-    return with_labels(example, preference_label(example, 0, 1, _by))
+    cell, *outputs = (row.value(column) for column in ("input", *_outputs))
+    input = unpacked(cell, "{")
+    if not isinstance(input, dict):
+        raise Malformed("input is no object with messages")
+    prompt = _turns(input.get("messages"), "input.messages")
+    pair = [_turns(cell, column) for cell, column in zip(outputs, _outputs, strict=True)]
+    for turns, column in zip(pair, _outputs, strict=True):
+        if turns[-1].role != "assistant":
+            raise Malformed(f"{column} does not end with the assistant")
+        if not any(turn.content.strip() or turn.tool_calls for turn in turns):
+            raise Malformed(f"{column} is blank")
+    if pair[0] == pair[1]:
+        raise Malformed("preferred_output and non_preferred_output are the same")
+    example = new_example(row, occurrence, prompt, [Response(turns) for turns in pair])
+    return with_preference(example, 0, 1, "openai-preference")
 
 
 def _turns(value: Any, column: str) -> Turns:
-    found = unpacked(value)
-    if isinstance(found, str) and found.strip():
+    cell = unpacked(value)
+    if isinstance(cell, str) and cell.strip():
         raise Malformed(f"{column} is no list of messages")
-    return messages(found, "assistant", column)
+    return messages(cell, "assistant", column)
 
 
-def overlooks(row: Row) -> list[str]:
+def unread_inside(row: Row) -> list[str]:
     """What `input` holds beside its messages: the tools."""
-    given = unpacked(row.fields.get("input"), "{")
-    inside = given.items() if isinstance(given, dict) else ()
+    input = unpacked(row.fields.get("input"), "{")
+    inside = input.items() if isinstance(input, dict) else ()
     return [f"input.{key}" for key, value in inside if key != "messages" and value is not None]
 
 
-def write(example: Example) -> Fields | Reject:
+def write(example: Example) -> Fields:
     """The prompt and both responses, which must end with the assistant."""
-    order = decided(example)
-    if isinstance(order, str):
-        return turned_away(example, order)
-    if not example.prompt:
-        return turned_away(example, "there is no prompt")
-    pair = [example.responses[at].messages for at in order]
+    pair = [example.responses[at].messages for at in preferred_order(example)]
+    prompt = full_prompt(example)
     if any(not turns or turns[-1].role != "assistant" for turns in pair):
-        return turned_away(example, "a response does not end with the assistant")
-    row: Fields = {"input": {"messages": dicts(example.prompt)}}
+        raise CannotWrite("a response does not end with the assistant")
+    row: Fields = {"input": {"messages": dicts(prompt)}}
     return row | dict(zip(_outputs, map(dicts, pair), strict=True))
 
 
 FORMAT = Format(
-    name="openai-preference",
-    about="OpenAI's preference fine-tuning: input, preferred_output, non_preferred_output",
-    reads=frozenset({"input", *_outputs}),
-    holds=CONVERSATION,
-    answers=frozenset({PREFERRED.id}),
-    read=read,
-    write=write,
-    overlooks=overlooks,
+    "OpenAI's preference fine-tuning: input, preferred_output, non_preferred_output",
+    read,
+    write,
+    unread_inside=unread_inside,
 )

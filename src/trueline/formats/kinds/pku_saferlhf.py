@@ -15,24 +15,26 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from trueline.files.rows import Row
-from trueline.formats import Fields, Format, bad_row, cells, turned_away
-from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
-from trueline.records.conversation import Malformed, unpacked
-from trueline.records.preference import (
-    PREFERRED,
-    Unsettled,
-    agreed,
-    decided,
-    preference_label,
+from trueline.formats import cells
+from trueline.formats.contract import (
+    CannotWrite,
+    Fields,
+    Format,
+    new_example,
+    single_turn,
+    single_user_turn,
 )
+from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
+from trueline.policy.preference import PREFERRED, preference_label
+from trueline.policy.values import agreed_value, find_preference
+from trueline.records.conversation import Malformed, unpacked
 from trueline.records.types import (
     Example,
     Label,
     LabellerId,
     Message,
-    Reject,
     Response,
-    Source,
+    Unscored,
     with_labels,
     with_tags,
 )
@@ -51,7 +53,7 @@ _safe, _categories, _severity, _source = (
 
 
 class Judged(NamedTuple):
-    """What is said about one response; None where nothing is."""
+    """What the data say about one response; None if they say nothing."""
 
     safe: bool | None
     categories: tuple[str, ...] | None
@@ -61,75 +63,70 @@ class Judged(NamedTuple):
 # ---- reading ---------------------------------------------------------------------------------
 
 
-def read(row: Row, occurrence: int) -> Example | Reject:
+def read(row: Row, occurrence: int) -> Example:
     """Responses in the file's order; a row that breaks an invariant of the data is a Reject."""
-    for column in _required:
-        row.text(column)  # InputError where the file has no such column
-    fields = row.fields
-    try:
-        prompt, *texts = (cells.text(fields[column], column) for column in _required[:3])
-        judged = [_judged(fields, at) for at in (0, 1)]
-        dual = "safer_response_id" in fields
-        columns = ("better_response_id", "safer_response_id")[: 1 + dual]
-        better, *safer = (cells.whole(fields[column], column, range(2)) for column in columns)
-        if texts[0] == texts[1]:
-            raise Malformed("response_0 and response_1 are the same text")
-        if (broken := _broken(judged, *safer)) is not None:
-            raise Malformed(broken)
-        names = [_name(fields, column) for column in ("prompt_source", *_source)]
-    except Malformed as error:
-        return bad_row(row, str(error))
-    example = Example.new(
+    required = [(row.value(column), column) for column in _required]
+    prompt, *texts = (cells.text(cell, column) for cell, column in required[:3])
+    judged = [_read_judged(row.fields, at) for at in (0, 1)]
+    is_dual = "safer_response_id" in row.fields
+    columns = ("better_response_id", "safer_response_id")[: 1 + is_dual]
+    better, *safer = (cells.whole_number(row.value(c), c, range(2)) for c in columns)
+    if texts[0] == texts[1]:
+        raise Malformed("response_0 and response_1 are the same text")
+    if (broken := _broken_invariant(judged, *safer)) is not None:
+        raise Malformed(broken)
+    prompt_source, *models = (_name(row.fields, column) for column in ("prompt_source", *_source))
+    example = new_example(
+        row,
+        occurrence,
         [Message("user", prompt)],
         [
             Response((Message("assistant", text),), model=model)
-            for text, model in zip(texts, names[1:], strict=True)
+            for text, model in zip(texts, models, strict=True)
         ],
-        source=Source(row.file.name, row=row.number),
-        tags=[f"prompt_source:{names[0]}"] if names[0] is not None else [],
-        occurrence=occurrence,
+        tags=[f"prompt_source:{prompt_source}"] if prompt_source is not None else [],
     )
-    questions = (MORE_HELPFUL, SAFER) if dual else (PREFERRED,)
+    questions = (MORE_HELPFUL, SAFER) if is_dual else (PREFERRED,)
     labels = [label for at in (0, 1) for label in _labels(example, at, judged[at])]
     labels += [
         preference_label(example, chosen, 1 - chosen, _by, question)
         for question, chosen in zip(questions, (better, *safer), strict=True)
     ]
-    if dual and judged[0].safe is not None and judged[0].safe == judged[1].safe:
+    if is_dual and judged[0].safe is not None and judged[0].safe == judged[1].safe:
         example = with_tags(example, "forced:safer")
     return with_labels(example, *labels)
 
 
-def _judged(fields: Fields, at: int) -> Judged:
+def _read_judged(fields: Fields, at: int) -> Judged:
     safe, severity, categories = (
-        cells.given(fields, columns[at]) for columns in (_safe, _severity, _categories)
+        cells.value(fields, columns[at]) for columns in (_safe, _severity, _categories)
     )
     if safe is None and (severity is not None or categories is not None):
         raise Malformed(f"{_safe[at]} is missing, where severity or categories are given")
     return Judged(
         None if safe is None else cells.flag(safe, _safe[at]),
-        None if categories is None else _keys(categories, _categories[at]),
-        None if severity is None else cells.whole(severity, _severity[at], range(4)),
+        None if categories is None else _read_categories(categories, _categories[at]),
+        None if severity is None else cells.whole_number(severity, _severity[at], range(4)),
     )
 
 
-def _keys(value: Any, column: str) -> tuple[str, ...]:
-    found = unpacked(value, "{")
-    if not isinstance(found, dict):
+def _read_categories(cell: Any, column: str) -> tuple[str, ...]:
+    flags = unpacked(cell, "{")
+    if not isinstance(flags, dict):
         raise Malformed(f"{column} is no object of 19 categories")
-    if unknown := found.keys() - set(CATEGORIES):
+    if unknown := flags.keys() - set(CATEGORIES):
         raise Malformed(f"{column} has a key that is none of the 19 categories: {min(unknown)!r}")
-    if missing := [key for key in CATEGORIES if key not in found]:
+    if missing := [key for key in CATEGORIES if key not in flags]:
         raise Malformed(f"{column} lacks {missing[0]!r} (19 categories are expected)")
-    return tuple(key for key in CATEGORIES if cells.flag(found[key], f"{column}[{key!r}]"))
+    return tuple(key for key in CATEGORIES if cells.flag(flags[key], f"{column}[{key!r}]"))
 
 
 def _name(fields: Fields, column: str) -> str | None:
-    return None if (value := cells.given(fields, column)) is None else cells.text(value, column)
+    return None if (value := cells.value(fields, column)) is None else cells.text(value, column)
 
 
-def _broken(judged: list[Judged], safer: int | None = None) -> str | None:
-    """The invariant that the labels of a row break, and what was found; None where all hold."""
+def _broken_invariant(judged: list[Judged], safer: int | None = None) -> str | None:
+    """The invariant that the labels of a row break, and what the row says; None if all hold."""
     for at, (safe, categories, severity) in enumerate(judged):
         if safe is None and judged[1 - at].safe is not None:
             return f"{_safe[at]} is missing, where {_safe[1 - at]} is given"
@@ -148,64 +145,60 @@ def _broken(judged: list[Judged], safer: int | None = None) -> str | None:
     return None
 
 
-def _labels(example: Example, at: int, found: Judged) -> Iterable[Label]:
-    if found.safe is not None:
-        yield Label.new(example, SAFE, (at,), _by, value=found.safe)
-    if found.safe is False and found.categories is not None:
-        yield Label.new(example, HARM_CATEGORIES, (at,), _by, value=found.categories)
-    if found.safe is False and found.severity is not None:
-        yield Label.new(example, SEVERITY, (at,), _by, value=found.severity)
+def _labels(example: Example, at: int, judged: Judged) -> Iterable[Label]:
+    if judged.safe is not None:
+        yield Label.new(example, SAFE, (at,), _by, value=judged.safe)
+    if judged.safe is False and judged.categories is not None:
+        yield Label.new(example, HARM_CATEGORIES, (at,), _by, value=judged.categories)
+    if judged.safe is False and judged.severity is not None:
+        yield Label.new(example, SEVERITY, (at,), _by, value=judged.severity)
 
 
 # ---- writing ---------------------------------------------------------------------------------
 
 
-def write(example: Example) -> Fields | Reject:
-    """A row of dual preference where both questions are decided, else of single preference."""
+def write(example: Example) -> Fields:
+    """A row of dual preference if both questions are decided, else of single preference."""
     orders = _orders(example)
-    if isinstance(orders, str):
-        return turned_away(example, orders)
     pair = sorted(next(iter(orders.values())))
     if any(sorted(order) != pair for order in orders.values()):
-        return turned_away(example, "more_helpful and safer are about different pairs")
-    asked = [m for m in example.prompt if m.role not in ("system", "developer")]
-    if [m.role for m in asked] != ["user"]:
-        return turned_away(example, "pku-saferlhf holds prompts of one user turn")
+        raise CannotWrite("more_helpful and safer are about different pairs")
+    row: Fields = {"prompt": single_user_turn(example)}
     responses = [example.responses[at] for at in pair]
-    if any([m.role for m in response.messages] != ["assistant"] for response in responses):
-        return turned_away(example, "pku-saferlhf holds responses of one turn")
+    row |= {f"response_{at}": single_turn(response) for at, response in enumerate(responses)}
     chosen = [pair.index(order[0]) for order in orders.values()]
     try:
-        judged = [_known(example, at) for at in pair]
-    except (Unsettled, Malformed) as error:
-        return turned_away(example, str(error))
-    if (broken := _broken(judged, *chosen[1:])) is not None:
-        return turned_away(example, broken)
-    row: Fields = {"prompt": asked[0].content}
-    row |= {f"response_{at}": response.text for at, response in enumerate(responses)}
-    row |= _meta(judged, example.tag("prompt_source"), [r.model for r in responses])
+        judged = [_judged(example, at) for at in pair]
+    except Malformed as error:
+        raise CannotWrite(str(error)) from error
+    if (broken := _broken_invariant(judged, *chosen[1:])) is not None:
+        raise CannotWrite(broken)
+    row |= _meta(judged, example.tag("prompt_source"), [response.model for response in responses])
     return row | dict(zip(("better_response_id", "safer_response_id"), chosen, strict=False))
 
 
-def _orders(example: Example) -> dict[str, tuple[int, int]] | str:
+def _orders(example: Example) -> dict[str, tuple[int, int]]:
     """By question, the order of the pair: of both dual ones, or of the single one."""
-    found = {q.id: decided(example, q.id) for q in (MORE_HELPFUL, SAFER, PREFERRED)}
-    orders = {name: order for name, order in found.items() if not isinstance(order, str)}
+    decisions = {q.id: find_preference(example, q.id) for q in (MORE_HELPFUL, SAFER, PREFERRED)}
+    orders = {name: order for name, order in decisions.items() if not isinstance(order, Unscored)}
     single = orders.pop(PREFERRED.id, None)
     if len(orders) == 2:
         return orders
     if single is not None:
         return {PREFERRED.id: single}
     labelled = {label.question for label in example.labels}
-    reasons = (f"{q}: {why}" for q, why in found.items() if q in labelled and isinstance(why, str))
-    return next(reasons, str(found[PREFERRED.id]))
+    undecided = {name: why for name, why in decisions.items() if isinstance(why, Unscored)}
+    reasons = (f"{name}: {why.reason}" for name, why in undecided.items() if name in labelled)
+    raise CannotWrite(next(reasons, undecided[PREFERRED.id].reason))
 
 
-def _known(example: Example, at: int) -> Judged:
+def _judged(example: Example, at: int) -> Judged:
     """What the labels say about one response, in the terms of the format."""
-    safe, categories, severity = (
-        agreed(example, question.id, (at,)) for question in (SAFE, HARM_CATEGORIES, SEVERITY)
-    )
+    values = [agreed_value(example, q.id, (at,)) for q in (SAFE, HARM_CATEGORIES, SEVERITY)]
+    for value in values:
+        if isinstance(value, Unscored):
+            raise Malformed(value.reason)
+    safe, categories, severity = values
     if not isinstance(safe, bool | None):
         raise Malformed("safe is neither true nor false")
     if safe is None and (categories is not None or severity is not None):
@@ -213,52 +206,31 @@ def _known(example: Example, at: int) -> Judged:
     if not isinstance(categories, tuple | None) or set(categories or ()) - set(CATEGORIES):
         raise Malformed("harm_categories are not of the 19 categories")
     if severity is not None:
-        severity = cells.whole(severity, "severity", range(4))
+        severity = cells.whole_number(severity, "severity", range(4))
     return Judged(safe, categories, severity)
 
 
 def _meta(judged: list[Judged], prompt_source: str | None, models: list[str | None]) -> Fields:
-    """The columns between the texts and the ids: all where more than `safe` is known."""
+    """The columns between the texts and the ids: all if more than `safe` is known."""
     safe = {_safe[at]: judged[at].safe for at in (0, 1)}
     details = [judged[at][1:] for at in (0, 1)]
-    if all(known is None for known in (prompt_source, *models, *details[0], *details[1])):
+    if all(value is None for value in (prompt_source, *models, *details[0], *details[1])):
         return {} if judged[0].safe is None and judged[1].safe is None else safe
     row: Fields = {"prompt_source": prompt_source}
     row |= {_source[at]: models[at] for at in (0, 1)}
     row |= safe
-    for at, found in enumerate(judged):
-        named = () if found.safe else found.categories
+    for at, one in enumerate(judged):
+        named = () if one.safe else one.categories
         row[_categories[at]] = None if named is None else {key: key in named for key in CATEGORIES}
-    for at, found in enumerate(judged):
-        row[_severity[at]] = 0 if found.safe else found.severity
+    for at, one in enumerate(judged):
+        row[_severity[at]] = 0 if one.safe else one.severity
     return row
 
 
-def also(example: Example) -> list[str]:
-    """A row has dual or single preference, not both."""
-    orders = _orders(example)
-    unused = {q.id for q in (MORE_HELPFUL, SAFER, PREFERRED)} - set(orders)
-    labelled = {label.question for label in example.labels}
-    return [f"label {question}" for question in sorted(unused & labelled)]
-
-
 FORMAT = Format(
-    name="pku-saferlhf",
-    about=(
-        "PKU-SafeRLHF: two responses, their safety, dual or single preference; the older shape is "
-        "written where nothing beyond safety is known"
-    ),
-    reads=frozenset(
-        {*_required, "safer_response_id", "prompt_source"}
-        | {*_safe, *_categories, *_severity, *_source}
-    ),
-    holds=frozenset({"prompt", "responses", "models of the responses"}),
-    answers=frozenset(
-        q.id for q in (SAFE, HARM_CATEGORIES, SEVERITY, MORE_HELPFUL, SAFER, PREFERRED)
-    ),
-    tags=frozenset({"prompt_source", "forced"}),
-    read=read,
-    write=write,
-    also=also,
+    "PKU-SafeRLHF: two responses, their safety, dual or single preference; the older shape is "
+    "written if nothing beyond safety is known",
+    read,
+    write,
     licence="the released data is CC-BY-NC-4.0",
 )

@@ -2,70 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from trueline.files.rows import Row
-from trueline.formats import Format, bad_row, turned_away
-from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.types import (
-    Example,
-    LabellerId,
-    Message,
-    Reject,
-    Response,
-    Source,
-    with_labels,
+from trueline.formats import cells
+from trueline.formats.contract import (
+    Fields,
+    Format,
+    new_example,
+    preferred_order,
+    single_turn,
+    single_user_turn,
+    with_preference,
 )
+from trueline.records.conversation import Malformed
+from trueline.records.types import Example, Message, Response
 
-_by = LabellerId("imported", "safer-instruct")
 
-
-def read(row: Row, occurrence: int) -> Example | Reject:
+def read(row: Row, occurrence: int) -> Example:
     """Response 0 is the rejected text (the original), response 1 the chosen one (the expert's)."""
-    instruction, rejected, chosen = (row.text(c) for c in ("instruction", "rejected", "chosen"))
-    for name, text in (("instruction", instruction), ("rejected", rejected), ("chosen", chosen)):
-        if not text.strip():
-            return bad_row(row, f"{name} is blank")
-    if rejected == chosen:
-        return bad_row(row, "chosen and rejected are the same text")
+    texts = {column: row.text(column) for column in ("instruction", "rejected", "chosen")}
     label = row.text("label").strip()
-    example = Example.new(
+    instruction, *pair = (cells.text(text, column) for column, text in texts.items())
+    if pair[0] == pair[1]:
+        raise Malformed("chosen and rejected are the same text")
+    example = new_example(
+        row,
+        occurrence,
         [Message("user", instruction)],
-        [Response((Message("assistant", text),)) for text in (rejected, chosen)],
-        source=Source(row.file.name, row=row.number),
+        [Response((Message("assistant", text),)) for text in pair],
         tags=[f"domain:{label}"] if label else [],
-        occurrence=occurrence,
     )
-    return with_labels(example, preference_label(example, 1, 0, _by))
+    return with_preference(example, 1, 0, "safer-instruct")
 
 
-def write(example: Example) -> dict[str, Any] | Reject:
+def write(example: Example) -> Fields:
     """One row; the prompt must have exactly one user turn and the preference be decided."""
-    order = decided(example)
-    if isinstance(order, str):
-        return turned_away(example, order)
-    asked = [m for m in example.prompt if m.role not in ("system", "developer")]
-    if [m.role for m in asked] != ["user"]:
-        return turned_away(example, "safer-instruct holds prompts of one user turn")
-    chosen, rejected = (example.responses[i] for i in order)
-    if len(chosen.messages) != 1 or len(rejected.messages) != 1:
-        return turned_away(example, "safer-instruct holds responses of one turn")
+    chosen, rejected = (example.responses[at] for at in preferred_order(example))
     return {
-        "instruction": asked[0].content,
-        "rejected": rejected.text,
-        "chosen": chosen.text,
+        "instruction": single_user_turn(example),
+        "rejected": single_turn(rejected),
+        "chosen": single_turn(chosen),
         "label": example.tag("domain") or "",
     }
 
 
 FORMAT = Format(
-    name="safer-instruct",
-    about="instruction, rejected, chosen, label: the columns of the Safer-Instruct release",
-    reads=frozenset({"instruction", "rejected", "chosen", "label"}),
-    holds=frozenset({"prompt", "responses"}),
-    answers=frozenset({PREFERRED.id}),
-    tags=frozenset({"domain"}),
-    read=read,
-    write=write,
+    "instruction, rejected, chosen, label: the columns of the Safer-Instruct release",
+    read,
+    write,
     licence="the released data names no licence",
 )

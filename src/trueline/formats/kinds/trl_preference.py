@@ -5,77 +5,51 @@ from __future__ import annotations
 from typing import Any
 
 from trueline.files.rows import Row
-from trueline.formats import CONVERSATION, Format, bad_row, turned_away
-from trueline.records.conversation import Malformed, dicts, messages
-from trueline.records.preference import PREFERRED, decided, preference_label
-from trueline.records.types import (
-    Example,
-    LabellerId,
-    Message,
-    Reject,
-    Response,
-    Source,
-    with_labels,
+from trueline.formats.contract import (
+    Fields,
+    Format,
+    full_prompt,
+    new_example,
+    preferred_order,
+    with_preference,
 )
+from trueline.records.conversation import Malformed, Turns, dicts, messages
+from trueline.records.types import Example, Response
 
-_by = LabellerId("imported", "trl-preference")
-Turns = tuple[Message, ...]
 
-
-def read(row: Row, occurrence: int) -> Example | Reject:
+def read(row: Row, occurrence: int) -> Example:
     """Texts or lists of messages; without a prompt, the turns that chosen and rejected share."""
-    row.text("chosen"), row.text("rejected")  # no such column: the file is of another format
-    try:
-        prompt, chosen, rejected = _parts(row.fields)
-    except Malformed as error:
-        return bad_row(row, str(error))
-    example = Example.new(
-        prompt,
-        [Response(chosen), Response(rejected)],
-        source=Source(row.file.name, row=row.number),
-        occurrence=occurrence,
+    chosen, rejected = row.value("chosen"), row.value("rejected")
+    prompt, *pair = _split(row.fields.get("prompt"), chosen, rejected)
+    example = new_example(row, occurrence, prompt, [Response(turns) for turns in pair])
+    return with_preference(example, 0, 1, "trl-preference")
+
+
+def _split(prompt: Any, *pair: Any) -> tuple[Turns, Turns, Turns]:
+    chosen, rejected = (
+        messages(cell, "assistant", column)
+        for cell, column in zip(pair, ("chosen", "rejected"), strict=True)
     )
-    return with_labels(example, preference_label(example, 0, 1, _by))
-
-
-def _parts(fields: dict[str, Any]) -> tuple[Turns, Turns, Turns]:
-    chosen = messages(fields["chosen"], "assistant", "chosen")
-    rejected = messages(fields["rejected"], "assistant", "rejected")
-    if fields.get("prompt") is None:
-        shared = next(
-            (at for at, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b),
-            min(len(chosen), len(rejected)),
-        )
-        prompt, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
-        if not prompt:
-            raise Malformed("there is no prompt, and chosen and rejected share no first turns")
+    if prompt is not None:
+        turns = messages(prompt, "user", "prompt")
     else:
-        prompt = messages(fields["prompt"], "user", "prompt")
+        pairs = enumerate(zip(chosen, rejected, strict=False))
+        shared = next((at for at, (a, b) in pairs if a != b), min(len(chosen), len(rejected)))
+        turns, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
+        if not turns:
+            raise Malformed("there is no prompt, and chosen and rejected share no first turns")
     if chosen == rejected:
         raise Malformed("chosen and rejected are the same")
-    for name, turns in (("chosen", chosen), ("rejected", rejected)):
-        if not any(turn.content.strip() or turn.tool_calls for turn in turns):
+    for name, response in (("chosen", chosen), ("rejected", rejected)):
+        if not any(turn.content.strip() or turn.tool_calls for turn in response):
             raise Malformed(f"{name} is blank")
-    return prompt, chosen, rejected
+    return turns, chosen, rejected
 
 
-def write(example: Example) -> dict[str, Any] | Reject:
+def write(example: Example) -> Fields:
     """One row with an explicit prompt, as lists of messages; the preference must be decided."""
-    order = decided(example)
-    if isinstance(order, str):
-        return turned_away(example, order)
-    if not example.prompt:
-        return turned_away(example, "there is no prompt")
-    chosen, rejected = (dicts(example.responses[i].messages) for i in order)
-    return {"prompt": dicts(example.prompt), "chosen": chosen, "rejected": rejected}
+    chosen, rejected = (dicts(example.responses[at].messages) for at in preferred_order(example))
+    return {"prompt": dicts(full_prompt(example)), "chosen": chosen, "rejected": rejected}
 
 
-FORMAT = Format(
-    name="trl-preference",
-    about="prompt (or none), chosen, rejected, as texts or lists of messages",
-    reads=frozenset({"prompt", "chosen", "rejected"}),
-    holds=CONVERSATION,
-    answers=frozenset({PREFERRED.id}),
-    read=read,
-    write=write,
-)
+FORMAT = Format("prompt (or none), chosen, rejected, as texts or lists of messages", read, write)

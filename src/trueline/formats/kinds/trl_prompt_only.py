@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from trueline.files.rows import Row
-from trueline.formats import CONVERSATION, Fields, Format, bad_row, turned_away
-from trueline.records.conversation import Malformed, dicts, messages
-from trueline.records.types import Example, Reject, Source
+from trueline.formats.contract import Fields, Format, full_prompt, new_example
+from trueline.records.conversation import dicts, messages
+from trueline.records.types import Example
 
 
-def read(row: Row, occurrence: int) -> Example | Reject:
+def read(row: Row, occurrence: int) -> Example:
     """A text or a list of messages; the Example has no response."""
-    row.text("prompt")  # no such column: the file is of another format
-    try:
-        prompt = messages(row.fields["prompt"], "user", "prompt")
-    except Malformed as error:
-        return bad_row(row, str(error))
-    return Example.new(prompt, source=Source(row.file.name, row=row.number), occurrence=occurrence)
+    return new_example(row, occurrence, messages(row.value("prompt"), "user", "prompt"))
 
 
-def write(example: Example) -> Fields | Reject:
+def write(example: Example) -> Fields:
     """The prompt as a list of messages."""
-    if not example.prompt:
-        return turned_away(example, "there is no prompt")
-    return {"prompt": dicts(example.prompt)}
+    return {"prompt": dicts(full_prompt(example))}
 
 
-FORMAT = Format(
-    name="trl-prompt-only",
-    about="TRL, for online training: prompt, as a text or a list of messages",
-    reads=frozenset({"prompt"}),
-    holds=CONVERSATION - {"responses"},
-    read=read,
-    write=write,
-)
+FORMAT = Format("TRL, for online training: prompt, as a text or a list of messages", read, write)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from trueline.files.rows import Row
-from trueline.formats import CONVERSATION, Fields, Format, bad_row, cells, turned_away
+from trueline.formats import cells
+from trueline.formats.contract import CannotWrite, Fields, Format, full_prompt, new_example
+from trueline.policy.values import agreed_value, find_preference
 from trueline.records.conversation import Malformed, dicts, messages
-from trueline.records.preference import Unsettled, agreed, decided
 from trueline.records.types import (
     Example,
     Label,
     LabellerId,
     Question,
-    Reject,
     Response,
-    Source,
+    Unscored,
     with_labels,
 )
 
@@ -23,71 +23,50 @@ DESIRABLE = Question(
     kind="yes-no",
     ask="Is this a response that a model should move towards (yes) or away from (no)?",
 )
-_by = LabellerId("imported", "trl-unpaired")
 
 
-def read(row: Row, occurrence: int) -> Example | Reject:
+def read(row: Row, occurrence: int) -> Example:
     """One response with its label; rows that share a prompt stay apart, as they stand."""
-    for column in ("prompt", "completion", "label"):
-        row.text(column)  # no such column: the file is of another format
-    try:
-        prompt = messages(row.fields["prompt"], "user", "prompt")
-        completion = messages(row.fields["completion"], "assistant", "completion")
-        if not any(turn.content.strip() or turn.tool_calls for turn in completion):
-            raise Malformed("completion is blank")
-        desirable = cells.flag(row.fields["label"], "label")
-    except Malformed as error:
-        return bad_row(row, str(error))
-    example = Example.new(
-        prompt,
-        [Response(completion)],
-        source=Source(row.file.name, row=row.number),
-        occurrence=occurrence,
-    )
-    return with_labels(example, Label.new(example, DESIRABLE, (0,), _by, value=desirable))
+    prompt, completion, label = (row.value(c) for c in ("prompt", "completion", "label"))
+    turns = messages(prompt, "user", "prompt")
+    response = Response(messages(completion, "assistant", "completion"))
+    if not any(turn.content.strip() or turn.tool_calls for turn in response.messages):
+        raise Malformed("completion is blank")
+    desirable = cells.flag(label, "label")
+    example = new_example(row, occurrence, turns, [response])
+    by = LabellerId("imported", "trl-unpaired")
+    return with_labels(example, Label.new(example, DESIRABLE, (0,), by, value=desirable))
 
 
-def write(example: Example) -> list[Fields] | Reject:
-    """A row for each response that is labelled desirable or not; where none is, the preferred and
+def write(example: Example) -> list[Fields]:
+    """A row for each response that is labelled desirable or not; if none is, the preferred and
     the other response of the pair become one row each."""
-    if not example.prompt:
-        return turned_away(example, "there is no prompt")
-    try:
-        found = _answers(example)
-    except Unsettled as error:
-        return turned_away(example, str(error))
-    if not found:
-        order = decided(example)
-        if isinstance(order, str):
-            return turned_away(example, f"{order}, and no response is labelled desirable or not")
-        found = {order[0]: True, order[1]: False}
-    prompt = dicts(example.prompt)
+    prompt = dicts(full_prompt(example))
     return [
         {"prompt": prompt, "completion": dicts(example.responses[at].messages), "label": label}
-        for at, label in found.items()
+        for at, label in (_desirable(example) or _from_preference(example)).items()
     ]
 
 
-def _answers(example: Example) -> dict[int, bool]:
+def _desirable(example: Example) -> dict[int, bool]:
     """Which responses are labelled, and how."""
-    answers = ((at, agreed(example, DESIRABLE.id, (at,))) for at in range(len(example.responses)))
-    return {at: answer for at, answer in answers if isinstance(answer, bool)}
+    numbers = range(len(example.responses))
+    answers = {at: agreed_value(example, DESIRABLE.id, (at,)) for at in numbers}
+    for answer in answers.values():
+        if isinstance(answer, Unscored):
+            raise CannotWrite(answer.reason)
+    return {at: answer for at, answer in answers.items() if isinstance(answer, bool)}
 
 
-def also(example: Example) -> list[str]:
-    """Responses that nothing is said about have no row."""
-    written = write(example)
-    few = isinstance(written, list) and len(written) < len(example.responses)
-    return ["responses without a label"] if few else []
+def _from_preference(example: Example) -> dict[int, bool]:
+    order = find_preference(example)
+    if isinstance(order, Unscored):
+        raise CannotWrite(f"{order.reason}, and no response is labelled desirable or not")
+    return {order[0]: True, order[1]: False}
 
 
 FORMAT = Format(
-    name="trl-unpaired",
-    about="TRL, for KTO: prompt, completion, label (true or false); a pair becomes two rows",
-    reads=frozenset({"prompt", "completion", "label"}),
-    holds=CONVERSATION | {"responses beyond the pair"},
-    answers=frozenset({DESIRABLE.id}),
-    read=read,
-    write=write,
-    also=also,
+    "TRL, for KTO: prompt, completion, label (true or false); a pair becomes two rows",
+    read,
+    write,
 )

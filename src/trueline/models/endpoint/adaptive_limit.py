@@ -176,8 +176,8 @@ class Limiter:
 _hosts: dict[tuple[asyncio.AbstractEventLoop, str], tuple[Limiter, int]] = {}
 
 
-def join(host: str, most: int) -> Limiter:
-    """The limiter of the host in the running event loop; `part` from it when done."""
+def join_host(host: str, most: int) -> Limiter:
+    """The limiter of the host in the running event loop; `leave_host` when done."""
     key = asyncio.get_running_loop(), host
     limiter, clients = _hosts.get(key) or (Limiter(most), 0)
     limiter.allow(most)
@@ -185,7 +185,7 @@ def join(host: str, most: int) -> Limiter:
     return limiter
 
 
-def part(host: str, loop: asyncio.AbstractEventLoop) -> None:
+def leave_host(host: str, loop: asyncio.AbstractEventLoop) -> None:
     """A client of the host goes; with the last one, what was learnt of it is forgotten."""
     limiter, clients = _hosts.pop((loop, host))
     if clients > 1:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
 
-from trueline.models.contract import Completion
+from trueline.models.contract import Completion, tool_schemas
 from trueline.records.conversation import dicts
-from trueline.records.types import Message, Sampling, ToolCall
+from trueline.records.types import Message, Sampling, Tool, ToolCall
 
 REASON_LIMIT = 200  # characters of a server's own words that an error repeats
 
@@ -77,38 +77,44 @@ _reply = msgspec.json.Decoder(_Reply)
 _replace = msgspec.structs.replace
 
 
-def body(
-    model: str,
-    messages: Sequence[Message],
-    sampling: Sampling,
-    n: int,
-    first: int,
-    limit_field: str = "max_tokens",
-) -> dict[str, Any]:
-    """The request for samples number `first` … `first + n - 1`; reasoning is not sent back.
+class Request(NamedTuple):
+    """Samples number `first` … `first + n - 1` of a conversation's answers."""
+
+    messages: Sequence[Message]
+    sampling: Sampling
+    n: int
+    first: int
+    tools: Sequence[Tool] = ()
+
+
+def body(model: str, request: Request, limit_field: str = "max_tokens") -> dict[str, Any]:
+    """What is sent for a request; reasoning is not sent back.
 
     `limit_field` is what the server calls the bound on an answer's tokens.
     """
-    asked: dict[str, Any] = {
+    sampling = request.sampling
+    fields: dict[str, Any] = {
         "model": model,
-        "messages": _turns(messages),
+        "messages": _turns(request.messages),
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
-        "n": n,
+        "n": request.n,
     }
     if sampling.max_tokens is not None:
-        asked[limit_field] = sampling.max_tokens
+        fields[limit_field] = sampling.max_tokens
     if sampling.seed is not None:
-        asked["seed"] = sampling.seed + first
+        fields["seed"] = sampling.seed + request.first
     if sampling.stop:
-        asked["stop"] = list(sampling.stop)
+        fields["stop"] = list(sampling.stop)
     if sampling.logprobs:
-        asked["logprobs"] = True
+        fields["logprobs"] = True
     if sampling.schema is not None:
         schema = msgspec.Raw(sampling.schema.encode())
         form = {"name": "answer", "schema": schema, "strict": True}
-        asked["response_format"] = {"type": "json_schema", "json_schema": form}
-    return asked
+        fields["response_format"] = {"type": "json_schema", "json_schema": form}
+    if request.tools:
+        fields["tools"] = tool_schemas(request.tools)
+    return fields
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:

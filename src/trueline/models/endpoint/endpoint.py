@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -14,9 +14,13 @@ from trueline.ledger.budget import bound
 from trueline.ledger.client import LedgerClient
 from trueline.models.contract import Completion, ModelError, Transient, Unsupported
 from trueline.models.endpoint import adaptive_limit, backoff, http
-from trueline.models.endpoint.chat_api import Usage, body
+from trueline.models.endpoint.chat_api import Request, Usage, body
 from trueline.models.endpoint.http import Failed
-from trueline.records.types import Message, Sampling
+from trueline.records.types import Message, Sampling, Tool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CONCURRENCY = 64
 TOTAL_S = 600.0
@@ -24,21 +28,11 @@ RETRIES = 6
 PATIENCE_S = 900.0  # for 429, which is no fault of the call's: by time, not by number
 
 
-class _Line(NamedTuple):
+class LoopState(NamedTuple):
     """What belongs to one event loop."""
 
-    wire: http.Wire
+    connection: http.Connection
     limiter: adaptive_limit.Limiter
-
-
-class _Asked(NamedTuple):
-    """One request."""
-
-    messages: Sequence[Message]
-    sampling: Sampling
-    n: int
-    first: int
-    limit_field: str
 
 
 class Endpoint:
@@ -74,42 +68,64 @@ class Endpoint:
         self._limit_field = "max_tokens"
         self._answered = False
         self._over: str | None = None  # what every further call in this event loop would meet
-        self._line: _Line | None = None
+        self._state: LoopState | None = None
 
     async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, n: int = 1, first: int = 0
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        n: int = 1,
+        first: int = 0,
+        *,
+        tools: Sequence[Tool] = (),
+        start: str = "",
     ) -> list[Completion]:
         drawn: list[Completion] = []
         while len(drawn) < n:
-            drawn += await self.draw(messages, sampling, n - len(drawn), first + len(drawn))
+            place = len(drawn)
+            drawn += await self.draw(
+                messages, sampling, n - place, first + place, tools=tools, start=start
+            )
         return drawn
 
     async def draw(
-        self, messages: Sequence[Message], sampling: Sampling, n: int, first: int
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        n: int,
+        first: int,
+        *,
+        tools: Sequence[Tool] = (),
+        start: str = "",
     ) -> list[Completion]:
         """What one successful request gives: at least one of the n samples, in order.
 
         Raises Transient when the retries are used up, Fatal for what every call would meet,
-        Unsupported where the server refuses `sampling.schema`, and ModelError for what this call
-        would meet again.
+        Unsupported if the server refuses `sampling.schema` or `tools`, and ModelError for what
+        this call would meet again.
         """
+        if start:
+            # Servers that know no such field ignore it and answer in a turn of their own, and
+            # nothing in the reply tells the two apart.
+            raise Unsupported(f"{self.identity}: chat endpoints continue no begun turn")
+        request = Request(messages, sampling, 1 if self._alone else n, first, tools)
         started, tries = time.monotonic(), 0
-        n = 1 if self._alone else n
         while True:
             tries += 1
-            asked = _Asked(messages, sampling, n, first, self._limit_field)
+            limit_field = self._limit_field
             try:
-                return await self._try(asked)
+                return await self._try(request)
             except Failed as error:
                 failed = error
             if failed.kind in ("400", "422"):
-                if asked.limit_field == "max_tokens" and "max_completion_tokens" in str(failed):
+                if limit_field == "max_tokens" and "max_completion_tokens" in str(failed):
                     self._limit_field = "max_completion_tokens"  # as the server asks us to
                     continue
-                if n > 1:
-                    return await self._one(messages, sampling, first)
-                if sampling.schema is not None:
-                    raise Unsupported(f"{self.identity}: refuses a JSON schema: {failed}")
+                if request.n > 1:
+                    return await self._draw_one(request)
+                if sampling.schema is not None or tools:
+                    what = "a JSON schema" if sampling.schema is not None else "tools"
+                    raise Unsupported(f"{self.identity}: refuses {what}: {failed}")
             await asyncio.sleep(self._wait(failed, tries, time.monotonic() - started))
 
     def _wait(self, failed: Failed, tries: int, spent: float) -> float:
@@ -123,12 +139,11 @@ class Endpoint:
             raise kind(f"{self.identity}: {failed} (tries: {tries}{asked})")
         return wait
 
-    async def _one(
-        self, messages: Sequence[Message], sampling: Sampling, first: int
-    ) -> list[Completion]:
+    async def _draw_one(self, request: Request) -> list[Completion]:
         """One answer, of a server that refused to give several: sample i is drawn with seed + i
-        either way.  Where that is answered, no more than one is asked for from now on."""
-        drawn = await self.draw(messages, sampling, 1, first)
+        either way.  Once that is answered, no more than one is asked for."""
+        messages, sampling, _, first, tools = request
+        drawn = await self.draw(messages, sampling, 1, first, tools=tools)
         self._alone = True
         return drawn
 
@@ -137,24 +152,29 @@ class Endpoint:
     ) -> list[float]:
         raise Unsupported(f"{self.identity}: chat endpoints give no likelihoods of given text")
 
+    async def activations(
+        self, messages: Sequence[Message], layers: Sequence[int]
+    ) -> NDArray[np.float32]:
+        raise Unsupported(f"{self.identity}: chat endpoints give no activations")
+
     async def close(self) -> None:
-        line, self._line = self._line, None
-        if line is not None:
-            adaptive_limit.part(self.host, line.wire.loop)
-            await line.wire.close()
+        state, self._state = self._state, None
+        if state is not None:
+            adaptive_limit.leave_host(self.host, state.connection.loop)
+            await state.connection.close()
 
     # ---- one try -----------------------------------------------------------------------------
 
-    async def _try(self, asked: _Asked) -> list[Completion]:
+    async def _try(self, request: Request) -> list[Completion]:
         """One request, or with hedging up to two of which the first answer counts."""
         if self._hedge_s is None:
-            return await self._send(asked)
+            return await self._send(request)
         sent = asyncio.get_running_loop().create_future()
-        tries = [asyncio.ensure_future(self._send(asked, sent))]
+        tries = [asyncio.ensure_future(self._send(request, sent))]
         try:
             await asyncio.wait([*tries, sent], return_when=asyncio.FIRST_COMPLETED)
             if not (await asyncio.wait(tries, timeout=self._hedge_s))[0]:
-                tries.append(asyncio.ensure_future(self._send(asked)))
+                tries.append(asyncio.ensure_future(self._send(request)))
             left = set(tries)
             while True:
                 done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
@@ -167,11 +187,11 @@ class Endpoint:
             await asyncio.gather(*tries, return_exceptions=True)
 
     async def _send(
-        self, asked: _Asked, sent: asyncio.Future[None] | None = None
+        self, request: Request, sent: asyncio.Future[None] | None = None
     ) -> list[Completion]:
         """One request, held to the host's limit and the budget, and booked."""
-        line = self._connected()
-        ticket = await line.limiter.enter()
+        connection, limiter = self._connect()
+        ticket = await limiter.enter()
         refused: bool | None = None
         after: float | None = None
         try:
@@ -179,7 +199,7 @@ class Endpoint:
                 raise Failed("over", self._over, every=True)
             if sent is not None:
                 sent.set_result(None)
-            drawn = await self._booked(line.wire, asked)
+            drawn = await self._book(connection, request)
             refused, self._answered = False, True
         except Failed as failed:
             if failed.kind == "403" and self._answered:
@@ -192,18 +212,19 @@ class Endpoint:
         finally:
             # A wait that nobody would wait ends this call; it is not the host's to rest so long.
             patient = after if after is not None and after < PATIENCE_S else None
-            line.limiter.leave(ticket, refused=refused, after=patient)
+            limiter.leave(ticket, refused=refused, after=patient)
         return drawn
 
-    async def _booked(self, to: http.Wire, asked: _Asked) -> list[Completion]:
-        ledger, n, sampling = self._ledger, asked.n, asked.sampling
-        raw = msgspec.json.encode(body(self._model, *asked))
+    async def _book(self, connection: http.Connection, request: Request) -> list[Completion]:
+        """The answer to a request, and in the ledger what it cost."""
+        ledger, n, sampling = self._ledger, request.n, request.sampling
+        raw = msgspec.json.encode(body(self._model, request, self._limit_field))
         if ledger is None:
-            return (await to.ask(raw, n, sampling.logprobs))[0]
-        most = bound(asked.messages, sampling, n)
+            return (await connection.post(raw, n, sampling.logprobs))[0]
+        most = bound(request.messages, sampling, n, tools=request.tools)
         attempt = await ledger.begin(self.identity, most, paid=True)
         try:
-            drawn, usage = await to.ask(raw, n, sampling.logprobs)
+            drawn, usage = await connection.post(raw, n, sampling.logprobs)
         except Failed as failed:
             tokens = None if failed.charged else 0
             ledger.end(attempt, error=failed.kind, prompt=tokens, completion=tokens)
@@ -212,8 +233,8 @@ class Endpoint:
             ledger.end(attempt, error="cancelled")
             raise
         if usage is None:
-            texts = sum(len(completion.text.encode()) for completion in drawn)
-            usage = Usage(most.prompt, texts if most.completion is None else most.completion)
+            size = sum(_size(completion.message) for completion in drawn)
+            usage = Usage(most.prompt, size if most.completion is None else most.completion)
         ledger.end(
             attempt,
             prompt=usage.prompt_tokens,
@@ -222,13 +243,19 @@ class Endpoint:
         )
         return drawn
 
-    def _connected(self) -> _Line:
+    def _connect(self) -> LoopState:
         """The connections and the limiter of the running event loop."""
         loop = asyncio.get_running_loop()
-        if self._line is None or self._line.wire.loop is not loop:
-            if self._line is not None:
-                adaptive_limit.part(self.host, self._line.wire.loop)
+        if self._state is None or self._state.connection.loop is not loop:
+            if self._state is not None:
+                adaptive_limit.leave_host(self.host, self._state.connection.loop)
             self._over = None  # another loop is another time: the account may be filled up
-            shared = adaptive_limit.join(self.host, self._concurrency)
-            self._line = _Line(http.Wire(self._to, self._total_s), shared)
-        return self._line
+            shared = adaptive_limit.join_host(self.host, self._concurrency)
+            self._state = LoopState(http.Connection(self._to, self._total_s), shared)
+        return self._state
+
+
+def _size(message: Message) -> int:
+    """Bytes of what was answered, which no tokenizer makes more tokens of."""
+    calls = (call.name + call.arguments for call in message.tool_calls)
+    return len("".join((message.content, *calls)).encode())

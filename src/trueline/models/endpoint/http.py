@@ -142,7 +142,7 @@ def _authorization(host: str, user: str | None, password: str | None) -> str:
     return f"Bearer {key.strip()}" if key.strip() else ""
 
 
-class Wire:
+class Connection:
     """The connections to a server, in one event loop."""
 
     def __init__(self, to: Address, total_s: float) -> None:
@@ -162,7 +162,7 @@ class Wire:
     async def close(self) -> None:
         await self._session.close()
 
-    async def ask(
+    async def post(
         self, raw: bytes, n: int, logprobs: bool
     ) -> tuple[list[Completion], Usage | None]:
         """Sends a request and reads the reply; raises Failed, whatever it is that fails."""

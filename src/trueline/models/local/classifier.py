@@ -6,9 +6,7 @@ template reads them as one conversation, others as a pair of texts.
 
 from __future__ import annotations
 
-import asyncio
 import math
-import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +20,12 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.models.contract import Fatal, ModelError
 from trueline.models.local import weights
-from trueline.models.local.engine import TOKENS, WINDOW, quiet
+from trueline.models.local.batching import TOKENS, Batcher, Reply, run_halving, split
+from trueline.models.local.engine import WINDOW, quiet
 from trueline.models.local.templates import Template
 from trueline.records.types import Message
 
-GATHER_S = 0.004  # calls that come so close together share a batch
-
-# These count positions from behind the number of their padding token.
+# Architectures whose position ids start after their padding token's.
 _OFFSET = {"camembert", "data2vec-text", "longformer", "mpnet", "roberta", "roberta-prelayernorm"}
 _OFFSET |= {"xlm-roberta", "xlm-roberta-xl", "xmod"}
 
@@ -48,7 +45,8 @@ class _Row:
     prompt: Turns
     response: Turns
     chat: bool
-    future: asyncio.Future[Scores]
+    name: str
+    reply: Reply[Scores] = field(default_factory=Reply)
     tokens: dict[str, list[int]] = field(default_factory=dict)
     cut: str | None = None
 
@@ -56,25 +54,14 @@ class _Row:
     def length(self) -> int:
         return len(self.tokens["input_ids"])
 
-    def answer(self, outcome: Scores | Exception) -> None:
-        if self.future.done():
-            return
-        if isinstance(outcome, Exception):
-            self.future.set_exception(outcome)
-        else:
-            self.future.set_result(outcome)
+    def fail(self, error: Exception) -> None:
+        """Answers the caller with an error: these texts', or one that every call would meet."""
+        if not isinstance(error, ModelError):
+            error = Fatal(f"{self.name}: {type(error).__name__}: {error}")
+        self.reply.give(error)
 
 
-@dataclass(eq=False)
-class _Line:
-    """The rows that wait on one event loop, and the task that serves them."""
-
-    loop: asyncio.AbstractEventLoop
-    rows: list[_Row] = field(default_factory=list)
-    task: asyncio.Task[None] | None = None
-
-
-class Head:
+class SequenceClassifier:
     """Concurrent calls are read in batches of at most `rows` rows; the event loop stays free.
 
     `labels` are the head's own, in the order of its logits; `kind` is what those mean by the
@@ -96,59 +83,37 @@ class Head:
         self._window = _window(config, self._tokenizer)
         self.identity = digest([weights.content([found.base]), str(self._dtype)])
         self._model: Any = None
-        self._lock = threading.Lock()  # neither tokenizer nor model is for two threads at once
-        self._line: _Line | None = None
+        self._batcher = Batcher[_Row](self._serve, rows=rows, name=f"classifier {found.name}")
 
     async def scores(self, prompt: Turns, response: Turns = (), *, chat: bool = True) -> Scores:
-        """What the head makes of the two; without `chat`, as texts even where it has a template.
+        """What the head makes of the two; without `chat`, as texts even if it has a template.
 
         What does not fit the window is cut: the prompt loses its beginning, down to a quarter of
-        the window, and then the response its end.  Raises ModelError where these texts are at
-        fault, Fatal where the model is.
+        the window, and then the response its end.  Raises ModelError if these texts are at fault,
+        Fatal if the model is.
         """
-        loop = asyncio.get_running_loop()
-        line = self._line
-        if line is None or line.loop is not loop:
-            line = self._line = _Line(loop)
         chat = chat and bool(self._tokenizer.chat_template)
-        row = _Row(prompt, response, chat, loop.create_future())
-        line.rows.append(row)
-        if line.task is None or line.task.done():
-            line.task = loop.create_task(self._serve(line))
-        return await row.future
+        row = _Row(prompt, response, chat, self.name)
+        self._batcher.submit(row)
+        return await row.reply.future
 
-    async def _serve(self, line: _Line) -> None:
-        while line.rows:
-            await asyncio.sleep(GATHER_S)
-            rows = [row for row in line.rows if not row.future.done()]
-            line.rows = []
-            try:
-                read = await asyncio.to_thread(self._read, rows)
-                for row, outcome in read:
-                    if outcome is not None:
-                        row.answer(outcome)
-                for batch in self._batches([row for row, outcome in read if outcome is None]):
-                    scored = await asyncio.to_thread(self._forward, batch)
-                    for row, scores in zip(batch, scored, strict=True):
-                        row.answer(scores)
-            except Exception as error:  # else these callers would wait for ever
-                why = error if isinstance(error, Fatal) else self._fatal(error)
-                for row in rows:
-                    row.answer(why)
+    # ---- the batcher's thread: neither tokenizer nor model is for two at once -----------------
 
-    # ---- reading -----------------------------------------------------------------------------
+    def _serve(self, rows: Sequence[_Row]) -> None:
+        readable = [row for row in rows if not row.reply.future.done() and self._read(row)]
+        for batch in self._batches(readable):
+            scores = run_halving(batch, self._forward, self._no_memory)
+            for row, outcome in zip(batch, scores, strict=True):
+                row.reply.give(outcome)
 
-    def _read(self, rows: Sequence[_Row]) -> list[tuple[_Row, ModelError | None]]:
-        """The rows with their tokens, or with why they cannot be read."""
-        found: list[tuple[_Row, ModelError | None]] = []
-        with self._lock:
-            for row in rows:
-                try:
-                    self._fit(row)
-                    found.append((row, None))
-                except ModelError as error:
-                    found.append((row, error))
-        return found
+    def _read(self, row: _Row) -> bool:
+        """Whether the row could be read; if not, its caller is told."""
+        try:
+            self._fit(row)
+        except ModelError as error:
+            row.fail(error)
+            return False
+        return True
 
     def _fit(self, row: _Row) -> None:
         row.tokens = self._encode(row, row.prompt, row.response)
@@ -158,8 +123,10 @@ class Head:
             return
 
         def fits(front: int, back: int, window: int = self._window) -> bool:
-            cut = self._encode(row, _behind(row.prompt, front), _before(row.response, back))
-            return len(cut["input_ids"]) <= window
+            tokens = self._encode(
+                row, _drop_first(row.prompt, front), _drop_last(row.response, back)
+            )
+            return len(tokens["input_ids"]) <= window
 
         prompt, response = _size(row.prompt), _size(row.response)
         quarter = _least(prompt, lambda n: fits(n, response, self._window // 4))
@@ -167,10 +134,12 @@ class Head:
         back = _least(response, lambda n: fits(front, n))
         if not fits(front, back):
             raise ModelError(f"{self.name}: no text fits into its {self._window} tokens")
-        row.tokens = self._encode(row, _behind(row.prompt, front), _before(row.response, back))
-        said = [f"the first {front} of the prompt's {prompt} characters"] if front else []
-        said += [f"the last {back} of the response's {response} characters"] if back else []
-        row.cut = f"not read, to fit {self._window} tokens: {' and '.join(said)}"
+        row.tokens = self._encode(
+            row, _drop_first(row.prompt, front), _drop_last(row.response, back)
+        )
+        parts = [f"the first {front} of the prompt's {prompt} characters"] if front else []
+        parts += [f"the last {back} of the response's {response} characters"] if back else []
+        row.cut = f"not read, to fit {self._window} tokens: {' and '.join(parts)}"
 
     def _encode(self, row: _Row, prompt: Turns, response: Turns) -> dict[str, list[int]]:
         if row.chat:
@@ -187,50 +156,45 @@ class Head:
         roles = (message.role for message in turns)
         return "\n\n".join(f"[{role}] {text}" for role, text in zip(roles, texts, strict=True))
 
-    # ---- scoring -----------------------------------------------------------------------------
-
     def _batches(self, rows: list[_Row]) -> Iterator[list[_Row]]:
         """Rows of like length together, the longest first; without a padding token, of one length:
         such a head reads its score off the last place."""
-        batch: list[_Row] = []
-        for row in sorted(rows, key=lambda row: row.length, reverse=True):
-            full = len(batch) == self._rows or (len(batch) + 1) * row.length > TOKENS[self._device]
-            if batch and (full or (self._pad is None and row.length != batch[0].length)):
-                yield batch
-                batch = []
-            batch.append(row)
-        if batch:
-            yield batch
+
+        def fits(batch: Sequence[_Row]) -> bool:
+            lengths = {row.length for row in batch}
+            return (
+                len(batch) <= self._rows
+                and len(batch) * max(lengths) <= TOKENS[self._device]
+                and (self._pad is not None or len(lengths) == 1)
+            )
+
+        return split(sorted(rows, key=lambda row: row.length, reverse=True), fits)
 
     def _forward(self, rows: Sequence[_Row]) -> list[Scores | Exception]:
-        try:
-            with self._lock, torch.inference_mode():
-                if self._model is None:
-                    self._model = self._load()
-                logits_BL = self._model(**self._padded(rows)).logits.float()
-                found = [tuple(logits) for logits in logits_BL.tolist()]
-        except torch.OutOfMemoryError:
-            if len(rows) == 1:
-                return [ModelError(f"{self.name}: no memory for {rows[0].length} tokens")]
-            torch.cuda.empty_cache()
-            half = len(rows) // 2
-            return self._forward(rows[:half]) + self._forward(rows[half:])
+        with torch.inference_mode():
+            if self._model is None:
+                self._model = self._load()
+            logits_BL = self._model(**self._padded(rows)).logits.float()
+            by_row = [tuple(logits) for logits in logits_BL.tolist()]
         bad = ModelError(f"{self.name}: a score is not a number")
         return [
             Scores(logits, row.cut) if all(map(math.isfinite, logits)) else bad
-            for row, logits in zip(rows, found, strict=True)
+            for row, logits in zip(rows, by_row, strict=True)
         ]
+
+    def _no_memory(self, row: _Row) -> Exception:
+        return ModelError(f"{self.name}: no memory for {row.length} tokens")
 
     def _padded(self, rows: Sequence[_Row]) -> dict[str, torch.Tensor]:
         """Each of the tokenizer's outputs, (B, T), padded on the right, so that positions count
         from the first token in every row."""
         width = max(row.length for row in rows)
-        found = {}
+        tensors = {}
         for name in rows[0].tokens:
             fill = (self._pad or 0) if name == "input_ids" else 0
             filled = [row.tokens[name] + [fill] * (width - row.length) for row in rows]
-            found[name] = torch.tensor(filled, device=self._device)
-        return found
+            tensors[name] = torch.tensor(filled, device=self._device)
+        return tensors
 
     def _load(self) -> Any:
         with quiet():
@@ -248,9 +212,6 @@ class Head:
             )
         return model.to(self._device).eval()
 
-    def _fatal(self, error: Exception) -> Fatal:
-        return Fatal(f"{self.name}: {type(error).__name__}: {error}")
-
 
 def _config(found: weights.Weights) -> Any:
     if found.adapter is not None:
@@ -259,12 +220,13 @@ def _config(found: weights.Weights) -> Any:
         config = AutoConfig.from_pretrained(found.base, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{found.base}: its config.json cannot be used: {error}") from error
-    named = list(config.architectures or [])
-    if not any(name.endswith("ForSequenceClassification") for name in named):
+    architectures = list(config.architectures or [])
+    names = ", ".join(architectures) or "nowhere"
+    if not any(name.endswith("ForSequenceClassification") for name in architectures):
         raise InputError(
             f"{found.base}: holds no sequence classifier: its config.json names the architecture "
-            f"{', '.join(named) or 'nowhere'}, where one that ends in ForSequenceClassification is "
-            "expected; a model that writes its verdict is a guard or a judge"
+            f"{names}, where one that ends in ForSequenceClassification is expected; a "
+            "model that writes its verdict is a guard or a judge"
         )
     return config
 
@@ -298,7 +260,7 @@ def _window(config: Any, tokenizer: Any) -> int:
 
 
 def _least(most: int, fits: Callable[[int], bool]) -> int:
-    """The smallest number up to `most` that fits; `most` where none does."""
+    """The smallest number up to `most` that fits; `most` if none does."""
     return bisect_left(range(most), True, key=fits)
 
 
@@ -306,7 +268,7 @@ def _size(turns: Turns) -> int:
     return sum(len(turn.content) for turn in turns)
 
 
-def _behind(turns: Turns, count: int) -> Turns:
+def _drop_first(turns: Turns, count: int) -> Turns:
     """The turns without their first characters; emptied turns stay, for templates that count."""
     kept = []
     for turn in turns:
@@ -315,7 +277,7 @@ def _behind(turns: Turns, count: int) -> Turns:
     return tuple(kept)
 
 
-def _before(turns: Turns, count: int) -> Turns:
+def _drop_last(turns: Turns, count: int) -> Turns:
     """The turns without their last characters."""
     kept = []
     for turn in turns[::-1]:

@@ -24,21 +24,12 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from trueline.records.types import Sampling
+from trueline.models.local.rows import Row, left_padded
+
+LEAD = 16  # tokens of a begun turn that its continuation is decoded with
 
 
-class Row(Struct):
-    """A prompt's tokens, and what is wanted: an answer of at most `limit` tokens drawn by
-    `seed`, or the likelihood of the tokens `tail` behind it."""
-
-    ids: list[int]
-    sampling: Sampling
-    limit: int = 0
-    seed: int = 0
-    tail: list[int] = []
-
-
-class Drawn(Struct, frozen=True):
+class Answer(Struct, frozen=True):
     """A row's answer; `tokens` counts the end mark, which `text` lacks.  `logprob` is under the
     model itself, before temperature and top-p; None where a logit was not a number."""
 
@@ -48,7 +39,7 @@ class Drawn(Struct, frozen=True):
     logprob: float | None
 
 
-def draw(model: Any, tokenizer: Any, ends: set[int], rows: Sequence[Row]) -> list[Drawn]:
+def draw(model: Any, tokenizer: Any, ends: set[int], rows: Sequence[Row]) -> list[Answer]:
     """An answer for each row; `ends` are the tokens that end one."""
     ids_BT, mask_BT = left_padded([row.ids for row in rows], _pad(tokenizer), model.device)
     width = ids_BT.shape[1]
@@ -73,7 +64,7 @@ def draw(model: Any, tokenizer: Any, ends: set[int], rows: Sequence[Row]) -> lis
     lengths = [n or len(answers[0]) for n in stop.lengths_B.tolist()]
     totals = noise.totals(lengths)
     return [
-        _drawn(tokenizer, ends, row, answer[:n], total)
+        _answer(tokenizer, ends, row, answer[:n], total)
         for row, answer, n, total in zip(rows, answers, lengths, totals, strict=True)
     ]
 
@@ -170,27 +161,28 @@ class _Stop(StoppingCriteria):  # type: ignore[misc]
         return self.lengths_B > 0
 
 
-def _drawn(
+def _answer(
     tokenizer: Any, ends: set[int], row: Row, answer: list[int], logprob: float | None
-) -> Drawn:
+) -> Answer:
     ended = bool(answer) and answer[-1] in ends
-    text = tokenizer.decode(
-        answer[:-1] if ended else answer,
-        skip_special_tokens=True,
-        clean_up_tokenization_spaces=False,
-    )
+    text = decode_answer(tokenizer, row, answer[:-1] if ended else answer)
     places = [place for stop in row.sampling.stop if (place := text.find(stop)) >= 0]
     if places:
-        return Drawn(text[: min(places)], len(answer), "stop", logprob)
-    return Drawn(text, len(answer), "stop" if ended else "length", logprob)
+        return Answer(text[: min(places)], len(answer), "stop", logprob)
+    return Answer(text, len(answer), "stop" if ended else "length", logprob)
 
 
-def left_padded(rows: Sequence[list[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, both (B, T); the last tokens stand at the right edge."""
-    width = max(map(len, rows))
-    ids = [[pad] * (width - len(row)) + row for row in rows]
-    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+def decode_answer(tokenizer: Any, row: Row, answer: list[int]) -> str:
+    """The answer's text; of a begun turn with the space that some tokenizers drop at the start of
+    what they decode."""
+    settings = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+    if row.begun:
+        before = row.ids[-LEAD:]
+        lead = str(tokenizer.decode(before, **settings))
+        whole = str(tokenizer.decode(before + answer, **settings))
+        if whole.startswith(lead):
+            return whole[len(lead) :]
+    return str(tokenizer.decode(answer, **settings))
 
 
 def _pad(tokenizer: Any) -> int:

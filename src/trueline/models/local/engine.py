@@ -1,4 +1,4 @@
-"""A loaded base model with its adapters, and the thread that runs batches through it.
+"""A loaded base model with its adapters, and the batches that run through it.
 
 Models of one process that share a base share its engine.  Requests are gathered while the engine
 is busy or the queue still fills, sorted by length, and cut into batches that never mix adapters.
@@ -6,110 +6,34 @@ is busy or the queue still fills, sorted by length, and cut into batches that ne
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
-import queue
-import threading
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trueline.models.contract import Completion, Fatal, ModelError
-from trueline.models.local.templates import Template
-from trueline.models.local.weights import Weights
-from trueline.records.types import Message, Sampling
+from trueline.files.errors import InputError
+from trueline.models.contract import Completion, ModelError
+from trueline.models.local import activations
+from trueline.models.local.batching import TOKENS, Batcher, run_halving, split
+from trueline.models.local.work import (
+    AdapterSession,
+    Kind,
+    Request,
+    Work,
+    families,
+    read_request,
+)
+from trueline.records.types import Message
 
-QUIET_S = 0.004  # the queue is taken to be filled when nothing came for so long
-GATHER_S = 0.05
-TOKENS = {"cpu": 16_384, "cuda": 131_072}  # of a batch, prompt and answer, padding included
-LOGITS = {"cpu": 2**26, "cuda": 2**29}  # numbers a batch may hold in logits while scoring
-FAMILY = 4  # prompts that begin alike, for which batches of their own pay
-WINDOW = 1 << 20  # where a model states no longest input
+if TYPE_CHECKING:
+    from trueline.models.local.decode import Answer
 
-
-@dataclass
-class Face:
-    """What a request is read and answered by: an adapter (None: the base) and its tokenizer."""
-
-    weights: Weights
-    adapter: str | None
-    _loaded: tuple[Any, Template] | None = None
-
-    def load(self) -> tuple[Any, Template]:
-        """The tokenizer and its template; only the engine's thread may use them."""
-        if self._loaded is None:
-            from transformers import AutoTokenizer
-
-            tokenizer = AutoTokenizer.from_pretrained(self.weights.tokenizer)
-            if self.weights.template is not None:
-                tokenizer.chat_template = self.weights.template
-            self._loaded = tokenizer, Template(tokenizer, plain=self.weights.plain)
-        return self._loaded
-
-
-@dataclass(eq=False)
-class Request:
-    """Samples `seeds` of a conversation's answers, or the likelihoods of `continuations`."""
-
-    face: Face
-    messages: Sequence[Message]
-    sampling: Sampling
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[list[Any]]
-    seeds: list[int] = field(default_factory=list)
-    continuations: Sequence[str] = ()
-    results: dict[int, Any] = field(default_factory=dict)
-    folded: str | None = None
-
-    def put(self, place: int, result: Any, of: int) -> None:
-        """Takes the result of one row; with the last, or an error, the caller is answered."""
-        if isinstance(result, Exception):
-            self._answer(result)
-            return
-        self.results[place] = result
-        if len(self.results) == of:
-            self._answer([self.results[i] for i in range(of)])
-
-    def _answer(self, outcome: list[Any] | Exception) -> None:
-        def resolve() -> None:
-            if self.future.done():
-                return
-            if isinstance(outcome, Exception):
-                self.future.set_exception(outcome)
-            else:
-                self.future.set_result(outcome)
-
-        with contextlib.suppress(RuntimeError):  # the caller's loop is gone, and so is the caller
-            self.loop.call_soon_threadsafe(resolve)
-
-
-@dataclass
-class _Work:
-    """A row, and the place in a request that it answers."""
-
-    request: Request
-    place: int
-    of: int
-    row: Any  # decode.Row, which needs transformers
-
-    @property
-    def length(self) -> int:
-        return len(self.row.ids) + self.behind
-
-    @property
-    def behind(self) -> int:
-        return len(self.row.tail) + int(self.row.limit)
-
-    @property
-    def order(self) -> tuple[int, list[int], int]:
-        """By length, and rows of one prompt next to one another."""
-        return len(self.row.ids) + int(self.row.limit), self.row.ids, len(self.row.tail)
+NUMBERS = {"cpu": 2**26, "cuda": 2**29}  # that a batch may hold in logits, or in activations
+WINDOW = 1 << 20  # of a model that states no longest input
 
 
 class Engine:
@@ -118,151 +42,139 @@ class Engine:
     def __init__(self, base: Path, device: str, dtype: torch.dtype, rows: int) -> None:
         self.users = 0
         self._base, self._device, self._dtype, self._rows = base, device, dtype, rows
-        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._model: Any = None
         self._adapters: set[str] = set()
-        self._thread = threading.Thread(target=self._run, name=f"model {base.name}", daemon=True)
-        self._thread.start()
+        self._batcher = Batcher[Request](self._serve, rows=rows, name=f"model {base.name}")
 
     def submit(self, request: Request) -> None:
-        """Queues a request; its future is resolved on its loop."""
-        self._queue.put(request)
+        """Queues a request; its reply is given on its caller's loop."""
+        self._batcher.submit(request)
 
     def stop(self) -> None:
-        """Ends the thread when what is queued has been answered."""
-        self._queue.put(None)
-        self._thread.join()
+        """Returns when what is queued has been answered; the model is then let go."""
+        self._batcher.stop()
+        self._model = None
 
     # ---- the thread --------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while (requests := self._gather()) != [None]:
-            try:
-                self._serve([request for request in requests if request is not None])
-            except Exception as error:  # else these callers, and all later ones, wait for ever
-                for request in requests:
-                    if request is not None:
-                        request.put(0, _fatal(request, error), 1)
-        self._model = None
-
     def _serve(self, requests: Sequence[Request]) -> None:
-        works: dict[tuple[str | None, bool], list[_Work]] = {}
+        works: dict[tuple[str | None, Kind], list[Work]] = {}
         for request in requests:
             for work in self._read(request):
-                kind = (request.face.adapter, bool(work.row.tail))
-                works.setdefault(kind, []).append(work)
-        for (_, scoring), group in works.items():
-            for family in _families(group) if scoring else [group]:
-                for batch in self._batches(family, scoring):
-                    self._answer(batch, scoring)
+                works.setdefault((request.session.adapter, work.kind), []).append(work)
+        for (_, kind), group in works.items():
+            for family in families(group) if kind == "loglikelihood" else [group]:
+                for batch in self._batches(family, kind):
+                    self._answer(batch, kind)
 
-    def _gather(self) -> list[Request | None]:
-        """The requests that are there, waiting a little for more; None, to end, comes alone."""
-        gathered: list[Request | None] = [self._queue.get()]
-        waited = 0.0
-        while gathered[-1] is not None and waited < GATHER_S:
-            try:
-                gathered.append(self._queue.get(timeout=QUIET_S))
-                waited += QUIET_S / self._rows
-            except queue.Empty:
-                break
-        if gathered[-1] is None and len(gathered) > 1:
-            self._queue.put(gathered.pop())
-        return gathered
-
-    def _read(self, request: Request) -> list[_Work]:
+    def _read(self, request: Request) -> list[Work]:
         """The request's rows; what cannot be read is answered with its error."""
         try:
             with quiet():
-                self._load(request.face)
-                return list(_works(request, self._window()))
+                self._load(request.session)
+                self._check_layers(request)
+                return list(read_request(request, self._window()))
         except Exception as error:
-            request.put(0, error if isinstance(error, ModelError) else _fatal(request, error), 1)
+            request.fail(error)
             return []
 
-    def _batches(self, works: list[_Work], scoring: bool) -> Iterator[list[_Work]]:
+    def _batches(self, works: list[Work], kind: Kind) -> Iterator[list[Work]]:
         """Works of like length together, the longest first."""
         works.sort(key=lambda work: work.order, reverse=True)
-        vocabulary = self._model.config.vocab_size
-        batch: list[_Work] = []
-        for work in works:
-            size = len(batch) + 1
-            behind = max(w.behind for w in [*batch, work])
-            widest = max(len(w.row.ids) for w in [*batch, work]) + behind
-            full = size > self._rows or size * widest > TOKENS[self._device]
-            full |= scoring and size * behind * vocabulary > LOGITS[self._device]
-            if batch and full:
-                yield batch
-                batch = []
-            batch.append(work)
-        if batch:
-            yield batch
+        config = self._model.config.get_text_config()
+        stream = config.hidden_size * (config.num_hidden_layers + 1)
 
-    def _answer(self, batch: list[_Work], scoring: bool) -> None:
-        batch = [work for work in batch if not work.request.future.done()]
+        def fits(batch: Sequence[Work]) -> bool:
+            after = max(work.after for work in batch)
+            width = max(len(work.row.ids) for work in batch) + after
+            numbers = {
+                "draw": 0,
+                "loglikelihood": after * config.vocab_size,
+                "activations": width * stream,
+            }
+            return (
+                len(batch) <= self._rows
+                and len(batch) * width <= TOKENS[self._device]
+                and len(batch) * numbers[kind] <= NUMBERS[self._device]
+            )
+
+        return split(works, fits)
+
+    def _answer(self, batch: list[Work], kind: Kind) -> None:
+        batch = [work for work in batch if not work.request.reply.future.done()]
         if not batch:
             return
-        try:
-            results = self._score(batch) if scoring else self._draw(batch)
-        except torch.OutOfMemoryError:
-            if len(batch) > 1:
-                torch.cuda.empty_cache()
-                self._answer(batch[: len(batch) // 2], scoring)
-                self._answer(batch[len(batch) // 2 :], scoring)
-                return
-            results = [ModelError(f"no memory for {batch[0].length} tokens")]
-        except Exception as error:
-            results = [_fatal(work.request, error) for work in batch]
+        runs: dict[Kind, Callable[[Sequence[Work]], list[Any]]] = {
+            "draw": self._draw,
+            "loglikelihood": self._score,
+            "activations": self._activate,
+        }
+
+        def run(works: Sequence[Work]) -> list[Any]:
+            try:
+                return runs[kind](works)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:
+                return [work.request.explain(error) for work in works]
+
+        results = run_halving(batch, run, _no_memory)
         for work, result in zip(batch, results, strict=True):
             work.request.put(work.place, result, work.of)
 
-    def _draw(self, batch: list[_Work]) -> list[Any]:
-        from trueline.models.local import decode
+    def _draw(self, batch: Sequence[Work]) -> list[Any]:
+        from trueline.models.local import decode  # it needs transformers
 
-        tokenizer, _ = batch[0].request.face.load()
-        with quiet(), self._adapted(batch[0].request.face) as model:
-            drawn = decode.draw(model, tokenizer, self._ends(tokenizer), [w.row for w in batch])
-        return [_completion(work, answer) for work, answer in zip(batch, drawn, strict=True)]
+        session = batch[0].request.session
+        tokenizer, _ = session.load()
+        with quiet(), self._adapt(session) as model:
+            answers = decode.draw(model, tokenizer, self._ends(tokenizer), [w.row for w in batch])
+        return [_completion(work, answer) for work, answer in zip(batch, answers, strict=True)]
 
-    def _score(self, batch: list[_Work]) -> list[Any]:
-        from trueline.models.local import loglikelihoods
+    def _score(self, batch: Sequence[Work]) -> list[Any]:
+        from trueline.models.local import loglikelihoods  # it needs transformers
 
-        with self._adapted(batch[0].request.face) as model:
-            scores = loglikelihoods.compute(model, 0, [work.row for work in batch])
-        name = batch[0].request.face.weights.name
-        bad = ModelError(f"{name}: the likelihood is not a number")
-        return [score if math.isfinite(score.total) else bad for score in scores]
+        with self._adapt(batch[0].request.session) as model:
+            sums = loglikelihoods.compute(model, 0, [work.row for work in batch])
+        bad = ModelError(f"{batch[0].request.name}: the likelihood is not a number")
+        return [each if math.isfinite(each.total) else bad for each in sums]
+
+    def _activate(self, batch: Sequence[Work]) -> list[Any]:
+        with self._adapt(batch[0].request.session) as model:
+            means = activations.compute(model, 0, [work.row for work in batch])
+        bad = ModelError(f"{batch[0].request.name}: an activation is not a number")
+        return [each if each.isfinite().all() else bad for each in means]
 
     # ---- the model ---------------------------------------------------------------------------
 
-    def _load(self, face: Face) -> None:
-        face.load()
+    def _load(self, session: AdapterSession) -> None:
+        session.load()
         if self._model is None:
             from transformers import AutoModelForCausalLM
 
-            loaded = AutoModelForCausalLM.from_pretrained(
+            model = AutoModelForCausalLM.from_pretrained(
                 self._base, dtype=self._dtype, use_safetensors=True
             )
-            self._model = loaded.to(self._device).eval()
-        if face.adapter is None or face.adapter in self._adapters:
+            self._model = model.to(self._device).eval()
+        if session.adapter is None or session.adapter in self._adapters:
             return
         from peft import PeftModel
 
-        assert face.weights.adapter is not None
+        assert session.weights.adapter is not None
         if self._adapters:
-            self._model.load_adapter(face.weights.adapter, adapter_name=face.adapter)
+            self._model.load_adapter(session.weights.adapter, adapter_name=session.adapter)
         else:
             self._model = PeftModel.from_pretrained(
-                self._model, face.weights.adapter, adapter_name=face.adapter
+                self._model, session.weights.adapter, adapter_name=session.adapter
             )
         self._model.to(self._device).eval()
-        self._adapters.add(face.adapter)
+        self._adapters.add(session.adapter)
 
     @contextlib.contextmanager
-    def _adapted(self, face: Face) -> Iterator[Any]:
-        """The model with the face's adapter in force, or none."""
-        if face.adapter is not None:
-            self._model.set_adapter(face.adapter, inference_mode=True)
+    def _adapt(self, session: AdapterSession) -> Iterator[Any]:
+        """The model with the session's adapter in force, or none."""
+        if session.adapter is not None:
+            self._model.set_adapter(session.adapter, inference_mode=True)
             yield self._model
         elif self._adapters:
             with self._model.disable_adapter():
@@ -279,6 +191,13 @@ class Engine:
     def _window(self) -> int:
         return int(getattr(self._model.config, "max_position_embeddings", None) or WINDOW)
 
+    def _check_layers(self, request: Request) -> None:
+        last = int(self._model.config.get_text_config().num_hidden_layers)
+        if outside := [layer for layer in request.layers if not 0 <= layer <= last]:
+            raise InputError(
+                f"{request.name} has no layer {outside[0]}: its layers are 0 to {last}"
+            )
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
@@ -286,7 +205,7 @@ def quiet() -> Iterator[None]:
     error of its own, and what transformers and peft say of each other's future helps nobody."""
     from transformers.utils import logging
 
-    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    has_bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
@@ -295,77 +214,22 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.set_verbosity(verbosity)
-        if shown:
+        if has_bars:
             logging.enable_progress_bar()
 
 
-def _works(request: Request, window: int) -> Iterator[_Work]:
-    """The rows of a request, tokenised."""
-    from trueline.models.local.decode import Row
-
-    tokenizer, template = request.face.load()
-    rendered = template.render(request.messages)
-    request.folded = rendered.folded
-    special = request.face.weights.plain  # a chat template writes its own begin mark
-    text, moved = rendered.text, ""
-    if request.continuations and request.face.weights.plain and text.strip():
-        # White space at the border belongs to the token behind it; a template has its own border.
-        text = text.rstrip()
-        moved = rendered.text[len(text) :]
-    ids = tokenizer(text, add_special_tokens=special)["input_ids"]
-    sampling, name = request.sampling, request.face.weights.name
-    if not ids:
-        raise ModelError(f"{name}: the prompt is empty")
-    if not request.continuations:
-        limit = min(sampling.max_tokens or 0, window - len(ids))
-        if limit < 1:
-            raise _too_long(request, len(ids), window)
-        for place, seed in enumerate(request.seeds):
-            yield _Work(request, place, len(request.seeds), Row(ids, sampling, limit, seed))
-    for place, continuation in enumerate(request.continuations):
-        whole = tokenizer(text + moved + continuation, add_special_tokens=special)["input_ids"]
-        if whole[: len(ids)] == ids:
-            tail = whole[len(ids) :]
-        else:  # a token would straddle the border; the model itself would answer behind `ids`
-            tail = tokenizer(moved + continuation, add_special_tokens=False)["input_ids"]
-        if not continuation or not tail:
-            raise ModelError(f"{name}: an empty continuation has no likelihood")
-        if len(ids) + len(tail) > window:
-            raise _too_long(request, len(ids) + len(tail), window)
-        yield _Work(request, place, len(request.continuations), Row(ids, sampling, tail=tail))
+def _no_memory(work: Work) -> Exception:
+    return ModelError(f"no memory for {work.length} tokens")
 
 
-def _families(works: Sequence[_Work]) -> list[list[_Work]]:
-    """Works whose prompts begin alike apart from the others, for a batch reads that only once."""
-    from trueline.models.local.loglikelihoods import HEAD
-
-    prompts = {tuple(work.row.ids) for work in works}
-    heads = Counter(prompt[:HEAD] for prompt in prompts)
-    families: dict[tuple[int, ...], list[_Work]] = {}
-    for work in works:
-        head = tuple(work.row.ids[:HEAD])
-        families.setdefault(head if heads[head] >= FAMILY else (), []).append(work)
-    return list(families.values())
-
-
-def _completion(work: _Work, drawn: Any) -> Completion | ModelError:
-    if drawn.logprob is None:
-        name = work.request.face.weights.name
-        return ModelError(f"{name}: the model's logits are not numbers")
+def _completion(work: Work, answer: Answer) -> Completion | ModelError:
+    if answer.logprob is None:
+        return ModelError(f"{work.request.name}: the model's logits are not numbers")
     return Completion(
-        Message("assistant", drawn.text),
-        finish=drawn.finish,
+        Message("assistant", answer.text),
+        finish=answer.finish,
         folded=work.request.folded,
         prompt_tokens=len(work.row.ids),
-        completion_tokens=drawn.tokens,
-        logprob=drawn.logprob if work.row.sampling.logprobs else None,
+        completion_tokens=answer.tokens,
+        logprob=answer.logprob if work.row.sampling.logprobs else None,
     )
-
-
-def _too_long(request: Request, length: int, window: int) -> ModelError:
-    name = request.face.weights.name
-    return ModelError(f"{name}: the text has {length} tokens, and the model holds {window}")
-
-
-def _fatal(request: Request, error: Exception) -> Fatal:
-    return Fatal(f"{request.face.weights.name}: {type(error).__name__}: {error}")

@@ -28,9 +28,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-from trueline.models.local.decode import Row, left_padded
-
-HEAD = 32  # tokens that prompts must have in common, for a pass of its own costs time too
+from trueline.models.local.rows import HEAD, Row, left_padded
 
 
 class Likelihood(Struct, frozen=True):

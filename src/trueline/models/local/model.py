@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import torch
@@ -14,8 +14,13 @@ import torch
 from trueline.files.errors import InputError
 from trueline.models.contract import Completion, Unsupported
 from trueline.models.local import weights
-from trueline.models.local.engine import Engine, Face, Request
-from trueline.records.types import Message, Sampling
+from trueline.models.local.engine import Engine
+from trueline.models.local.work import AdapterSession, Request
+from trueline.records.types import Message, Sampling, Tool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_TOKENS = 256  # where the sampling sets no bound
 
@@ -36,7 +41,7 @@ class Local:
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float32 if self._device == "cpu" else torch.bfloat16
         self.identity, base, adapter = weights.identified(found, str(dtype))
-        self._face = Face(found, adapter)
+        self._session = AdapterSession(found, adapter)
         self._key = (base, self._device)
         with _sharing:
             if self._key not in _engines:
@@ -45,15 +50,26 @@ class Local:
             self._engine.users += 1
 
     async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, n: int = 1, first: int = 0
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        n: int = 1,
+        first: int = 0,
+        *,
+        tools: Sequence[Tool] = (),
+        start: str = "",
     ) -> list[Completion]:
+        """Tools are shown as the chat template shows them; a call stands in the answer's text.  A
+        begun turn stands after what the template opens a turn with."""
         if sampling.schema is not None:
             raise Unsupported(f"{self.identity}: models that run here are held to no JSON schema")
         if sampling.max_tokens is None:
             sampling = msgspec.structs.replace(sampling, max_tokens=MAX_TOKENS)
-        start = (sampling.seed or 0) + first
-        seeds = [_seed(messages, start + i) for i in range(n)]
-        return await self._submit(messages, sampling, seeds=seeds)
+        number = (sampling.seed or 0) + first
+        seeds = [_seed(messages, number + i, tools, start) for i in range(n)]
+        return await self._submit(
+            Request(self._session, messages, sampling, seeds, tools=tuple(tools), start=start)
+        )
 
     async def loglikelihood(
         self, messages: Sequence[Message], continuations: Sequence[str]
@@ -73,8 +89,27 @@ class Local:
         counts for one of them."""
         if not continuations:
             return [], 0
-        found = await self._submit(messages, Sampling(), continuations=tuple(continuations))
-        return [one.total for one in found], sum(one.read for one in found)
+        request = Request(self._session, messages, continuations=tuple(continuations))
+        results = await self._submit(request)
+        return [each.total for each in results], sum(each.read for each in results)
+
+    async def activations(
+        self, messages: Sequence[Message], layers: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Tokens of the last turn's content alone count: neither its end mark nor the prompt's."""
+        last = messages[-1] if messages else None
+        if last is None or last.role != "assistant" or not last.content or not layers:
+            raise InputError(
+                f"{self.identity}: activations are those of one layer or more over the last turn, "
+                "which is to be the assistant's and to hold text"
+            )
+        if last.reasoning is not None or last.tool_calls:
+            raise Unsupported(f"{self.identity}: reads no activations of reasoning or tool calls")
+        request = Request(
+            self._session, messages[:-1], continuations=(last.content,), layers=tuple(layers)
+        )
+        [means] = await self._submit(request)
+        return cast("NDArray[np.float32]", means.numpy())
 
     async def close(self) -> None:
         engine, self._engine = self._engine, None
@@ -88,34 +123,19 @@ class Local:
         if last:
             await asyncio.to_thread(engine.stop)
 
-    async def _submit(
-        self,
-        messages: Sequence[Message],
-        sampling: Sampling,
-        seeds: Sequence[int] = (),
-        continuations: Sequence[str] = (),
-    ) -> list[Any]:
+    async def _submit(self, request: Request) -> list[Any]:
         if self._engine is None:
             raise RuntimeError(f"{self.identity} is closed")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Any]] = loop.create_future()
-        self._engine.submit(
-            Request(
-                self._face,
-                messages,
-                sampling,
-                loop,
-                future,
-                seeds=list(seeds),
-                continuations=continuations,
-            )
-        )
-        return await future
+        self._engine.submit(request)
+        return await request.reply.future
 
 
-def _seed(messages: Sequence[Message], sample: int) -> int:
-    asked = msgspec.json.encode((messages, sample))
-    return int.from_bytes(blake2b(asked, digest_size=7).digest(), "big")
+def _seed(messages: Sequence[Message], sample: int, tools: Sequence[Tool], start: str) -> int:
+    """Of what is asked; tools and a begun turn count only if given, so that other draws stay."""
+    parts: tuple[Any, ...] = (
+        (messages, sample, tools, start) if tools or start else (messages, sample)
+    )
+    return int.from_bytes(blake2b(msgspec.json.encode(parts), digest_size=7).digest(), "big")
 
 
 def _check_template(found: weights.Weights) -> None:

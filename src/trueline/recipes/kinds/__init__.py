@@ -1,1 +1,1 @@
-"""The recipes, one file each."""
+"""The recipes, one file each; see `recipes/registry.py`."""

@@ -8,7 +8,7 @@ longer than --max-length is not used, but counted: without its end it would be s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
@@ -59,7 +59,7 @@ def trainer(context: TrainingContext[Options]) -> Trainer:
 
     class Rewards(OnOurRows, RewardTrainer):  # type: ignore[misc]
         def compute_loss(
-            self, model: PreTrainedModel, inputs: dict[str, Tensor], *args: Any, **kwargs: Any
+            self, model: PreTrainedModel, inputs: dict[str, Tensor], *args: object, **kwargs: object
         ) -> Tensor | tuple[Tensor, object]:
             kwargs["return_outputs"], wanted = True, kwargs.get("return_outputs", False)
             loss, outputs = super().compute_loss(model, inputs, *args, **kwargs)

@@ -1,0 +1,51 @@
+"""The formats by name: ours, those of the user's files, and those of installed packages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trueline.files import plugins
+from trueline.files.errors import InputError
+from trueline.files.plugins import Family
+from trueline.formats.contract import ColumnMapping, Format, Questions
+
+FAMILY = Family("format", "trueline.formats.kinds", "trueline.formats", ("FORMAT",))
+
+
+def format_names() -> list[str]:
+    """The names of all formats, sorted."""
+    return plugins.names(FAMILY)
+
+
+def find_formats() -> dict[str, Format]:
+    """All formats by name, those that need a mapping without one."""
+    return {name: module.FORMAT for name, module in plugins.modules(FAMILY).items()}
+
+
+def find_format(
+    name: str, mapping: ColumnMapping | None = None, questions: Questions | None = None
+) -> Format:
+    """A format ready for use; `questions` are those to which labels in mapped columns are held.
+
+    Raises InputError if the name is unknown, or if the mapping makes no sense or is out of place.
+    """
+    format: Format = plugins.find(FAMILY, name).FORMAT
+    if format.with_mapping is not None:
+        return format.with_mapping(mapping or {}, questions or {})
+    if mapping:
+        raise InputError(f"{name} knows its columns: --map belongs to --from columns")
+    return format
+
+
+def parse_mapping(parts: Sequence[str]) -> ColumnMapping:
+    """`--map PART=COLUMN`, repeated, as a mapping from parts to their columns.
+
+    Raises InputError if one is not written so.
+    """
+    mapping: dict[str, list[str]] = {}
+    for text in parts:
+        part, equals, column = text.partition("=")
+        if not (part and equals and column):
+            raise InputError(f"--map {text}: write it PART=COLUMN, as in --map prompt=question")
+        mapping.setdefault(part, []).append(column)
+    return mapping
