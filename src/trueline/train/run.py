@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.models.local.weights import Weights
-from trueline.records.store.dataset import claim
+from trueline.records.store.claim import claim
 from trueline.records.types import Example
 from trueline.runs.options import check_options, decisive, settings
 from trueline.runs.record import now, run_identity, versions
