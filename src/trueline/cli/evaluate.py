@@ -99,7 +99,7 @@ def _lines(one: MetricResult) -> Iterator[str]:
 
 def _cards(found: Results) -> Iterator[str]:
     """How far each instrument agrees with people, where that was measured."""
-    from trueline.agreement.cards import lines, lookup
+    from trueline.agreement.cards import find_card, format_card
 
     asked: dict[tuple[str, str | None], list[str]] = {}
     for one in found.metrics:
@@ -107,7 +107,7 @@ def _cards(found: Results) -> Iterator[str]:
             key = one.metric.name, one.metric.instrument
             asked.setdefault(key, []).append(one.metric.question)
     for (name, instrument), questions in asked.items():
-        card = lines(lookup(instrument), dict.fromkeys(questions))
+        card = format_card(find_card(instrument), dict.fromkeys(questions))
         yield f"{name}: {card[0]}"
         yield from card[1:]
 
