@@ -11,10 +11,12 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.models.local.weights import Weights
 from trueline.records.store.dataset import claim
 from trueline.records.types import Example
@@ -35,17 +37,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Plan(Generic[O]):
-    """What is settled before the model is loaded."""
+    """What is settled before the model is loaded; `decisive` is all that the weights depend on."""
 
     method: Method[O]
     options: O
+    decisive: dict[str, object]
     identity: str
-    config: dict[str, object]
     weights: Weights
     base_identity: str
     tokenizer: PreTrainedTokenizerFast
     training_set: TrainingSet
     rate: float
+
+    @property
+    def command(self) -> str:
+        return f"train {self.method.name}"
 
 
 @dataclass(frozen=True)
@@ -72,43 +78,53 @@ def train(method: Method[O], options: O, examples: Iterable[Example] | None = No
     if (options.out / card.CARD).exists():
         raise InputError(f"{options.out} is finished: choose another --out, or remove it")
     plan = _plan(method, options, examples)
-    command = f"trueline train {method.name}"
-    claimed = claim(options.out, plan.identity, command) if _is_main() else contextlib.nullcontext()
-    with quiet(), claimed:
+    with quiet(), _claim(plan):
         outcome = _run(plan)
-        trainer = outcome.trainer
-        log = [dict(entry) for entry in trainer.state.log_history]
-        written = Card(
-            method=method.name,
-            identity=plan.identity,
-            options=plan.config,
-            base=plan.weights.name,
-            base_identity=plan.base_identity,
-            data=plan.training_set.data,
-            template=plan.tokenizer.chat_template,
-            dtype=loading.choose_dtype(options.lora_rank),
-            device=outcome.need.device,
-            parameters=sum(p.numel() for p in trainer.model.parameters()),
-            trained_parameters=outcome.need.gradients // memory.GRADIENT,
-            learning_rate=plan.rate,
-            steps=trainer.state.global_step,
-            resumed_from=outcome.resumed_from,
-            seed=options.seed,
-            versions=versions(),
-            memory=outcome.need,
-            peak=outcome.peak,
-            preview=plan.training_set.previews,
-            log=log,
-            metrics=card.summarise(log, method.metrics),
-            seconds=round(time.monotonic() - clock, 1),
-            started=started,
-            finished=now(),
-        )
-        if trainer.is_world_process_zero():
-            _save(plan, trainer)
+        written = _make_card(plan, outcome, started, time.monotonic() - clock)
+        if outcome.trainer.is_world_process_zero():
+            _save(plan, outcome.trainer)
             card.write(written, options.out)
             shutil.rmtree(options.out / checkpoints.FOLDER, ignore_errors=True)
     return written
+
+
+def _claim(plan: _Plan[O]) -> AbstractContextManager[object]:
+    """The folder, held by the process that writes."""
+    if not _is_main():
+        return contextlib.nullcontext()
+    return claim(plan.options.out, plan.identity, f"trueline {plan.command}", plan.decisive)
+
+
+def _make_card(plan: _Plan[O], outcome: _Outcome, started: str, seconds: float) -> Card:
+    trainer, options = outcome.trainer, plan.options
+    stored = settings(options)
+    log = [dict(entry) for entry in trainer.state.log_history]
+    return Card(
+        method=plan.method.name,
+        identity=plan.identity,
+        options={name: stored[name] for name in decisive(options)} | {"model": plan.weights.name},
+        base=plan.weights.name,
+        base_identity=plan.base_identity,
+        data=plan.training_set.data,
+        template=plan.tokenizer.chat_template,
+        dtype=loading.choose_dtype(options.lora_rank),
+        device=outcome.need.device,
+        parameters=sum(p.numel() for p in trainer.model.parameters()),
+        trained_parameters=outcome.need.gradients // memory.GRADIENT,
+        learning_rate=plan.rate,
+        steps=trainer.state.global_step,
+        resumed_from=outcome.resumed_from,
+        seed=options.seed,
+        versions=versions(),
+        memory=outcome.need,
+        peak=outcome.peak,
+        preview=plan.training_set.previews,
+        log=log,
+        metrics=card.summarise(log, plan.method.metrics),
+        seconds=round(seconds, 1),
+        started=started,
+        finished=now(),
+    )
 
 
 def _plan(method: Method[O], options: O, examples: Iterable[Example] | None) -> _Plan[O]:
@@ -125,19 +141,16 @@ def _plan(method: Method[O], options: O, examples: Iterable[Example] | None) -> 
         max_length=options.max_length,
         reveal=options.reveal,
     )
-    deciding = decisive(options) | {"model": weights.name}
-    config = {k: v for k, v in settings(options).items() if k in deciding}
-    run = identity(
-        f"train {method.name}",
-        options=deciding,
-        data=training_set.data.hash,
-        base=base_identity,
-        template=tokenizer.chat_template,
-    )
+    decides = decisive(options) | {
+        "model": weights.name,
+        "base": base_identity,
+        "rows": training_set.data.hash,
+        "chat template": digest(tokenizer.chat_template),
+    }
     rate = options.learning_rate or method.rates[0 if options.lora_rank else 1]
-    config["model"] = weights.name
+    run = identity(f"train {method.name}", **decides)
     return _Plan(
-        method, options, run, config, weights, base_identity, tokenizer, training_set, rate
+        method, options, decides, run, weights, base_identity, tokenizer, training_set, rate
     )
 
 
