@@ -26,7 +26,7 @@ from trueline.agreement import cards
 from trueline.agreement.agree import Options, agree
 from trueline.agreement.agreement import mean_of
 from trueline.agreement.answers import Ratings, gather
-from trueline.cli.agree import told
+from trueline.cli.agree import format_outcome
 from trueline.files.hashing import digest
 from trueline.labellers.label import Options as Labelling
 from trueline.labellers.label import label
@@ -89,7 +89,11 @@ def by_model(name: str, data: Path, out: Path) -> Path:
     """The labels of a labeller of ours, and how long it took."""
     start = time.monotonic()
     ledger = out.with_suffix(".sqlite")
-    label(Labelling(data=data, by=name, questions="refusal", out=out, ledger=ledger, quiet=True))
+    label(
+        Labelling(
+            data=data, labeller=name, question=("refusal",), out=out, ledger=ledger, quiet=True
+        )
+    )
     print(f"{name}: {time.monotonic() - start:.1f} s for {data.name}")
     return out
 
@@ -150,12 +154,22 @@ def measured(model: str, work: Path, out: Path | None) -> None:
     )
     base = by_phrases(dataset.read(data), work / f"phrases-{model}")
     everyone = (*labels, base)
-    print("\n".join(told(agree(Options(data=data, first=("rater 1",), second=("rater 2",))))))
-    print("\n".join(told(agree(Options(data=data, labels=everyone, second=("imported",))))))
+    print(
+        "\n".join(
+            format_outcome(agree(Options(data=data, labeller=("rater 1",), reference=("rater 2",))))
+        )
+    )
+    print(
+        "\n".join(
+            format_outcome(agree(Options(data=data, labels=everyone, reference=("imported",))))
+        )
+    )
     for part in PARTS:
         nearness(data, everyone, ("refusal", "ten phrases", "nano"), part)
     if out is not None:
-        for path in agree(Options(data=data, labels=labels, second=("imported",), card=out)).cards:
+        for path in agree(
+            Options(data=data, labels=labels, reference=("imported",), card=out)
+        ).cards:
             print(f"card in {path.name}")
 
 

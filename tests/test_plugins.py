@@ -10,7 +10,7 @@ from tests.formats.test_formats import golden
 from trueline.files import plugins
 from trueline.formats.contract import Format
 from trueline.formats.registry import find_formats
-from trueline.recipes.kinds import recipes
+from trueline.recipes.kinds import RECIPES
 from trueline.runs.options import option_fields
 from trueline.train.methods import METHODS
 
@@ -20,7 +20,7 @@ def undescribed(options: type) -> list[str]:
     return [field.name for field in option_fields(options) if not field.help]
 
 
-@pytest.mark.parametrize("name, recipe", recipes().items())
+@pytest.mark.parametrize("name, recipe", plugins.modules(RECIPES).items())
 def test_recipe(name: str, recipe: ModuleType) -> None:
     assert recipe.__doc__ and len(recipe.__doc__.splitlines()[0]) > 20
     assert isinstance(recipe.VERSION, int) and callable(recipe.build)

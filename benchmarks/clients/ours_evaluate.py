@@ -47,7 +47,7 @@ def main() -> None:
         found = evaluate(
             Options(
                 model=f"{ask.url}#{MODEL}",
-                benchmarks="items.toml",
+                benchmark=("items.toml",),
                 data=Path(),
                 out=Path("out"),
                 concurrency=ask.concurrency,

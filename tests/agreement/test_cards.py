@@ -29,7 +29,7 @@ def data(path: Path, count: int = 80, wrong: int = 10, fails: int = 0, by: Label
 
 
 def measured(source: Path, out: Path, **more: object) -> list[Path]:
-    asked = {"second": ("person",), "by": "language", "card": out} | more
+    asked = {"reference": ("person",), "group_by": "language", "card": out} | more
     return agree(Options(data=source, **asked)).cards  # type: ignore[arg-type]
 
 
@@ -67,7 +67,7 @@ def test_measured_again_and_elsewhere(tmp_path: Path) -> None:
 
 def test_an_instrument_that_failed_has_a_card_without_a_figure(tmp_path: Path) -> None:
     source = data(tmp_path / "data.jsonl", fails=24)
-    outcome = agree(Options(data=source, second=("person",), card=tmp_path / "cards"))
+    outcome = agree(Options(data=source, reference=("person",), card=tmp_path / "cards"))
     assert not outcome.sound
     card = cards.lookup(C.instrument, [tmp_path / "cards"])
     assert card is not None
@@ -111,9 +111,9 @@ def test_a_file_that_is_no_card_is_named(tmp_path: Path) -> None:
 def test_a_card_needs_an_instrument_and_a_reference(tmp_path: Path) -> None:
     source = data(tmp_path / "data.jsonl")
     with pytest.raises(InputError, match="people have no card"):
-        measured(source, tmp_path / "cards", first=("Ada",), second=("Ben",))
+        measured(source, tmp_path / "cards", labeller=("Ada",), reference=("Ben",))
     with pytest.raises(InputError, match="--card needs --reference"):
-        measured(source, tmp_path / "cards", second=())
+        measured(source, tmp_path / "cards", reference=())
 
 
 def test_the_digest_covers_the_data_and_the_labels(tmp_path: Path) -> None:

@@ -108,17 +108,18 @@ def test_the_folder_is_joined_to_its_data_like_any_other(tmp_path: Path) -> None
             with_labels(example, *(label(example, "safe", by, value) for by, value in said))
         )
     jsonl.write(source, examples)
-    outcome = agree(Options(data=source, consensus=out), quiet=True)
+    outcome = agree(Options(data=source, consensus=out))
     assert outcome.consensus is not None and outcome.consensus.run.complete and outcome.sound
     assert outcome.consensus.counts == {"safe": {"agreed": 25, "no majority": 5}}
     [*_, last] = list(joined(jsonl.read(source), [out]))
     assert [one.by.kind for one in last.labels][-1] == "derived"
     assert dataset.manifest(out).state == "complete"
-    again = agree(Options(data=source, labels=(out,), consensus=tmp_path / "again"), quiet=True)
+    again = agree(Options(data=source, labels=(out,), consensus=tmp_path / "again"))
     assert again.consensus is not None and again.consensus.by == outcome.consensus.by
     of_people = agree(
-        Options(data=source, first=("Ada",), second=("Ben", "Dan"), consensus=tmp_path / "people"),
-        quiet=True,
+        Options(
+            data=source, labeller=("Ada",), reference=("Ben", "Dan"), consensus=tmp_path / "people"
+        ),
     )
     assert of_people.consensus is not None
     assert of_people.consensus.by.name == "majority of 3: Ada, Ben, Dan"

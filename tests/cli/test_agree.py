@@ -100,11 +100,10 @@ def test_names_from_labels_do_not_steer_the_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (["--between", "Ada"], "needs --and"),
-        (["--reference", "Ada", "--and", "Ben"], "leave out"),
+        (["--labeller", "Ada"], "needs --reference"),
         (["--question", "wisdom"], "no label answers 'wisdom': there are labels on safe"),
-        (["--by", "colour"], "language, source, category or tag:KEY"),
-        (["--floor", "98"], "between 0 and 1"),
+        (["--group-by", "colour"], "language, source, category or tag:KEY"),
+        (["--floor", "98"], "--floor 98.0: expected `float` <= 1"),
     ],
 )
 def test_wrong_use_is_told(tmp_path: Path, arguments: list[str], match: str) -> None:
@@ -139,11 +138,11 @@ def test_people_who_rated_in_columns_can_be_compared(tmp_path: Path) -> None:
             str(out),
             "--consensus",
             str(tmp_path / "both"),
-            "--by",
+            "--group-by",
             "source",
-            "--between",
+            "--labeller",
             "Ada",
-            "--and",
+            "--reference",
             "Ben",
         ],
     )
@@ -169,7 +168,7 @@ def test_two_people_on_real_answers(
     convert = ["convert", str(source), "--from", "columns", *given]
     done = runner.invoke(app, [*convert, str(out), *partial])
     assert done.exit_code == 0, done.output
-    done = runner.invoke(app, ["agree", str(out), "--by", "tag:type"])
+    done = runner.invoke(app, ["agree", str(out), "--group-by", "tag:type"])
     assert done.exit_code == 0, done.output
     assert f"rater 1 and rater 2: α {alpha:.3f} (0." in done.stdout
     assert done.stdout.count("25 items, too few for α") == 18

@@ -105,7 +105,7 @@ def test_a_place_that_may_not_be_looked_at_is_told(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "is_file", forbidden)
-    assert ends(monkeypatch, "ledger", "--ledger", "locked/ledger.sqlite") == 2
+    assert ends(monkeypatch, "ledger", "show", "--ledger", "locked/ledger.sqlite") == 2
     told = "trueline: [Errno 13] Permission denied: 'locked/ledger.sqlite'\n"
     assert capsys.readouterr().err == told
 

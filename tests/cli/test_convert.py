@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import typer
 
 from trueline.cli.convert import command
 from trueline.files.errors import InputError
@@ -182,10 +181,8 @@ def test_rejects_of_another_time_are_not_overwritten(table: Path, tmp_path: Path
 
 
 def run(*arguments: str) -> int:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(command)
     try:
-        app(list(arguments))
+        command.main(list(arguments))
     except SystemExit as done:
         return int(str(done.code or 0))
     return 0

@@ -65,7 +65,7 @@ def test_the_counts(data: Path) -> None:
 def test_texts_are_masked_and_the_terminal_is_safe(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show.command(data, examples=4)
+    show.run(show.Options(data=data, examples=4))
     hidden = capsys.readouterr().out
     assert "one two three four … [" in hidden
     assert "last words" not in hidden
@@ -74,7 +74,7 @@ def test_texts_are_masked_and_the_terminal_is_safe(
     assert "= second, by person ann" in hidden
     assert "(partial): 4 Examples, 1 rejects" in hidden
     assert "on 75.0% of Examples; 3 labels answered, 1 unscored" in hidden
-    show.command(data, examples=4, reveal=True)
+    show.run(show.Options(data=data, examples=4, reveal=True))
     shown = capsys.readouterr().out
     assert "\\x1b[2Jfive [red]six[/red] \\u202eseven last words of the text 0" in shown
     assert "\x1b" not in hidden + shown
@@ -87,16 +87,16 @@ def test_a_short_text_is_not_all_shown(tmp_path: Path, capsys: pytest.CaptureFix
     writer.add(Example.new([Message("user", "unspeakable")]))
     writer.add(Example.new([Message("user", "")]))
     writer.close(complete=True)
-    show.command(tmp_path / "set")
+    show.run(show.Options(data=tmp_path / "set"))
     said = capsys.readouterr().out
     assert "user: tell me … [22 characters]" in said and "user: … [11 characters]" in said
     assert "vile" not in said and "unspeakable" not in said
-    show.command(tmp_path / "set", reveal=True)
+    show.run(show.Options(data=tmp_path / "set", reveal=True))
     assert "user: tell me something vile\n" in capsys.readouterr().out
 
 
 def test_as_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    show.command(data, json=True)
+    show.run(show.Options(data=data, json=True))
     found = json.loads(capsys.readouterr().out)
     assert found["examples"] == 4
     assert "last words" not in json.dumps(found)

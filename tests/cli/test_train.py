@@ -7,7 +7,7 @@ import pytest
 from tests.train.tiny import tiny_model
 from typer.testing import CliRunner
 
-from trueline.cli.train import app
+from trueline.cli.app import app
 from trueline.files.errors import InputError
 from trueline.records.store import jsonl
 from trueline.records.types import Example, Message, Response
@@ -20,7 +20,7 @@ run = CliRunner().invoke
 def test_every_method_is_a_command_that_explains_its_options() -> None:
     assert {"preference", "reverse", "sft"} <= set(method_names())
     for name in method_names():
-        shown = run(app, [name, "--help"])
+        shown = run(app, ["train", name, "--help"])
         assert shown.exit_code == 0
         for field in option_fields(find_method(name).Options):
             if field.name != "data":
@@ -34,15 +34,15 @@ def test_train_from_the_command_line(tmp_path: Path) -> None:
     data = tmp_path / "rows.jsonl"
     jsonl.write(data, rows)
     given = [str(data), "--model", str(tmp_path / "tiny"), "--lora-rank", "0", "--max-steps", "1"]
-    done = run(app, ["sft", *given, "--out", str(tmp_path / "m"), "--json"])
+    done = run(app, ["train", "sft", *given, "--out", str(tmp_path / "m"), "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found["method"] == "sft" and found["data"]["rows"] == 4 and found["steps"] == 1
     assert (tmp_path / "m" / "model.safetensors").exists()
-    again = run(app, ["sft", *given, "--out", str(tmp_path / "m")])
+    again = run(app, ["train", "sft", *given, "--out", str(tmp_path / "m")])
     assert isinstance(again.exception, InputError) and "finished" in str(again.exception)
 
 
 @pytest.mark.parametrize("given", [["--out", "x"], ["data.jsonl"]])
 def test_data_and_out_must_be_named(given: list[str]) -> None:
-    assert run(app, ["sft", *given]).exit_code == 2
+    assert run(app, ["train", "sft", *given]).exit_code == 2

@@ -398,7 +398,7 @@ def test_evaluations_are_compared_as_they_are_written(
         Path(f"{out}.json").write_text(json.dumps([*rules, {"regex": ".", "answers": ["1000"]}]))
         evaluate(
             Options(
-                model=f"scripted:{out}.json", benchmarks="sums.toml", data=Path(), out=Path(out),
+                model=f"scripted:{out}.json", benchmark=("sums.toml",), data=Path(), out=Path(out),
                 seed=seed, temperature=temperature, repeats=2, quiet=True,
             )
         )  # fmt: skip

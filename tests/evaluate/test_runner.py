@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.evaluate.made import SUMS, sums
 
-from trueline.cli.evaluate import told
+from trueline.cli.evaluate import format_outcome
 from trueline.evaluate import results
 from trueline.evaluate.options import Options
 from trueline.evaluate.plan import plan
@@ -59,7 +59,9 @@ def right(n: int) -> dict[str, Any]:
 
 def ran(model: str = "", benchmarks: str = "sums.toml", **options: Any) -> Outcome:
     given = {"data": Path(), "out": Path("out"), "quiet": True} | options
-    found = evaluate(Options(model=model, benchmarks=benchmarks, **given))
+    found = evaluate(
+        Options(model=model, benchmark=tuple(filter(None, benchmarks.split(","))), **given)
+    )
     assert found is not None
     return found
 
@@ -110,7 +112,12 @@ def test_an_endpoint_is_told_before_anything_is_asked() -> None:
     with pytest.raises(InputError, match=r"--choice written.* or leave out choices"):
         ran("http://127.0.0.1:9/v1#m", both)
     assert not Path("out").exists()
-    given = {"benchmarks": both, "data": Path(), "choice": "written", "dry_run": True}
+    given = {
+        "benchmark": tuple(both.split(",")),
+        "data": Path(),
+        "choice": "written",
+        "dry_run": True,
+    }
     assert evaluate(Options(model="http://127.0.0.1:9/v1#m", **given)) is None
 
 
@@ -171,7 +178,7 @@ def test_repeats_have_a_spread() -> None:
 def test_what_has_no_interval_is_said_to_have_none() -> None:
     rules = [{"regex": ".", "answers": ["I am sorry, I cannot help with that.", "Sure, like so:"]}]
     found = ran(script(rules), "judged.toml", repeats=2, temperature=1.0)
-    [line] = [line for line in told(found, "out") if "refusal by refusal" in line]
+    [line] = [line for line in format_outcome(found, "out") if "refusal by refusal" in line]
     assert line.startswith("  0.500 (no interval)  refusal") and "no spread" in line
 
 
@@ -206,7 +213,7 @@ def test_rows_that_are_no_items_are_told_and_fall_short(capfd: pytest.CaptureFix
     [one] = found.results.benchmarks
     assert (one.items, one.invalid_rows, found.results.metrics[0].scored) == (12, 2, 12)
     assert found.results.complete and not found.sound
-    assert "2 rows of its data are no items" in "\n".join(told(found, "out"))
+    assert "2 rows of its data are no items" in "\n".join(format_outcome(found, "out"))
     assert "14/14 rows" in capfd.readouterr().err
     again = ran("", rescore=Path("out"), out=Path("again"))
     assert again.results.benchmarks[0].invalid_rows == 2 and not again.sound
@@ -218,7 +225,9 @@ def test_rows_that_a_condition_passes_over_are_told_and_are_no_fault() -> None:
     found = ran(script([*map(right, range(12))]), "few.toml")
     [one] = found.results.benchmarks
     assert (one.items, one.filtered_rows) == (4, 8) and found.sound
-    assert "8 rows of its data are passed over by its `where`" in "\n".join(told(found, "out"))
+    assert "8 rows of its data are passed over by its `where`" in "\n".join(
+        format_outcome(found, "out")
+    )
 
 
 def test_a_judge_that_nothing_takes_is_a_mistake() -> None:
@@ -226,7 +235,7 @@ def test_a_judge_that_nothing_takes_is_a_mistake() -> None:
     with pytest.raises(InputError, match="takes a judge"):
         ran(model, judge=(model,))
     with pytest.raises(InputError, match="names none"):
-        ran(model, " , ")
+        ran(model, ",")
 
 
 def test_all_that_is_here_runs_and_what_is_named_must_be_here() -> None:
@@ -247,7 +256,7 @@ def test_a_foreign_folder_is_refused_and_the_same_command_shows_its_results() ->
 def test_dry_run_counts(capsys: pytest.CaptureFixture[str]) -> None:
     given = Options(
         model=script([right(1)]),
-        benchmarks="sums.toml,choices.toml,judged.toml",
+        benchmark=("sums.toml", "choices.toml", "judged.toml"),
         data=Path(),
         out=Path("out"),
         judge=("a", "b"),
@@ -262,7 +271,7 @@ def test_dry_run_counts(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_dry_run_names_what_would_be_left_out() -> None:
-    own = plan(Options(model="m", benchmarks="sums.toml", data=Path()), load())
+    own = plan(Options(model="m", benchmark=("sums.toml",), data=Path()), load())
     absent = msgspec.structs.replace(own, left_out={"advbench": "advbench: it is not here"})
     assert absent.bounds({"sums": Bound()}).endswith("\nleft out: advbench: it is not here")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.endpoint_server import Server
 
-from trueline.cli.label import told
+from trueline.cli.label import format_outcome
 from trueline.files.errors import InputError
 from trueline.labellers.label import Options, label
 from trueline.models.endpoint.endpoint import Endpoint
@@ -44,7 +44,8 @@ def scripted(tmp_path: Path, *rules: dict[str, object]) -> str:
 
 def options(tmp_path: Path, data: Path, by: str, questions: str, **more: object) -> Options:
     given = {"out": tmp_path / "labels", "ledger": tmp_path / "l.sqlite", "quiet": True} | more
-    return Options(data=data, by=by, questions=questions, **given)  # type: ignore[arg-type]
+    names = tuple(name.strip() for name in questions.split(",") if name.strip())
+    return Options(data=data, labeller=by, question=names, **given)  # type: ignore[arg-type]
 
 
 def test_a_judges_labels_come_back_to_their_data(tmp_path: Path, data: Path) -> None:
@@ -86,7 +87,7 @@ async def test_a_judge_whose_calls_fail_is_unscored_and_gives_no_headline(
     assert answers.unscored == {"the judge failed": failed}
     assert (answers.asked, answers.values["yes"]) == (400, 400 - failed)
     assert answers.coverage == pytest.approx(0.7, abs=0.07)
-    lines = told(outcome, "labels")
+    lines = format_outcome(outcome, "labels")
     assert "    too few for a headline; by what the unscored could be:" in lines
     assert f"      yes: {1 - failed / 400:.1%} to 100.0%" in lines
     assert not any("yes 100.0%" in line for line in lines)
@@ -122,7 +123,7 @@ async def test_an_order_in_the_judged_text_changes_no_more_answers_than_other_te
     assert found[0] == found[1] == [True] * 5 + [False] * 5
 
 
-def test_what_cannot_be_labelled_is_told(tmp_path: Path, data: Path) -> None:
+def test_what_cannot_be_labelled_is_format_outcome(tmp_path: Path, data: Path) -> None:
     judge = scripted(tmp_path, {"answers": ["yes"]})
     for by, questions, match in [
         (judge, "", "names none"),
@@ -148,7 +149,7 @@ def test_what_cannot_be_labelled_is_told(tmp_path: Path, data: Path) -> None:
 def test_where_nothing_could_be_read_no_bounds_are_promised(tmp_path: Path, data: Path) -> None:
     outcome = label(options(tmp_path, data, scripted(tmp_path, {"answers": ["hm"]}), "safe"))
     assert outcome is not None and not outcome.sound
-    assert "    too few for a headline" in told(outcome, "labels")
+    assert "    too few for a headline" in format_outcome(outcome, "labels")
 
 
 def test_a_dry_run_counts_and_sends_nothing(
@@ -167,7 +168,7 @@ def test_the_bound_covers_likelihoods_and_labellers_that_call_nobody(
     label(dataclasses.replace(asked, dry_run=True))
     # of both responses: safe, and each of the 19 categories
     assert "40 calls" in capsys.readouterr().out
-    label(dataclasses.replace(asked, by="refusal", questions="refusal", dry_run=True))
+    label(dataclasses.replace(asked, labeller="refusal", question=("refusal",), dry_run=True))
     assert "refusal sends no calls" in capsys.readouterr().out
 
 
@@ -180,7 +181,7 @@ def test_labels_that_contradict_the_policy_are_told(tmp_path: Path, data: Path) 
     )
     outcome = label(options(tmp_path, data, judge, "safe,safer"))
     assert outcome is not None and outcome.run.rejects == 40
-    assert "  turned away: 40 × labels contradict the policy" in told(outcome, "labels")
+    assert "  turned away: 40 × labels contradict the policy" in format_outcome(outcome, "labels")
     assert not outcome.sound
 
 
@@ -189,7 +190,7 @@ def test_rows_that_are_no_examples_are_told(tmp_path: Path, data: Path) -> None:
         file.write(b'{"prompt": "of another format"}\n')
     outcome = label(options(tmp_path, data, "refusal", "refusal"))
     assert outcome is not None and (outcome.run.rows, outcome.run.unreadable) == (40, 1)
-    assert "  turned away: 1 × not an Example" in told(outcome, "labels")
+    assert "  turned away: 1 × not an Example" in format_outcome(outcome, "labels")
     assert not outcome.sound
 
 
@@ -206,7 +207,7 @@ def test_labels_are_no_data_and_unfinished_data_are_told(tmp_path: Path, data: P
     part = dataclasses.replace(refusal, data=tmp_path / "part", out=tmp_path / "of-part")
     outcome = label(part)
     assert outcome is not None and outcome.unfinished and not outcome.sound
-    assert any("unfinished" in line for line in told(outcome, "labels"))
+    assert any("unfinished" in line for line in format_outcome(outcome, "labels"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
@@ -217,7 +218,7 @@ def test_a_run_of_slow_gradings_stops_when_it_is_asked_to(tmp_path: Path) -> Non
     slow.write_text(
         "import time\ndef grade(first, second):\n    time.sleep(0.1)\n    return True\n"
     )
-    asked = ["label", data, "--by", f"grader:{slow}", "--questions", "safe", "--out", out]
+    asked = ["label", data, "--labeller", f"grader:{slow}", "--question", "safe", "--out", out]
     run = subprocess.Popen(
         [sys.executable, "-m", "trueline", *asked, "--ledger", tmp_path / "l.sqlite"],
         stderr=subprocess.PIPE,
@@ -240,7 +241,8 @@ import resource, sys
 from pathlib import Path
 from trueline.labellers.label import Options, label
 data, script, out = map(Path, sys.argv[1:])
-outcome = label(Options(data=data, by=f"scripted:{script}", questions="elicits_harm", out=out,
+outcome = label(Options(data=data, labeller=f"scripted:{script}", question=("elicits_harm",),
+                        out=out,
                         ledger=out.with_suffix(".sqlite"), quiet=True))
 assert outcome.run.rows == sum(1 for _ in data.open())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

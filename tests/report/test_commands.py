@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import typer
 from tests.report.made import SUITE, evaluated, trained
-from typer.testing import CliRunner
 
-from trueline.cli.options import command
+from trueline.cli.options import make_command
 from trueline.evaluate.options import Options
 from trueline.report.pairs import Party
 from trueline.report.sections import account
@@ -24,10 +22,7 @@ from trueline.train.methods import find_method
 def read_back(options: type, words: list[str]) -> Any:
     """What the command line makes of these words."""
     found: list[Any] = []
-    app = typer.Typer()
-    app.command()(command(options, found.append, ""))
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, result.output
+    make_command(options, found.append, "").main(words, standalone_mode=False)
     return found[0]
 
 
@@ -36,7 +31,7 @@ def test_an_evaluation_again(tmp_path: Path) -> None:
     asked = Options(
         model="http://me:secret@host/v1#it",
         out=Path("elsewhere"),
-        benchmarks="harmfulness,sums",
+        benchmark=("harmfulness", "sums"),
         data=Path("my data"),
         judge=("http://me:secret@judge/v1#j", "guard:x"),
         repeats=3,
@@ -58,8 +53,8 @@ def test_a_training_again(tmp_path: Path) -> None:
     trained(tmp_path / "model", results)
     found = card.read(tmp_path / "model")
     line = account.training(found, str(tmp_path / "model"))
-    verb, method, data, *words = shlex.split(line)[1:]
-    assert (verb, method, data) == ("train", "preference", "pairs/harmful")
+    verb, method, *words = shlex.split(line)[1:]
+    assert (verb, method, words[0]) == ("train", "preference", "pairs/harmful")
     again = read_back(find_method(method).Options, words)
     assert again.out == tmp_path / "model" and again.learning_rate == found.learning_rate
     for name, value in found.options.items():

@@ -10,7 +10,7 @@ import pytest
 from tests.train.tiny import PAIRS, tiny_model
 from typer.testing import CliRunner
 
-from trueline.cli.train import app
+from trueline.cli.app import app
 from trueline.files import plugins
 from trueline.files.errors import InputError
 from trueline.records.store import jsonl
@@ -34,15 +34,15 @@ def sibling() -> str:
 
 def test_the_sibling_of_the_contract_is_a_command_that_trains(tmp_path: Path) -> None:
     (tmp_path / "parrot.py").write_text(sibling())
-    plugins.add_file(tmp_path / "parrot.py")
+    plugin = ["--plugin", str(tmp_path / "parrot.py"), "train"]
     jsonl.write(tmp_path / "pairs.jsonl", PAIRS)
-    words = ["parrot", str(tmp_path / "pairs.jsonl"), "--out", str(tmp_path / "m")]
+    words = [*plugin, "parrot", str(tmp_path / "pairs.jsonl"), "--out", str(tmp_path / "m")]
     words += ["--model", str(tiny_model(tmp_path / "tiny")), "--max-steps", "1", "--log-steps", "1"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     written = card.read(tmp_path / "m")
     assert (written.method, written.steps, written.data.rows) == ("parrot", 1, 20)
-    help = CliRunner().invoke(app, ["--help"])
+    help = CliRunner().invoke(app, [*plugin, "--help"])
     assert "parrot" in help.output and "Learn to repeat the request." in help.output
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from trueline.agreement import cards
 from trueline.agreement.agreement import OnQuestion, Sides, agreements
@@ -19,32 +21,57 @@ from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.store.labels import joined
 from trueline.records.types import Example, LabellerId
+from trueline.runs.options import ARGUMENT, PolicyFile, check_options
 from trueline.runs.run import RunRecord, identity, run
 from trueline.runs.stream import Item, Stage
 from trueline.runs.sync import wait
 from trueline.statistics.coverage import FLOOR
 
 
-class Options(Struct, frozen=True, kw_only=True):
-    """What is compared.
+@dataclass(frozen=True, kw_only=True)
+class Options(PolicyFile):
+    """Options of `trueline agree`."""
 
-    Labellers of `first` are compared with those of `second`; with `second` alone all others are,
-    with neither all with each other.  Each is a name, a kind, or an instrument's hash.
-    `questions` are ids, all where there are none; `by` groups the items; under the `floor` of
-    coverage no figure is given.  `consensus` is a new folder for labels by majority, `card` the
-    folder into which the cards of `first` go.
-    """
-
-    data: Path
-    labels: tuple[Path, ...] = ()
-    first: tuple[str, ...] = ()
-    second: tuple[str, ...] = ()
-    questions: tuple[str, ...] = ()
-    by: str | None = None
-    policy: Path | None = None
-    floor: float = FLOOR
-    consensus: Path | None = None
-    card: Path | None = None
+    data: Annotated[
+        Path, Meta(description="Data set: a folder, .jsonl or .parquet.", extra=ARGUMENT)
+    ]
+    labels: Annotated[
+        tuple[Path, ...],
+        Meta(description="Label sets on it, in addition to its own labels.", extra=ARGUMENT),
+    ] = ()
+    labeller: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Labeller to compare with the references: a name, a kind, or an "
+            "instrument's hash; repeatable (default: all others)."
+        ),
+    ] = ()
+    reference: Annotated[
+        tuple[str, ...],
+        Meta(description="Labeller to compare with; repeatable (default: all with each other)."),
+    ] = ()
+    question: Annotated[
+        tuple[str, ...],
+        Meta(description="Id of a question; repeatable (default: all that were answered)."),
+    ] = ()
+    group_by: Annotated[
+        str | None,
+        Meta(description="Report by group too: language, source, category or tag:KEY."),
+    ] = None
+    floor: Annotated[
+        float,
+        Meta(
+            description="Share of items that must be answered before a figure is given.",
+            ge=0,
+            le=1,
+        ),
+    ] = FLOOR
+    consensus: Annotated[Path | None, Meta(description="New folder for labels by majority.")] = None
+    card: Annotated[
+        Path | None,
+        Meta(description="Folder for agreement cards of the labellers, as .trueline/cards."),
+    ] = None
+    json: Annotated[bool, Meta(description="Print the report as JSON.")] = False
 
 
 class Decided(Struct, frozen=True):
@@ -78,24 +105,23 @@ class Outcome(Struct, frozen=True):
         return whole and not self.unfinished and not any(q.withheld for q in self.questions)
 
 
-def agree(options: Options, quiet: bool = False) -> Outcome:
+def agree(options: Options) -> Outcome:
     """Compare the labellers of a data set; labels are held in memory, texts are not.
 
     InputError for a labeller or question that is not there, for labels that belong to other data,
     and where no two labellers were asked the same.
     """
-    if not 0 <= options.floor <= 1:
-        raise InputError(f"--floor {options.floor}: a share between 0 and 1")
-    if options.first and not options.second:
-        raise InputError("--between A needs --and B: whom A is compared with")
-    if options.card and not options.second:
-        raise InputError("--card needs --reference, or --between and --and: whose card, by whom")
+    check_options(options)
+    if options.labeller and not options.reference:
+        raise InputError("--labeller A needs --reference B: whom A is compared with")
+    if options.card and not options.reference:
+        raise InputError("--card needs --reference: by whom the others are measured")
     policy = load_policy(options.policy)
-    group = grouping(options.by) if options.by else None
+    group = grouping(options.group_by) if options.group_by else None
     unreadable = Counter[str]()
-    found = gather(_examples(options, unreadable), policy, group, options.questions)
+    found = gather(_examples(options, unreadable), policy, group, options.question)
     _known(options, found)
-    reports = agreements(found, Sides(options.first, options.second), options.floor)
+    reports = agreements(found, Sides(options.labeller, options.reference), options.floor)
     return Outcome(
         options.data,
         found.examples,
@@ -103,7 +129,7 @@ def agree(options: Options, quiet: bool = False) -> Outcome:
         dict(found.datasets),
         [p for p in (options.data, *options.labels) if _unfinished(p)],
         reports,
-        _decided(options, found, policy, quiet) if options.consensus else None,
+        _decided(options, found, policy) if options.consensus else None,
         _cards(options, found, reports),
         unreadable.total(),
     )
@@ -123,7 +149,7 @@ def _examples(options: Options, unreadable: Counter[str] | None = None) -> Itera
 
 
 def _known(options: Options, found: Gathered) -> None:
-    for name in options.questions:
+    for name in options.question:
         if name not in found.questions:
             answered = ", ".join(sorted(found.seen)) or "nothing"
             raise InputError(f"no label answers {name!r}: there are labels on {answered}")
@@ -133,19 +159,19 @@ def _unfinished(path: Path) -> bool:
     return path.is_dir() and dataset.manifest(path).state != "complete"
 
 
-def _decided(options: Options, found: Gathered, policy: Policy, quiet: bool) -> Decided:
-    named = options.first + options.second
+def _decided(options: Options, found: Gathered, policy: Policy) -> Decided:
+    named = options.labeller + options.reference
     voters = [by for by in found.raters if by.kind != "derived"]
-    if options.first:
+    if options.labeller:
         voters = list(dict.fromkeys(by for n in named for by in chosen(found.raters, n)))
-    consensus = Consensus(voters, policy, options.questions)
+    consensus = Consensus(voters, policy, options.question)
 
     def step(example: Example) -> Item:
         return consensus(example)
 
     out = options.consensus or Path()
     parts = {
-        "questions": list(options.questions),
+        "questions": list(options.question),
         "by": consensus.by,
         "data": cards.data_of(found, options.data, options.labels).digest,
         "policy": [*policy.wordings],
@@ -159,7 +185,7 @@ def _decided(options: Options, found: Gathered, policy: Policy, quiet: bool) -> 
             identity=identity("agree", **parts),
             config={"data": str(options.data), "labels": [str(p) for p in options.labels]},
             total=found.examples,
-            quiet=quiet,
+            quiet=options.json,
             policy=policy,
         )
     )

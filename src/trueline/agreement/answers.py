@@ -271,7 +271,7 @@ def grouping(name: str) -> Grouping:
         return lambda example, about: (example.tag(key) or NONE,)
     if name == "source":
         return lambda example, about: (example.source.dataset if example.source else NONE,)
-    raise InputError(f"--by {name}: write language, source, category or tag:KEY")
+    raise InputError(f"--group-by {name}: write language, source, category or tag:KEY")
 
 
 def _categories(example: Example, about: tuple[int, ...]) -> tuple[str, ...]:

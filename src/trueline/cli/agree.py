@@ -3,87 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trueline.cli.ending import show_json
-from trueline.cli.show import safe
-
-if TYPE_CHECKING:
-    from trueline.agreement.agree import Outcome
-    from trueline.agreement.agreement import Agreement, Confusion, Covered, OnQuestion
+from trueline.agreement.agree import Options, Outcome, agree
+from trueline.agreement.agreement import Agreement, Confusion, Covered, OnQuestion
+from trueline.agreement.cards import format_interval
+from trueline.cli.ending import report
+from trueline.cli.options import make_command
+from trueline.statistics.intervals import Interval
 
 WIDEST = 10
 """Values of a question whose table is printed; of more, the commonest differences are."""
 
 
-def command(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set: a folder or .jsonl.")],
-    labels: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="LABELS", help="Folders of labels on it, beside those it holds."),
-    ] = None,
-    between: Annotated[
-        list[str] | None, typer.Option(help="A labeller: a name, a kind, or an instrument's hash.")
-    ] = None,
-    other: Annotated[
-        list[str] | None, typer.Option("--and", help="Whom those of --between are compared with.")
-    ] = None,
-    reference: Annotated[
-        list[str] | None, typer.Option(help="Whom all others are compared with.")
-    ] = None,
-    question: Annotated[
-        list[str] | None, typer.Option(help="A question's id; else all that were answered.")
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option(help="Also by language, source, category or tag:KEY.")
-    ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="A policy of your own.  [default: trueline's]")
-    ] = None,
-    floor: Annotated[
-        float, typer.Option(help="The share that must be answered for a figure to be given.")
-    ] = 0.98,
-    consensus: Annotated[
-        Path | None, typer.Option(help="A new folder for labels by majority.")
-    ] = None,
-    card: Annotated[
-        Path | None, typer.Option(help="A folder for agreement cards, as .trueline/cards.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
-) -> None:
-    """Say how far labellers agree, question by question; α has a 95 % interval."""
-    from trueline.agreement.agree import Options, agree
-    from trueline.files.errors import InputError
-
-    if reference and (between or other):
-        raise InputError("--reference compares all others with it: leave out --between and --and")
-    outcome = agree(
-        Options(
-            data=data,
-            labels=tuple(labels or ()),
-            first=tuple(between or ()),
-            second=tuple(reference or other or ()),
-            questions=tuple(question or ()),
-            by=by,
-            policy=policy,
-            floor=floor,
-            consensus=consensus,
-            card=card,
-        ),
-        quiet=json,
-    )
-    if json:
-        show_json(outcome)
-    else:
-        print("\n".join(safe(line) for line in told(outcome)))
+def run(options: Options) -> None:
+    outcome = agree(options)
+    report(outcome, format_outcome(outcome), options.json)
     if not outcome.sound:
         raise typer.Exit(1)
 
 
-def told(outcome: Outcome) -> Iterator[str]:
+def format_outcome(outcome: Outcome) -> Iterator[str]:
     """The outcome in lines for a person."""
     labellers = ", ".join(f"{name} ({n:,})" for name, n in outcome.labellers.items())
     yield f"{outcome.data}: {outcome.examples:,} Examples; labels by {labellers}"
@@ -176,9 +117,6 @@ def _figures(one: Agreement) -> str:
 
 
 def _alpha(estimate: object) -> str:
-    from trueline.agreement.cards import format_interval
-    from trueline.statistics.intervals import Interval
-
     return format_interval(estimate) if isinstance(estimate, Interval) else "undefined"
 
 
@@ -212,3 +150,8 @@ def _grid(
     for name, row in zip(rows, counts, strict=True):
         cells = (f"{count:,}".rjust(width) for count, width in zip(row, widths, strict=True))
         yield "  ".join([name.ljust(left), *cells])
+
+
+command = make_command(
+    Options, run, "Measure how far labellers agree, question by question; α has a 95 % interval."
+)

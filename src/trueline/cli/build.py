@@ -1,22 +1,22 @@
-"""`trueline build RECIPE`: every recipe of the build room is a command here."""
+"""`trueline build RECIPE`: every recipe is a command here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import typer
 
 from trueline.cli.ending import fell_short, report
-from trueline.cli.options import command
-from trueline.recipes.kinds import recipes
+from trueline.cli.options import Command, LazyGroup, Makers, make_command
+from trueline.files import plugins
+from trueline.recipes.kinds import RECIPES
 from trueline.runs.run import RunRecord
 
-app = typer.Typer(help="Make Examples by a recipe.", no_args_is_help=True, rich_markup_mode=None)
 
-
-def told(record: RunRecord, out: Any) -> Iterator[str]:
+def format_run(record: RunRecord, out: Any) -> Iterator[str]:
     """What came of a run, in lines for a person."""
     yield f"{record.rows:,} Examples, {record.rejects:,} rejects in {out}"
     width = max(len(stage.name) for stage in record.stages)
@@ -31,12 +31,20 @@ def _runner(recipe: ModuleType) -> Callable[[Any], None]:
     def run(options: Any) -> None:
         record = recipe.build(options)
         if record is not None:  # a dry run has said what it has to say
-            report(record, told(record, options.out), options.json)
+            report(record, format_run(record, options.out), options.json)
             if fell_short(record):
                 raise typer.Exit(1)
 
     return run
 
 
-for _name, _recipe in recipes().items():
-    app.command(_name)(command(_recipe.Options, _runner(_recipe), _recipe.__doc__ or ""))
+def _make(name: str) -> Command:
+    recipe = plugins.find(RECIPES, name)
+    return make_command(recipe.Options, _runner(recipe), recipe.__doc__ or "")
+
+
+def _recipes() -> Makers:
+    return {name: partial(_make, name) for name in plugins.names(RECIPES)}
+
+
+command = LazyGroup(makers=_recipes, missing=_make, help="Make Examples by a recipe.")

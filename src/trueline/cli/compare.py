@@ -6,54 +6,60 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from msgspec import Meta
 
-from trueline.cli.ending import show_json
-from trueline.cli.show import safe
+from trueline.cli.ending import report as print_report
+from trueline.cli.options import make_command
+from trueline.evaluate.compare.compare import compare, read
+from trueline.evaluate.compare.headline import sound
+from trueline.evaluate.results import Comparison, Difference
+from trueline.files.text import escape_terminal
+from trueline.report import page
+from trueline.report.pairs import titles, verdict
+from trueline.report.text import gain, is_share, number, part, probability, span
+from trueline.runs.options import ARGUMENT, check_options
 
-if TYPE_CHECKING:
-    from trueline.evaluate.results import Comparison, Difference
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of `trueline compare`."""
 
-def command(
-    base: Annotated[Path, typer.Argument(metavar="BASE", help="The base model's results.")],
+    base: Annotated[Path, Meta(description="Results folder of the base model.", extra=ARGUMENT)]
     treated: Annotated[
-        list[Path], typer.Argument(metavar="TREATED", help="Results to compare with them.")
-    ],
-    report: Annotated[Path | None, typer.Option(help="A web page to write.")] = None,
+        tuple[Path, ...],
+        Meta(description="Results folders of the models to compare with it.", extra=ARGUMENT),
+    ]
+    report: Annotated[Path | None, Meta(description="Web page to write.")] = None
     level: Annotated[
-        float, typer.Option(help="The false discovery rate at which a change is significant.")
-    ] = 0.05,
-    json: Annotated[bool, typer.Option("--json", help="The comparisons as JSON.")] = False,
-) -> None:
-    """Compare models on the same items: paired differences, with intervals, over all benchmarks."""
-    from trueline.evaluate.compare.compare import compare, read
-    from trueline.evaluate.compare.headline import sound
+        float,
+        Meta(description="False discovery rate at which a change is significant.", gt=0, lt=1),
+    ] = 0.05
+    json: Annotated[bool, Meta(description="Print the report as JSON.")] = False
 
-    first = read(base)
-    found = [compare(first, one, level) for one in treated]
-    if json:
-        show_json(found)
-    else:
-        lines = (line for one in found for line in told(one))
-        print("\n".join(safe(line) for line in lines).rstrip("\n"))
-    if report is not None:
-        from trueline.report import page
 
-        words = ["trueline", "compare", str(base), *map(str, treated), "--report", str(report)]
-        page.write(found, report, command=shlex.join([*words, "--level", str(level)]))
-        print(f"page: {safe(str(report))}", file=sys.stderr if json else sys.stdout)
-    if not all(map(sound, found)):
+def run(options: Options) -> None:
+    check_options(options)
+    base = read(options.base)
+    comparisons = [compare(base, path, options.level) for path in options.treated]
+    lines = [line for one in comparisons for line in format_comparison(one)]
+    print_report(comparisons, lines[:-1], options.json)  # without the blank line at the end
+    if options.report is not None:
+        words = ["trueline", "compare", options.base, *options.treated, "--report", options.report]
+        line = shlex.join([*map(str, words), "--level", str(options.level)])
+        page.write(comparisons, options.report, command=line)
+        where = sys.stderr if options.json else sys.stdout
+        print(f"page: {escape_terminal(str(options.report))}", file=where)
+    if not all(map(sound, comparisons)):
         raise typer.Exit(1)
 
 
-def told(found: Comparison) -> Iterator[str]:
+def format_comparison(found: Comparison) -> Iterator[str]:
     """The comparison in lines for a person."""
-    from trueline.report.pairs import titles
-
     yield f"{found.treated.model} ({found.treated_folder}), against the base"
     yield f"{found.base.model} ({found.base_folder})"
     for group, title in titles({d.group for d in found.differences}).items():
@@ -89,9 +95,6 @@ def _table(rows: list[Difference], level: float) -> Iterator[str]:
 
 
 def _figures(one: Difference, level: float) -> list[str]:
-    from trueline.report.pairs import verdict
-    from trueline.report.text import gain, number, part, probability
-
     metric = one.metric
     means = f"{number(one.base.estimate, metric)} → {number(one.treated.estimate, metric)}"
     covered = (part(share) for share in one.coverage)
@@ -108,8 +111,6 @@ def _figures(one: Difference, level: float) -> list[str]:
 
 
 def _notes(one: Difference) -> Iterator[str]:
-    from trueline.report.text import is_share, span
-
     if one.withheld is not None or min(share or 0.0 for share in one.coverage) < 1:
         could = span(one.least, one.most, one.metric, "+")
         unit = " points" if is_share(one.metric) else ""
@@ -119,3 +120,10 @@ def _notes(one: Difference) -> Iterator[str]:
     if any(spread is not None for spread in one.spread):
         told = ("unknown" if s is None else f"{s:.3f}" for s in one.spread)
         yield f"between repeats: {' and '.join(told)}"
+
+
+command = make_command(
+    Options,
+    run,
+    "Compare models on the same items: paired differences, with intervals, over all benchmarks.",
+)

@@ -2,52 +2,65 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from trueline.cli.given import limit
-from trueline.cli.options import command as options_command
-from trueline.cli.show import safe
+from trueline.cli.options import make_command
+from trueline.files.errors import InputError
+from trueline.files.text import escape_terminal
 from trueline.formats.registry import find_formats
 from trueline.policy.load import load as load_policy
 from trueline.recipes.convert import Conversion, Options, convert
 
 
-def print_formats(is_asked: bool) -> None:
-    """Print every format with what it is, and end there."""
-    if not is_asked:
-        return
+def print_formats() -> None:
+    """Print every format with what it is."""
     for name, format in find_formats().items():
         print(f"{name:<18} {format.about}")
         if format.licence is not None:
             print(f"{'':18} ({format.licence})")
-    raise typer.Exit
 
 
 def run(options: Options) -> None:
     """Convert, and print what came of it."""
-    limit(options.max_rejects, 0)
+    count_limit(options.max_rejects, 0)
     if note := _licence(options):
         print(note, file=sys.stderr)
 
     def print_losses(losses: dict[str, int]) -> None:
         print(f"{options.to} cannot hold, and {options.out} will lack:", file=sys.stderr)
         for part, count in losses.items():
-            print(f"  {safe(part)}: {count:,} Examples", file=sys.stderr)
+            print(f"  {escape_terminal(part)}: {count:,} Examples", file=sys.stderr)
 
     report = convert(options, load_policy(options.policy), None if options.json else print_losses)
     if options.json:
         print(msgspec.json.encode(report).decode())
     else:
-        print("\n".join([safe(line) for line in describe(report)]))
+        print("\n".join([escape_terminal(line) for line in describe(report)]))
     is_short = report.unfinished or report.status != "complete"
-    if is_short or report.rejected > limit(options.max_rejects, report.examples + report.rejected):
+    if is_short or report.rejected > count_limit(
+        options.max_rejects, report.examples + report.rejected
+    ):
         raise typer.Exit(1)
+
+
+def count_limit(given: str, rows: int) -> float:
+    """`--max-rejects` in rows: a number of them, or a share ("5%", "0.05") of all."""
+    try:
+        if given.endswith("%"):
+            share = float(given[:-1]) / 100
+        else:
+            share = float(given) if "." in given else int(given)
+        if not 0 <= share < float("inf"):
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f"--max-rejects {given}: write a number, or a share as 5% or 0.05"
+        ) from None
+    return share if isinstance(share, int) else share * rows
 
 
 def _licence(options: Options) -> str | None:
@@ -89,27 +102,9 @@ def _counts(title: str, counts: Mapping[str, int]) -> list[str]:
     return [f"  {title}: {inside}"] if inside else []
 
 
-_convert = options_command(
+command = make_command(
     Options,
     run,
     "Convert data of other tools into ours, and back; what cannot be held is said first.",
-)
-
-
-def command(*, list: bool = False, **options: Any) -> None:
-    _convert(**options)
-
-
-_list = inspect.Parameter(
-    "list",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=False,
-    annotation=Annotated[
-        bool,
-        typer.Option("--list", help="List the formats.", is_eager=True, callback=print_formats),
-    ],
-)
-command.__doc__ = _convert.__doc__
-command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [*inspect.signature(_convert).parameters.values(), _list]
+    listing=print_formats,
 )

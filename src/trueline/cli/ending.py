@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from trueline.cli.show import safe
+from trueline.files.text import escape_terminal
 
 if TYPE_CHECKING:
     from trueline.runs.run import RunRecord
@@ -21,7 +21,7 @@ def report(found: Any, lines: Iterable[str], as_json: bool) -> None:
         show_json(found)
         return
     for line in lines:
-        print(safe(line))
+        print(escape_terminal(line))
 
 
 def show_json(found: Any) -> None:
@@ -33,7 +33,7 @@ def fell_short(run: RunRecord) -> bool:
     """Whether a run is not done, or had rows that could not be read (an input that breaks off is
     no done work); said on stderr."""
     if not run.complete:
-        print(f"trueline: {run.status}: {safe(run.note or '')}", file=sys.stderr)
+        print(f"trueline: {run.status}: {escape_terminal(run.note or '')}", file=sys.stderr)
     elif run.unreadable:
         print(f"trueline: {run.unreadable:,} rows could not be read", file=sys.stderr)
     return not run.complete or bool(run.unreadable)

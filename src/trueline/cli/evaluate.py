@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import typer
 
 from trueline.cli.ending import fell_short, report, show_json
-from trueline.cli.options import command as made
-from trueline.cli.show import safe
-from trueline.evaluate.options import Options
+from trueline.cli.options import make_command
+from trueline.evaluate.benchmarks.benchmark import chosen, described
+from trueline.evaluate.options import LOCAL, Options
+from trueline.evaluate.results import MetricResult, Results
+from trueline.evaluate.run import Outcome, evaluate
+from trueline.files.text import escape_terminal
 from trueline.labellers.registry import describe_kinds
-
-if TYPE_CHECKING:
-    from trueline.evaluate.results import MetricResult, Results
-    from trueline.evaluate.run import Outcome
+from trueline.policy.load import load
 
 
-def run(options: Any) -> None:
+def run(options: Options) -> None:
     if options.list:
-        listing(options.benchmarks, options.json)
+        listing(options.benchmark, options.json)
         return
-    from trueline.evaluate.run import evaluate
-
     outcome = evaluate(options)
     if outcome is None:  # a dry run has said what it has to say
         return
-    report(outcome.results, told(outcome, options.out), options.json)
+    report(outcome.results, format_outcome(outcome, options.out), options.json)
     if fell_short(outcome.run) or not outcome.sound:
         raise typer.Exit(1)
 
 
-def listing(names: str, as_json: bool) -> None:
+def listing(names: Sequence[str], as_json: bool) -> None:
     """The benchmarks of these names, with what each measures and where its items are."""
-    from trueline.evaluate.benchmarks.benchmark import chosen, described
-    from trueline.evaluate.options import LOCAL
-    from trueline.policy.load import load
-
-    wanted = ["all" if n == LOCAL else n for n in map(str.strip, names.split(",")) if n]
+    wanted = ["all" if name == LOCAL else name for name in names]
     found = [described(one) for one in chosen(wanted, load())]
     if as_json:
         show_json(found)
@@ -48,13 +42,13 @@ def listing(names: str, as_json: bool) -> None:
         if one["group"] != group:
             group = one["group"]
             print(group)
-        print(f"  {one['name']:28} {safe(one['about'])}")
+        print(f"  {one['name']:28} {escape_terminal(one['about'])}")
         told = f"{one['kind']}; {', '.join(one['metrics'])}; {one['source']}; {one['license']}"
-        print(f"  {'':28} {safe(told)}")
+        print(f"  {'':28} {escape_terminal(told)}")
     print(f"{len(found)} benchmarks")
 
 
-def told(outcome: Outcome, out: Any) -> Iterator[str]:
+def format_outcome(outcome: Outcome, out: Any) -> Iterator[str]:
     """The outcome in lines for a person."""
     found = outcome.results
     yield f"{found.model} on {len(found.benchmarks)} benchmarks, in {out}"
@@ -125,4 +119,4 @@ With --list, say which benchmarks there are. A judge is any labeller:
 
 \b
 {describe_kinds()}"""
-command = made(Options, run, HELP)
+command = make_command(Options, run, HELP)

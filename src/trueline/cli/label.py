@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
+from trueline.agreement.cards import lines, lookup
 from trueline.cli.ending import fell_short, report
-from trueline.cli.options import command as made
-from trueline.labellers.label import Options, label
+from trueline.cli.options import make_command
+from trueline.labellers.label import Answers, Options, Outcome, label
 from trueline.labellers.registry import describe_kinds
 
-if TYPE_CHECKING:
-    from trueline.labellers.label import Answers, Outcome
 
-
-def run(options: Any) -> None:
+def run(options: Options) -> None:
     outcome = label(options)
     if outcome is None:  # a dry run has said what it has to say
         return
-    report(outcome, told(outcome, options.out), options.json)
+    report(outcome, format_outcome(outcome, options.out), options.json)
     if fell_short(outcome.run) or not outcome.sound:
         raise typer.Exit(1)
 
 
-def told(outcome: Outcome, out: Any) -> list[str]:
+def format_outcome(outcome: Outcome, out: Any) -> list[str]:
     """The outcome in lines for a person."""
     lines = [f"{outcome.run.rows:,} Examples labelled by {outcome.labeller}, in {out}"]
     if outcome.unfinished:
@@ -57,8 +55,6 @@ def _lines(answers: Answers) -> list[str]:
 
 def _card(outcome: Outcome) -> list[str]:
     """How far this instrument agrees with people, where that was measured."""
-    from trueline.agreement.cards import lines, lookup
-
     return lines(lookup(outcome.instrument), [answers.question for answers in outcome.answers])
 
 
@@ -68,4 +64,4 @@ HELP = f"""Ask a labeller the policy's questions; labels go apart from their dat
 \b
 A labeller is named:
 {describe_kinds()}"""
-command = made(Options, run, HELP)
+command = make_command(Options, run, HELP)

@@ -4,98 +4,89 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
-import typer
+from msgspec import Meta
 
-from trueline.cli.ending import show_json
-from trueline.cli.show import safe
+from trueline.cli.ending import report
+from trueline.cli.options import LazyGroup, make_command
 from trueline.files.errors import InputError
+from trueline.ledger import export as exporting
+from trueline.ledger import prune as pruning
+from trueline.ledger.prune import Pruned
+from trueline.ledger.summary import Spend, summary
+from trueline.runs.options import ARGUMENT
+from trueline.runs.sync import wait
 
-if TYPE_CHECKING:
-    from trueline.ledger.prune import Pruned
-    from trueline.ledger.summary import Spend
-
-app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
-DEFAULT = Path(".trueline/ledger.sqlite")
 AGES = {"h": 3600, "d": 86_400, "w": 604_800}
-Ledger = Annotated[
-    Path | None, typer.Option("--ledger", help=f"The ledger's file.  [default: {DEFAULT}]")
-]
-Json = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 
 
-@app.callback()
-def show(context: typer.Context, path: Ledger = None, as_json: Json = False) -> None:
-    """Show what was spent, by run and model: calls, hits, failures, tokens, money, seconds."""
-    if context.invoked_subcommand is not None:
-        if path is not None or as_json:
-            verb = context.invoked_subcommand
-            raise InputError(f"give options behind the verb: trueline ledger {verb} --ledger …")
-        return
-    from trueline.ledger.summary import summary
+@dataclass(frozen=True, kw_only=True)
+class LedgerFile:
+    """Which ledger."""
 
-    spends = summary(path or DEFAULT)
-    if as_json:
-        show_json(spends)
-        return
-    for run, models in groupby(spends, key=lambda spend: spend.run):
-        print(safe(run))
-        for spend in models:
-            print(safe(f"  {spend.model}"))
-            print(safe(f"    {told(spend)}"))
+    ledger: Annotated[Path, Meta(description="Ledger file.")] = Path(".trueline/ledger.sqlite")
+    json: Annotated[bool, Meta(description="Print the report as JSON.")] = False
 
 
-@app.command("export")
-def export(
-    out: Annotated[Path, typer.Argument(help="A new file: .jsonl, .jsonl.gz or .parquet.")],
-    attempts: Annotated[
-        bool, typer.Option("--attempts/--answers", help="Requests sent, or answers kept.")
-    ] = False,
-    path: Ledger = None,
-) -> None:
-    """Write every answer (or every attempt) with its run, model and time to a file."""
-    from trueline.ledger import export
-
-    what: export.What = "attempts" if attempts else "answers"
-    count = export.export(path or DEFAULT, out, what)
-    print(safe(f"{count:,} {what} in {out}"))
+def show(options: LedgerFile) -> None:
+    spends = summary(options.ledger)
+    report(spends, format_spends(spends), options.json)
 
 
-@app.command("prune")
-def prune(
-    run: Annotated[str | None, typer.Option(help="Of this run, as the ledger names it.")] = None,
-    model: Annotated[str | None, typer.Option(help="Of the model of this identity.")] = None,
-    older_than: Annotated[str | None, typer.Option(help="As 12h, 30d or 8w.")] = None,
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(LedgerFile):
+    """Options of `trueline ledger export`."""
+
+    out: Annotated[
+        Path, Meta(description="New file: .jsonl, .jsonl.gz or .parquet.", extra=ARGUMENT)
+    ]
+    what: Annotated[
+        Literal["answers", "attempts"],
+        Meta(description="Answers that were kept, or requests that were sent."),
+    ] = "answers"
+
+
+def export(options: ExportOptions) -> None:
+    count = exporting.export(options.ledger, options.out, options.what)
+    line = f"{count:,} {options.what} in {options.out}"
+    report({"what": options.what, "rows": count, "out": options.out}, [line], options.json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneOptions(LedgerFile):
+    """Options of `trueline ledger prune`."""
+
+    run: Annotated[
+        str | None, Meta(description="Only of this run, as the ledger names it (default: all).")
+    ] = None
+    model: Annotated[
+        str | None, Meta(description="Only of the model of this identity (default: all).")
+    ] = None
+    older_than: Annotated[
+        str | None, Meta(description="Only what is older than 12h, 30d or 8w (default: any age).")
+    ] = None
     attempts: Annotated[
         bool,
-        typer.Option("--attempts", help="Forget the spending of runs of which nothing is left."),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
-    path: Ledger = None,
-    as_json: Json = False,
-) -> None:
-    """Take out the answers that meet every condition; asked for again, they are paid for again.
+        Meta(description="Also delete the spending records of runs with no answers left."),
+    ] = False
+    dry_run: Annotated[bool, Meta(description="Print what would be removed; remove nothing.")] = (
+        False
+    )
 
-    What was spent stays booked, so that caps hold over it.  With --attempts the spending of a run
-    goes too where all of it meets the conditions; a run that is continued then counts from
-    nought.
-    """
-    from trueline.ledger import prune
-    from trueline.runs.sync import wait
 
-    before = None if older_than is None else time.time() - age(older_than)
-    choice = prune.Choice(run=run, model=model, before=before)
-    if dry_run:
-        pruned = prune.foreseen(path or DEFAULT, choice, attempts=attempts)
+def prune(options: PruneOptions) -> None:
+    before = None if options.older_than is None else time.time() - age(options.older_than)
+    choice = pruning.Choice(run=options.run, model=options.model, before=before)
+    if options.dry_run:
+        pruned = pruning.foreseen(options.ledger, choice, attempts=options.attempts)
     else:
-        pruned = wait(prune.prune(path or DEFAULT, choice, attempts=attempts))
-    if as_json:
-        show_json(pruned)
-    else:
-        print("\n".join(safe(line) for line in gone(pruned, dry_run)))
+        pruned = wait(pruning.prune(options.ledger, choice, attempts=options.attempts))
+    report(pruned, format_pruned(pruned, options.dry_run), options.json)
 
 
 def age(given: str) -> float:
@@ -106,8 +97,18 @@ def age(given: str) -> float:
     return float(found[1]) * AGES[found[2]]
 
 
-def told(spend: Spend) -> str:
-    """One run's spending on one model, in a line; what is nought is left out."""
+def format_spends(spends: Sequence[Spend]) -> list[str]:
+    """What was spent, by run and model, in lines."""
+    lines = []
+    for run, models in groupby(spends, key=lambda spend: spend.run):
+        lines.append(run)
+        for spend in models:
+            lines += [f"  {spend.model}", f"    {format_spend(spend)}"]
+    return lines
+
+
+def format_spend(spend: Spend) -> str:
+    """One run's spending on one model, in a line; zeros are left out."""
     tokens = f"{spend.prompt_tokens:,} + {spend.completion_tokens:,} tokens"
     failed = ", ".join(f"{n:,} × {kind}" for kind, n in sorted(spend.failures.items()))
     parts = {
@@ -121,7 +122,7 @@ def told(spend: Spend) -> str:
     return " · ".join(part for part, worth in parts.items() if worth)
 
 
-def gone(pruned: Pruned, dry_run: bool) -> list[str]:
+def format_pruned(pruned: Pruned, dry_run: bool) -> list[str]:
     """What was pruned, or would be, and what that means for later runs, in lines."""
     verb = "would be removed" if dry_run else "removed"
     lines = []
@@ -134,8 +135,8 @@ def gone(pruned: Pruned, dry_run: bool) -> list[str]:
     tokens, money = (sum(getattr(p, name) for p in pruned.answers) for name in ("tokens", "money"))
     lines.append(f"{answers:,} answers ({size / 1e6:,.1f} MB) {verb}{_cost(tokens, money)}")
     if answers:
-        lines.append("who asks for them again pays for them again; their cost stays booked")
-    lines += [f"spending {verb}, its caps count from nought: {run}" for run in pruned.runs]
+        lines.append("requesting them again will cost again; their cost stays booked")
+    lines += [f"spending {verb}, its caps count from zero: {run}" for run in pruned.runs]
     if not dry_run:
         lines.append(f"the file is {pruned.freed / 1e6:,.1f} MB smaller")
     return lines
@@ -144,3 +145,29 @@ def gone(pruned: Pruned, dry_run: bool) -> list[str]:
 def _cost(tokens: float, money: float) -> str:
     paid = f" and {money:,.4f} money" if money else ""
     return f", had cost about {tokens:,.0f} tokens{paid}" if tokens or money else ""
+
+
+_COMMANDS = {
+    "show": lambda: make_command(
+        LedgerFile,
+        show,
+        "Show what was spent, by run and model: calls, hits, failures, tokens, money, seconds.",
+    ),
+    "export": lambda: make_command(
+        ExportOptions,
+        export,
+        "Write every answer (or every attempt) with its run, model and time to a file.",
+    ),
+    "prune": lambda: make_command(
+        PruneOptions,
+        prune,
+        """Delete the answers that meet every condition; requesting them again will cost again.
+
+        Their cost stays booked, so that caps hold over it.  With --attempts the spending records
+        of a run go too if all of it meets the conditions; a run that is continued then counts from
+        zero.""",
+    ),
+}
+command = LazyGroup(
+    makers=lambda: _COMMANDS, help="Show what model calls cost; export or prune their answers."
+)

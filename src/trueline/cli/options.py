@@ -1,62 +1,145 @@
-"""A command from an options class: a recipe or a training method declares its options once.
+"""A command from an options class: a verb, a recipe or a training method declares its options once.
 
 Every field `Annotated[type, msgspec.Meta(description=...)]` becomes `--field-name`; a field
-without a default is required, and `extra={"argument": True}` makes it an argument.  So a new
-recipe or method brings its command with it.
+without a default is required, a tuple is an option that repeats, and `extra=ARGUMENT` makes a field
+an argument.  `trueline VERB @run.toml …` reads a settings file first; options override it.
 """
 
 from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
-from dataclasses import MISSING, is_dataclass
-from typing import Annotated, Any
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast
 
-import msgspec
 import typer
+from typer.core import TyperCommand, TyperGroup
 
+from trueline.cli.settings import read_settings
+from trueline.files.text import escape_terminal
 from trueline.runs.options import OptionField, option_fields
 
+Run = Callable[[Any], None]
+Command = TyperCommand | TyperGroup
+LISTING = "list"
+Makers = Mapping[str, Callable[[], Command]]
+"""Commands by name, each made when it is called."""
 
-def command(options: type, run: Callable[[Any], None], doc: str) -> Any:
-    """A function that Typer can register: its parameters are the fields of the options, and it
-    calls `run` with them."""
-    fields = option_fields(options) if is_dataclass(options) else _struct_fields(options)
-    parameters = [_parameter(field) for field in fields]
 
-    def call(**given: Any) -> None:
-        for name, value in given.items():
-            if isinstance(value, list):
-                given[name] = tuple(value)
-        run(options(**given))
+def make_command(
+    options: type,
+    run: Run,
+    doc: str,
+    required: Collection[str] = (),
+    listing: Callable[[], None] | None = None,
+) -> Command:
+    """A command whose options are the fields of a class, and which calls `run` with them.
 
+    `required` names fields that have a default in Python and none here; `listing` is what `--list`
+    does instead of running.
+    """
+    function = _function(options, run, doc, required, listing)
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command(cls=_settings_command(options))(function)
+    return cast(Command, typer.main.get_command(app))
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands by name, and makes them when they are called.
+
+    `summaries` has the help lines of those that are listed without being made; `missing` makes a
+    command of any other name, or raises what is to be said of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        makers: Callable[[], Makers],
+        summaries: Mapping[str, str] | None = None,
+        missing: Callable[[str], Command] | None = None,
+        no_args_is_help: bool = True,
+        **settings: Any,
+    ) -> None:
+        settings |= {"rich_markup_mode": None, "no_args_is_help": no_args_is_help}
+        super().__init__(**settings)
+        self._makers, self._summaries, self._missing = makers, summaries or {}, missing
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self._makers())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if make := self._makers().get(cmd_name):
+            return make()
+        return self._missing(cmd_name) if self._missing else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        rows = [
+            (name, escape_terminal(self._summaries.get(name) or make().get_short_help_str(80)))
+            for name, make in self._makers().items()
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _settings_command(options: type) -> type[TyperCommand]:
+    class SettingsCommand(TyperCommand):
+        """A command that may be given settings files first."""
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            settings: dict[str, Any] = {}
+            while args and args[0].startswith("@"):
+                settings |= read_settings(Path(args.pop(0)[1:]), options)
+            ctx.default_map = settings
+            return super().parse_args(ctx, args)
+
+    return SettingsCommand
+
+
+def _function(
+    options: type,
+    run: Run,
+    doc: str,
+    required: Collection[str],
+    listing: Callable[[], None] | None,
+) -> Callable[..., None]:
+    """A function that Typer can register: its parameters are the fields of the options."""
+
+    def call(**values: Any) -> None:
+        if listing is not None:
+            values.pop(LISTING)
+        run(options(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}))
+
+    parameters = [_parameter(field, field.name in required) for field in option_fields(options)]
+    if listing is not None:
+        parameters.append(_listing(listing))
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__doc__ = doc
     return call
 
 
-def _struct_fields(options: type[msgspec.Struct]) -> list[OptionField]:
-    kinds = typing.get_type_hints(options)  # without what only msgspec checks
-    hints = typing.get_type_hints(options, include_extras=True)
-    found = []
-    for field in msgspec.structs.fields(options):
-        hint = hints[field.name]
-        notes = typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ()
-        described = (note.description for note in notes if isinstance(note, msgspec.Meta))
-        text = next((d for d in described if d), "")
-        default = MISSING if field.required else field.default
-        found.append(OptionField(field.name, kinds[field.name], text, default, False, True))
-    return found
+def _listing(show: Callable[[], None]) -> inspect.Parameter:
+    def stop(is_asked: bool) -> None:
+        if is_asked:
+            show()
+            raise typer.Exit
+
+    option = typer.Option(
+        "--list", help="List what there is and stop.", is_eager=True, callback=stop
+    )
+    return inspect.Parameter(
+        LISTING, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, option]
+    )
 
 
-def _parameter(field: OptionField) -> inspect.Parameter:
-    """One keyword parameter as Typer reads it; tuples are options that may be repeated."""
+def _parameter(field: OptionField, required: bool) -> inspect.Parameter:
+    """One keyword parameter as Typer reads it."""
     kind: Any = field.kind
-    default: Any = inspect.Parameter.empty if field.required else field.default
+    required = required or field.required
+    default: Any = inspect.Parameter.empty if required else field.default
     if typing.get_origin(kind) is tuple:
         kind = list[typing.get_args(kind)[0]]  # type: ignore[misc]
-        default = default if field.required else list(default)
+        default = default if required else list(default)
     flag = field.flag
     names = (flag, f"--no-{flag.removeprefix('--')}") if kind is bool else (flag,)
     if field.is_argument:

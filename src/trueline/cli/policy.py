@@ -4,62 +4,58 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
+from msgspec import Meta
 
-from trueline.cli.ending import show_json
-from trueline.cli.show import safe
+from trueline.cli.ending import report
+from trueline.cli.options import LazyGroup, make_command
 from trueline.files.errors import InputError
+from trueline.policy.answers import PREFERENCES, format_value
+from trueline.policy.load import examine_policy, load
+from trueline.policy.types import Category, Crosswalk, Policy
+from trueline.records.types import Question
+from trueline.runs.options import ARGUMENT, PolicyFile
 
-if TYPE_CHECKING:
-    from trueline.policy.types import Category, Crosswalk, Policy
-    from trueline.records.types import Question
-
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 WIDTH = 88
-Json = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 
 
-@app.command("check")
-def check(
-    file: Annotated[Path, typer.Argument(help="A policy of your own, in TOML.")],
-    as_json: Json = False,
-) -> None:
-    """Say all that is wrong in a policy file, and where; exit 1 where anything is."""
-    from trueline.policy.load import examine_policy
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """Options of `trueline policy check`."""
 
-    policy, wrong = examine_policy(file)
-    if as_json:
-        show_json({"file": str(file), "questions": list(policy), "problems": wrong})
-    elif wrong:
-        print("\n".join(safe(f"{file}: {problem}") for problem in wrong))
-    else:
-        print(safe(f"{file}: nothing is wrong; {len(policy)} questions: {', '.join(policy)}"))
-    if wrong:
+    file: Annotated[Path, Meta(description="Policy file, in TOML.", extra=ARGUMENT)]
+    json: Annotated[bool, Meta(description="Print the report as JSON.")] = False
+
+
+def check(options: CheckOptions) -> None:
+    policy, problems = examine_policy(options.file)
+    fine = f"nothing is wrong; {len(policy)} questions: {', '.join(policy)}"
+    lines = [f"{options.file}: {line}" for line in problems or [fine]]
+    plain = {"file": str(options.file), "questions": list(policy), "problems": problems}
+    report(plain, lines, options.json)
+    if problems:
         raise typer.Exit(1)
 
 
-@app.command("show")
-def show(
-    name: Annotated[
-        str | None, typer.Argument(help="A question, a category or a crosswalk; else all.")
-    ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="A policy of your own.  [default: trueline's]")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Print the questions as an annotator reads them, the categories, or a crosswalk."""
-    from trueline.policy.load import load
+@dataclass(frozen=True, kw_only=True)
+class ShowOptions(PolicyFile):
+    """Options of `trueline policy show`."""
 
-    found = load(policy)
-    if as_json:
-        show_json(plain(found, name))
-    else:
-        print("\n".join(safe(line) for line in told(found, name)))
+    name: Annotated[
+        str | None,
+        Meta(description="Question, category or crosswalk (default: all).", extra=ARGUMENT),
+    ] = None
+    json: Annotated[bool, Meta(description="Print the report as JSON.")] = False
+
+
+def show(options: ShowOptions) -> None:
+    policy = load(options.policy)
+    report(plain(policy, options.name), format_policy(policy, options.name), options.json)
 
 
 def plain(policy: Policy, name: str | None = None) -> Any:
@@ -77,10 +73,8 @@ def plain(policy: Policy, name: str | None = None) -> Any:
     )
 
 
-def told(policy: Policy, name: str | None = None) -> Iterator[str]:
+def format_policy(policy: Policy, name: str | None = None) -> Iterator[str]:
     """The policy in lines for a person, or the part of this name."""
-    from trueline.policy.types import Category, Crosswalk
-
     if name is None:
         for question in policy.values():
             yield from (*_question(question), "")
@@ -108,8 +102,6 @@ def _part(policy: Policy, name: str) -> Question | Category | Crosswalk:
 
 
 def _question(question: Question) -> Iterator[str]:
-    from trueline.policy.answers import PREFERENCES, format_value
-
     yield f"{question.id} ({question.kind}, about the {question.about})"
     yield from _wrapped(question.ask)
     choices = {
@@ -129,8 +121,6 @@ def _question(question: Question) -> Iterator[str]:
 
 def _rules(policy: Policy) -> Iterator[str]:
     """What one labeller may not say together."""
-    from trueline.policy.answers import format_value
-
     for never in policy.never:
         where = " and ".join(f"{id} is {format_value(v)}" for id, v in never.where.items())
         answers = " or ".join(format_value(answer) for answer in never.answers)
@@ -168,3 +158,16 @@ def _crosswalk(name: str, walk: Crosswalk) -> Iterator[str]:
 def _wrapped(text: str, mark: str = "  ") -> list[str]:
     hang = " " * len(mark)
     return textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent=mark, subsequent_indent=hang)
+
+
+_COMMANDS = {
+    "check": lambda: make_command(
+        CheckOptions, check, "Say all that is wrong in a policy file; exit 1 if anything is."
+    ),
+    "show": lambda: make_command(
+        ShowOptions,
+        show,
+        "Print the questions as an annotator reads them, the categories, or a crosswalk.",
+    ),
+}
+command = LazyGroup(makers=lambda: _COMMANDS, help="Show a policy, or check one of your own.")

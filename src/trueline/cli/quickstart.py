@@ -5,24 +5,37 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import resources
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from trueline.agreement import agree
+from trueline.cli import quickstart_page
+from trueline.cli.agree import format_outcome
 from trueline.cli.ending import fell_short
+from trueline.cli.options import make_command
+from trueline.evaluate.compare.compare import compare
+from trueline.evaluate.options import Options as EvaluateOptions
+from trueline.evaluate.results import Comparison
+from trueline.evaluate.run import evaluate
+from trueline.files.atomic import atomic_write
+from trueline.formats.registry import find_format
+from trueline.labellers.label import Options as LabelOptions
+from trueline.labellers.label import label
 from trueline.recipes.kinds import safer_instruct
 from trueline.records.store import dataset
 from trueline.records.types import Example
+from trueline.report import page
+from trueline.runs.run import RunRecord
 from trueline.train.card import CARD, Card, read
-
-if TYPE_CHECKING:
-    from trueline.evaluate.results import Comparison
-    from trueline.runs.run import RunRecord
+from trueline.train.methods import preference
+from trueline.train.run import train
 
 DATA = "cli/quickstart_data"
 REFUSING = "Turn down every request."
@@ -43,17 +56,15 @@ class Pair(Struct, frozen=True):
     after: str
 
 
-def command(
-    out: Annotated[Path, typer.Option("--out", help="A folder for everything it makes.")] = Path(
-        "quickstart"
-    ),
-) -> None:
-    """Raw texts, preference pairs, labels, a trained model, and what changed: in minutes.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of `trueline quickstart`."""
 
-    Run again, it keeps what is finished and goes on where it was stopped.
-    """
-    from trueline.cli.quickstart_page import page
+    out: Annotated[Path, Meta(description="Folder for everything it makes.")] = Path("quickstart")
 
+
+def run(options: Options) -> None:
+    out = options.out
     started = time.monotonic()
     with resources.as_file(resources.files("trueline").joinpath(DATA)) as data:
         step("1. preference pairs from texts that comply with harmful requests")
@@ -72,7 +83,9 @@ def command(
     step("6. what changed")
     comparison = compared(out)
     exported(out)
-    page(out, card, agreed, comparison, list(answers(out)), time.monotonic() - started)
+    quickstart_page.page(
+        out, card, agreed, comparison, list(answers(out)), time.monotonic() - started
+    )
 
 
 def step(name: str) -> None:
@@ -114,18 +127,14 @@ def pairs(out: Path) -> Iterator[Example]:
 
 def agreement(out: Path) -> list[str]:
     """How far the refusal classifier and nano as a judge agree on who refused, in lines."""
-    from trueline.agreement import agree
-    from trueline.cli.agree import told
-    from trueline.labellers.label import Options, label
-
     for name in LABELLERS:
         path = out / f"labels-{name}"
         if not complete(path):
             found = label(
-                Options(
+                LabelOptions(
                     data=out / "harmful",
-                    by=name,
-                    questions="refusal",
+                    labeller=name,
+                    question=("refusal",),
                     limit=LABELLED,
                     out=path,
                     ledger=out / "ledger.sqlite",
@@ -133,8 +142,8 @@ def agreement(out: Path) -> list[str]:
             )
             whole(found.run if found else None)
     labels = tuple(out / f"labels-{name}" for name in LABELLERS)
-    options = agree.Options(data=out / "harmful", labels=labels, questions=("refusal",))
-    return list(told(agree.agree(options, quiet=True)))
+    options = agree.Options(data=out / "harmful", labels=labels, question=("refusal",))
+    return list(format_outcome(agree.agree(options)))
 
 
 def complete(path: Path) -> bool:
@@ -144,9 +153,6 @@ def complete(path: Path) -> bool:
 
 def trained(out: Path) -> Card:
     """Trains nano on the pairs, unless that is done; the run's card."""
-    from trueline.train.methods import preference
-    from trueline.train.run import train
-
     if not (out / "model" / CARD).exists():
         train(
             preference.METHOD,
@@ -167,14 +173,11 @@ def trained(out: Path) -> Card:
 
 def evaluated(model: str, out: Path, name: str) -> None:
     """The model's results on the held-out requests, unless they are there already."""
-    from trueline.evaluate.options import Options
-    from trueline.evaluate.run import evaluate
-
     if not complete(out / name):
         found = evaluate(
-            Options(
+            EvaluateOptions(
                 model=model,
-                benchmarks=",".join(BENCHMARKS),
+                benchmark=BENCHMARKS,
                 out=out / name,
                 ledger=out / "ledger.sqlite",
             )
@@ -184,9 +187,6 @@ def evaluated(model: str, out: Path, name: str) -> None:
 
 def compared(out: Path) -> Comparison:
     """The comparison of before and after, with its page."""
-    from trueline.evaluate.compare.compare import compare
-    from trueline.report import page
-
     found = compare(out / "before", out / "after")
     page.write([found], out / "report.html")
     return found
@@ -207,12 +207,18 @@ def answers(out: Path) -> Iterator[Pair]:
 
 def exported(out: Path) -> None:
     """The pairs as rows for TRL, in one file."""
-    from trueline.files.atomic import atomic_write
-    from trueline.formats.registry import find_format
-
     format = find_format("trl-preference")
     with atomic_write(out / "pairs.jsonl") as file:
         for example in pairs(out):
             rows = format.write_rows(example)
             for row in rows if isinstance(rows, list) else ():
                 file.write(msgspec.json.encode(row) + b"\n")
+
+
+command = make_command(
+    Options,
+    run,
+    """Raw texts, preference pairs, labels, a trained model, and what changed: in minutes.
+
+    Run again, it keeps what is finished and goes on where it was stopped.""",
+)

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from trueline.cli.show import safe
 from trueline.files.atomic import atomic_write
+from trueline.files.text import escape_terminal
 from trueline.policy.values import preferred_responses
 from trueline.records.store import dataset
 from trueline.records.types import Example
@@ -60,7 +60,7 @@ def page(
 
 def shown(text: str) -> str:
     """A text that neither the terminal nor rich obeys."""
-    return escape(safe(text))
+    return escape(escape_terminal(text))
 
 
 def _what(out: Path, card: Card) -> str:
@@ -155,7 +155,7 @@ def _files(folder: Path, seconds: float) -> str:
         "([b]before/[/b], [b]after/[/b]) and this [b]summary.md[/b].\n"
         f"[b]The page that shows what changed: {out}/report.html[/b]\n\n"
         f"Next:  trueline show {out}/harmful --reveal\n"
-        f"       trueline ledger --ledger {out}/ledger.sqlite\n"
+        f"       trueline ledger show --ledger {out}/ledger.sqlite\n"
         f"       trueline compare {out}/before {out}/after\n"
         "       trueline evaluate --list\n\n"
         "[dim]nano is a tiny model in a small English of its own: this shows that the program "

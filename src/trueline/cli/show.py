@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-import msgspec
-import typer
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
-if TYPE_CHECKING:
-    from trueline.formats.contract import ColumnMapping
-    from trueline.records.types import Example, Label, Message, Reject
+from trueline.cli.ending import report
+from trueline.cli.options import make_command
+from trueline.formats.contract import ColumnMapping
+from trueline.formats.load import load
+from trueline.formats.registry import parse_mapping
+from trueline.records.store import dataset
+from trueline.records.types import Example, Label, Message, Reject
+from trueline.runs.options import ARGUMENT, check_options
 
 WORDS, LONGEST = 4, 40
 """Words and characters of a masked text that are shown at most."""
@@ -70,12 +73,6 @@ def summarise(
     reveal: bool = False,
 ) -> Summary:
     """Read a data set once, streamed, and count.  InputError where it is none."""
-    from itertools import chain
-
-    from trueline.formats.load import load
-    from trueline.records.store import dataset
-    from trueline.records.types import Reject
-
     found = Summary(str(source))
     lengths = {"prompt": array("q"), "response": array("q")}
     items: Iterable[Example | Reject] = load(source, reads, mapping)
@@ -168,20 +165,7 @@ def masked(text: str) -> str:
     return f"{start} … [{len(text):,} characters]".lstrip() if text else text
 
 
-def safe(text: str) -> str:
-    """A text that a terminal shows and does not obey: control and format characters (escape
-    sequences, changes of direction) stand as escapes, line ends as spaces."""
-    flat = re.sub(r"\s*[\r\n]+\s*", " ", text)
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in _hidden else c
-        for c in flat
-    )
-
-
-_hidden = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-
-
-def told(found: Summary) -> list[str]:
+def format_summary(found: Summary) -> list[str]:
     """The summary in lines for a person."""
     state = f" ({found.state})" if found.state == "partial" else ""
     lines = [f"{found.source}{state}: {found.examples:,} Examples, {found.rejects:,} rejects"]
@@ -220,24 +204,31 @@ def _table(title: str, counts: Counter[str], most: int = 8) -> list[str]:
     return [f"  {title}: {', '.join(parts)}"]
 
 
-def command(
-    source: Annotated[Path, typer.Argument(metavar="DATA", help="A data set, or a file.")],
-    reads: Annotated[
-        str | None, typer.Option("--from", help="The format, where it is not ours.")
-    ] = None,
-    map: Annotated[
-        list[str] | None, typer.Option(help="PART=COLUMN for the format columns.")
-    ] = None,
-    examples: Annotated[int, typer.Option(min=0, help="How many Examples to show.")] = 3,
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show texts in full.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
-) -> None:
-    """Counts, labels, licences, lengths and a few Examples; texts are masked unless revealed."""
-    from trueline.formats.registry import parse_mapping
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of `trueline show`."""
 
-    found = summarise(source, reads, parse_mapping(map or []) or None, examples, reveal)
-    if json:
-        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
-        return
-    for line in told(found):
-        print(safe(line))
+    data: Annotated[Path, Meta(description="Data set or file.", extra=ARGUMENT)]
+    from_: Annotated[str | None, Meta(description="Format of the file (default: one of ours).")] = (
+        None
+    )
+    map: Annotated[
+        tuple[str, ...], Meta(description="PART=COLUMN, for --from columns; repeatable.")
+    ] = ()
+    examples: Annotated[int, Meta(description="Show N Examples.", ge=0)] = 3
+    reveal: Annotated[bool, Meta(description="Show texts in full, not masked.")] = False
+    json: Annotated[bool, Meta(description="Print the report as JSON.")] = False
+
+
+def run(options: Options) -> None:
+    check_options(options)
+    columns = parse_mapping(options.map) or None
+    summary = summarise(options.data, options.from_, columns, options.examples, options.reveal)
+    report(summary, format_summary(summary), options.json)
+
+
+command = make_command(
+    Options,
+    run,
+    "Count Examples, labels, licences and lengths; show a few Examples, masked unless revealed.",
+)

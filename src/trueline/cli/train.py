@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import typer
-import typer.core
 
 from trueline.cli.ending import show_json
-from trueline.cli.options import command
+from trueline.cli.options import Command, LazyGroup, Makers, make_command
 from trueline.files import plugins
 from trueline.train.card import Card, losses
 from trueline.train.methods import METHODS, method_names
 from trueline.train.options import TrainOptions
 from trueline.train.run import train
-
-
-class _Methods(typer.core.TyperGroup):
-    """Methods are looked up when they are called for: those of plug-ins come after the start."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return method_names()
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        module = plugins.find(METHODS, cmd_name)
-
-        def run(options: TrainOptions) -> None:
-            report(train(module.METHOD, options), options.out, options.json)
-
-        alone = typer.Typer(rich_markup_mode=None)
-        call = command(module.METHOD.Options, run, module.__doc__ or "")
-        alone.command(cmd_name)(_with_data(call))
-        return typer.main.get_command(alone)
-
-
-app = typer.Typer(cls=_Methods, no_args_is_help=True, rich_markup_mode=None)
-
-
-@app.callback()
-def train_group() -> None:
-    """Train a model."""
 
 
 def report(card: Card, out: Path, as_json: bool) -> None:
@@ -58,10 +28,18 @@ def report(card: Card, out: Path, as_json: bool) -> None:
     )
 
 
-def _with_data(call: Any) -> Any:
-    """The command with its data as an argument that must be there: no Examples are passed here."""
-    parameters = call.__signature__.parameters.values()
-    call.__signature__ = inspect.Signature(
-        [p.replace(default=inspect.Parameter.empty) if p.name == "data" else p for p in parameters]
-    )
-    return call
+def _make(name: str) -> Command:
+    module = plugins.find(METHODS, name)
+
+    def run(options: TrainOptions) -> None:
+        report(train(module.METHOD, options), options.out, options.json)
+
+    # In Python the Examples may be passed instead of a data set.
+    return make_command(module.METHOD.Options, run, module.__doc__ or "", required=("data",))
+
+
+def _methods() -> Makers:
+    return {name: partial(_make, name) for name in method_names()}
+
+
+command = LazyGroup(makers=_methods, missing=_make, help="Train a model by a method.")

@@ -33,14 +33,14 @@ class Options(PolicyFile, RunOptions, Limit):
     out: Annotated[Path, Meta(description="New folder for the results.", extra=NO_IDENTITY)] = Path(
         "results"
     )
-    benchmarks: Annotated[
-        str,
+    benchmark: Annotated[
+        tuple[str, ...],
         Meta(
-            description='Benchmarks, groups or TOML files, separated by commas; "local": all '
-            "whose data are on this machine.",
+            description='Benchmark, group or TOML file; repeatable. "local": all whose data are on '
+            "this machine.",
             extra=NO_IDENTITY,
         ),
-    ] = LOCAL
+    ] = (LOCAL,)
     data: Annotated[
         Path | None,
         Meta(

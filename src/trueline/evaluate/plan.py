@@ -93,11 +93,9 @@ def plan(options: Options, policy: Policy) -> Plan:
     A benchmark of the user's choice whose data are nowhere is an InputError, one of a group is left
     out with its reason, and "local" leaves out silently what is not here, without asking the hub.
     """
-    names = [name.strip() for name in options.benchmarks.split(",") if name.strip()]
+    names = list(options.benchmark)
     if not names:
-        raise InputError(
-            "--benchmarks names none; `trueline evaluate --list` shows which there are"
-        )
+        raise InputError("--benchmark names none; `trueline evaluate --list` shows which there are")
     if options.data is not None and not options.data.is_dir():
         raise InputError(f"--data {options.data} is no folder")
     found = _found(options, names, policy)
@@ -167,7 +165,7 @@ def _again(options: Options, names: list[str], policy: Policy, path: Path) -> Pl
     wanted = list(ran) if names == [LOCAL] else names
     if names == [LOCAL] and (own := [name for name in ran if name not in suite()]):
         raise InputError(
-            f"{path} has answers to {', '.join(own)}, not of the suite: name with --benchmarks all "
+            f"{path} has answers to {', '.join(own)}, not of the suite: name with --benchmark all "
             "that is to be scored again, and those by their TOML files"
         )
     found = []

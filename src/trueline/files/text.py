@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from trueline.files.errors import InputError
+
+ACTING = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories of characters that act rather than show: escapes, changes of direction."""
 
 RAW_LIMIT = 64 * 1024
 """Characters of a bad row that are kept."""
@@ -50,3 +55,15 @@ def check_path_encodable(path: Path) -> None:
     """Raises InputError if no record could hold the name of a file or folder."""
     if clean(str(path)) != str(path):
         raise InputError(f"the name {clean(str(path))} is not UTF-8: choose another")
+
+
+def escape_terminal(text: str) -> str:
+    """A text that a terminal shows and does not obey: control and format characters stand as
+    escapes, line ends as spaces."""
+    flat = re.sub(r"\s*[\r\n]+\s*", " ", text)
+    return "".join(escape_character(c) if unicodedata.category(c) in ACTING else c for c in flat)
+
+
+def escape_character(character: str) -> str:
+    """The character as an escape of Python's."""
+    return character.encode("unicode_escape").decode()

@@ -34,12 +34,12 @@ from trueline.runs.sync import wait
 class Options(DataSet, PolicyFile, RunOptions):
     """Options of `trueline label`."""
 
-    by: Annotated[
+    labeller: Annotated[
         str,
         Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
     ]
-    questions: Annotated[
-        str, Meta(description="Ids of the policy's questions, separated by commas.")
+    question: Annotated[
+        tuple[str, ...], Meta(description="Id of a question of the policy; repeatable.")
     ]
     template: Annotated[
         Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
@@ -118,10 +118,9 @@ def label(options: Options) -> Outcome | None:
     """
     check_options(options)
     policy = load_policy(options.policy)
-    names = [name.strip() for name in options.questions.split(",") if name.strip()]
-    if not names:
-        raise InputError(f"--questions names none; the policy has: {', '.join(policy)}")
-    questions = with_parents(names, policy)
+    if not options.question:
+        raise InputError(f"--question names none; the policy has: {', '.join(policy)}")
+    questions = with_parents(options.question, policy)
     if options.dry_run:
         print(wait(_bounds(options, questions, policy)))
         return None
@@ -138,7 +137,7 @@ async def _label(options: Options, questions: list[Question], policy: Policy) ->
     async with (
         setup("label", options) as ready,
         open_labeller(
-            options.by, LabellerContext(questions, policy, ready.model, _judging(options))
+            options.labeller, LabellerContext(questions, policy, ready.model, _judging(options))
         ) as labeller,
     ):
         with closing(_examples(options)) as examples:
@@ -173,7 +172,7 @@ def labelled(labeller: Labeller, questions: Sequence[Question], tally: dict[str,
 async def _bounds(options: Options, questions: list[Question], policy: Policy) -> str:
     """The most calls and tokens that the labeller could need, before retries."""
     context = LabellerContext(questions, policy, name_model, _judging(options))
-    async with open_labeller(options.by, context) as labeller:
+    async with open_labeller(options.labeller, context) as labeller:
         rows, bound = 0, Bound()
         for item in _examples(options):
             if isinstance(item, Example):
@@ -185,7 +184,7 @@ async def _bounds(options: Options, questions: list[Question], policy: Policy) -
                     responses=len(item.responses),
                 )
     if bound == Bound():
-        return f"{without_key(options.by)} sends no calls"
+        return f"{without_key(options.labeller)} sends no calls"
     return (
         f"at most, for {rows:,} Examples, before retries (hits in the ledger are free): "
         f"{bound.calls:,} calls, {bound.tokens:,} completion tokens"

@@ -13,13 +13,13 @@ from itertools import groupby
 from markupsafe import Markup, escape
 
 from trueline.evaluate.results import Metric
+from trueline.files.text import ACTING, escape_character
 from trueline.statistics.intervals import Interval
 
 NAME = 400
 """Characters of a name or reason that are shown."""
 
 UNKNOWN = "unknown"
-_hidden = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _joiners = "\u200c\u200d"  # Persian, Hindi and emoji are written with them; they move nothing
 
 
@@ -35,24 +35,20 @@ def visible(text: str, kept: str = "") -> Markup:
     parts = []
     for acts, run in groupby(text, key=lambda c: c not in kept and _acts(c)):
         if acts:
-            parts.append(Markup("<i>") + "".join(map(_escaped, run)) + Markup("</i>"))
+            parts.append(Markup("<i>") + "".join(map(escape_character, run)) + Markup("</i>"))
         else:
             parts.append(escape("".join(run)))
     return Markup("").join(parts)
 
 
 def _acts(c: str) -> bool:
-    return c not in _joiners and unicodedata.category(c) in _hidden
-
-
-def _escaped(c: str) -> str:
-    return c.encode("unicode_escape").decode()
+    return c not in _joiners and unicodedata.category(c) in ACTING
 
 
 def bare(text: object, most: int = NAME) -> str:
     """The same without markup, for where only plain text can stand (an attribute, a title)."""
     flat = re.sub(r"\s*[\r\n]+\s*", " ", str(text))[:most]
-    return "".join(_escaped(c) if _acts(c) else c for c in flat)
+    return "".join(escape_character(c) if _acts(c) else c for c in flat)
 
 
 def passage(text: str, most: int) -> Markup:

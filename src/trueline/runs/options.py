@@ -170,7 +170,7 @@ class OptionField(Struct, frozen=True):
 
 
 def option_flag(name: str) -> str:
-    """The option as it is typed; a field that would be a word of Python's ends in `_`."""
+    """The option as it is typed; a field named like a keyword of Python's ends with `_`."""
     return "--" + name.rstrip("_").replace("_", "-")
 
 

@@ -5,12 +5,6 @@ A new file here is a new recipe, with its command `trueline build NAME`: nothing
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from types import ModuleType
+from trueline.files.plugins import Family
 
-
-def recipes() -> dict[str, ModuleType]:
-    """The recipe modules by the names of their commands."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {n.replace("_", "-"): importlib.import_module(f"{__name__}.{n}") for n in names}
+RECIPES = Family("recipe", "trueline.recipes.kinds", "trueline.recipes", ("Options", "build"))
