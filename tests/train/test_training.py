@@ -229,6 +229,14 @@ def test_the_card_says_what_happened(
     assert settings["eos_token_id"] in (2, [2])
 
 
+@pytest.mark.parametrize("kind", [sft, preference])
+def test_a_quiet_training_says_nothing(
+    kind: ModuleType, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(kind.METHOD, options(kind, tiny, tmp_path / "m", max_steps=2, quiet=True), PAIRS)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_data_that_gives_nothing_is_an_error(tiny: Path, tmp_path: Path) -> None:
     bare = [msgspec.structs.replace(e, labels=()) for e in PAIRS]
     with pytest.raises(InputError, match="20 no preference is labelled"):

@@ -158,16 +158,17 @@ def _run(plan: _Plan[O]) -> _Outcome:
     """Train, from the last checkpoint if there is one."""
     from trueline.train.trl.progress import Progress
 
-    if _is_main():
+    loud = _is_main() and not plan.options.quiet
+    if loud:
         show(plan.training_set)
     free = memory.measure_free()
     trainer = plan.method.trainer(_context(plan))
-    progress = Progress(plan.method.metrics)
+    progress = Progress(plan.method.metrics, plan.options.quiet)
     trainer.add_callback(progress)
     need = _estimate(plan, trainer, free)
     begin = checkpoints.find_last(plan.options.out)
     step = checkpoints.step_of(begin) if begin else 0
-    if begin and _is_main():
+    if begin and loud:
         print(f"continuing from step {step}", file=sys.stderr)
     with memory_errors_as_input_errors(lambda: trainer.state.global_step):
         trainer.train(resume_from_checkpoint=str(begin) if begin else None)
@@ -237,12 +238,12 @@ def _estimate(plan: _Plan[O], trainer: Trainer, free: tuple[int, str]) -> memory
     need = memory.estimate(
         trainer.model, free, sequences, longest, counted, options.gradient_checkpointing
     )
-    if _is_main():
+    if _is_main() and not options.quiet:
         print(need.text(), file=sys.stderr)
     if need.fixed > need.available:
         raise InputError(f"{need.text()}: it cannot fit. Use a LoRA, or a smaller model")
     if need.total > need.available and _is_main():
-        print(f"trueline: it may not fit. {LESS_MEMORY}", file=sys.stderr)
+        print(f"trueline: {need.text()}: it may not fit. {LESS_MEMORY}", file=sys.stderr)
     return need
 
 
