@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from trueline.agreement import cards
@@ -21,9 +22,11 @@ from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.store.labels import joined
 from trueline.records.types import Example, LabellerId
-from trueline.runs.options import ARGUMENT, PolicyFile, check_options
-from trueline.runs.run import RunRecord, identity, run
-from trueline.runs.stream import Item, Stage
+from trueline.runs.context import RunContext
+from trueline.runs.options import ARGUMENT, PolicyFile, check_options, settings
+from trueline.runs.record import RunRecord, command_words, path_input
+from trueline.runs.run import RunSpec, write_run
+from trueline.runs.stage import Stage
 from trueline.runs.sync import wait
 from trueline.statistics.coverage import FLOOR
 
@@ -166,27 +169,28 @@ def _decided(options: Options, found: Gathered, policy: Policy) -> Decided:
         voters = list(dict.fromkeys(by for n in named for by in chosen(found.raters, n)))
     consensus = Consensus(voters, policy, options.question)
 
-    def step(example: Example) -> Item:
-        return consensus(example)
-
     out = options.consensus or Path()
-    parts = {
-        "questions": list(options.question),
-        "by": consensus.by,
-        "data": cards.data_of(found, options.data, options.labels).digest,
-        "policy": [*policy.wordings],
-    }
+    spec = RunSpec(
+        command="agree",
+        argv=command_words("agree", options),
+        settings=settings(options),
+        decisive={
+            "question": list(options.question),
+            "by": msgspec.to_builtins(consensus.by),
+            "data": cards.data_of(found, options.data, options.labels).digest,
+            "policy": policy.identity,
+        },
+        inputs=tuple(path_input(path) for path in (options.data, *options.labels)),
+    )
     record = wait(
-        run(
+        write_run(
             _examples(options),
-            [Stage("consensus", step)],
+            [Stage.of("consensus", consensus)],
             out,
-            command="agree",
-            identity=identity("agree", **parts),
-            config={"data": str(options.data), "labels": [str(p) for p in options.labels]},
+            spec,
+            RunContext(policy),
             total=found.examples,
             quiet=options.json,
-            policy=policy,
         )
     )
     counts = {name: dict(c.most_common()) for name, c in consensus.counts.items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,8 @@ from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
 from trueline.formats.load import load
-from trueline.labellers.contract import Bound, Labeller, bound_questions
-from trueline.labellers.registry import Judging, LabellerContext, name_model, open_labeller
+from trueline.labellers.contract import bound_questions
+from trueline.labellers.registry import Judging, enter_labeller, labeller_input
 from trueline.labellers.targets import with_parents
 from trueline.models.open import without_key
 from trueline.policy.load import load as load_policy
@@ -23,10 +24,11 @@ from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.store.labels import apart, is_apart
 from trueline.records.types import Example, Label, Question, Reject, Value
-from trueline.runs.context import setup
+from trueline.runs.context import RunContext
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
-from trueline.runs.run import RunRecord
-from trueline.runs.stream import Item, Stage, Step
+from trueline.runs.record import RunRecord
+from trueline.runs.run import POLICY, open_run
+from trueline.runs.stage import Bound, Calls, Item, Rejected, Stage
 from trueline.runs.sync import wait
 
 
@@ -110,7 +112,7 @@ class Outcome(Struct, frozen=True):
 
 
 def label(options: Options) -> Outcome | None:
-    """Label a data set into a new folder of labels; None where the dry run only counted.
+    """Label a data set into a new folder of labels; None if the dry run only counted.
 
     Examples come as they are, their labels are written alone (`records.labels` joins them).  A
     failed instrument is `Unscored` in a complete folder: labelling again into another folder pays
@@ -132,48 +134,55 @@ def _judging(options: Options) -> Judging:
 
 
 async def _label(options: Options, questions: list[Question], policy: Policy) -> Outcome:
-    found = {q.id: Answers(q.id, q.kind) for q in questions}
+    answers = {q.id: Answers(q.id, q.kind) for q in questions}
     unfinished = options.data.is_dir() and dataset.manifest(options.data).state == "partial"
-    async with (
-        setup("label", options) as ready,
-        open_labeller(
-            options.labeller, LabellerContext(questions, policy, ready.model, _judging(options))
-        ) as labeller,
-    ):
+    stage = Stage(
+        "label",
+        partial(
+            label_apart,
+            name=options.labeller,
+            questions=tuple(q.id for q in questions),
+            judging=_judging(options),
+        ),
+    )
+
+    def observe(item: Item) -> None:
+        for one in _labels_of(item):
+            answers[one.question].add(one)
+
+    async with open_run("label", options, policy) as run:
         with closing(_examples(options)) as examples:
-            run = await ready.run(
-                examples,
-                [
-                    Stage(
-                        "label",
-                        labelled(labeller, questions, found),
-                        window=labeller.parallel or ready.window,
-                    )
-                ],
-                policy=policy,
-                instrument=labeller.by.instrument or "",
-            )
-    by, answers = labeller.by, list(found.values())
-    return Outcome(run, by.name, by.instrument, answers, unfinished)
+            record = await run.write(examples, [stage], observe=observe)
+    (labeller,) = (given for given in record.inputs if given.kind == "labeller")
+    instrument = labeller.hash or None
+    return Outcome(record, labeller.path, instrument, list(answers.values()), unfinished)
 
 
-def labelled(labeller: Labeller, questions: Sequence[Question], tally: dict[str, Answers]) -> Step:
-    """A step that gives the labels of an Example, apart from it, and counts them."""
+def _labels_of(item: Item) -> tuple[Label, ...]:
+    """The labels that the labeller gave, those that contradict the policy too."""
+    if isinstance(item, Rejected) and item.stage == POLICY:
+        item = item.example
+    return item.labels if isinstance(item, Example) else ()
 
-    async def step(example: Example) -> Item:
-        labels = await labeller.label(example, questions)
-        for one in labels:
-            tally[one.question].add(one)
-        return apart(example, labels)
 
-    return step
+async def label_apart(
+    context: RunContext, *, name: str, questions: tuple[str, ...], judging: Judging
+) -> Calls:
+    """Gives the labels of an Example, apart from it."""
+    asked = with_parents(questions, context.policy)
+    labeller = await enter_labeller(context, name, asked, judging)
+
+    async def step(example: Example) -> Example:
+        return apart(example, await labeller.label(example, asked))
+
+    return Calls(step, parallel=labeller.parallel, inputs=(labeller_input(labeller),))
 
 
 async def _bounds(options: Options, questions: list[Question], policy: Policy) -> str:
     """The most calls and tokens that the labeller could need, before retries."""
-    context = LabellerContext(questions, policy, name_model, _judging(options))
-    async with open_labeller(options.labeller, context) as labeller:
-        rows, bound = 0, Bound()
+    rows, bound = 0, Bound()
+    async with RunContext(policy, dry=True) as context:
+        labeller = await enter_labeller(context, options.labeller, questions, _judging(options))
         for item in _examples(options):
             if isinstance(item, Example):
                 rows += 1

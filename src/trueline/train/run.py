@@ -10,48 +10,27 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING
 
 from trueline.files.errors import InputError
-from trueline.files.hashing import digest
-from trueline.models.local.weights import Weights
 from trueline.records.store.dataset import claim
 from trueline.records.types import Example
 from trueline.runs.options import check_options, decisive, settings
-from trueline.runs.run import identity, now, versions
+from trueline.runs.record import now, versions, write_record
 from trueline.train import card, checkpoints, loading, memory
 from trueline.train.card import Card
-from trueline.train.data.encoder import Encoder
-from trueline.train.data.training_set import TrainingSet, collect, read_examples, show
+from trueline.train.data.training_set import show
 from trueline.train.failures import DIVERGED, LESS_MEMORY, memory_errors_as_input_errors
 from trueline.train.method import Method, O, TrainingContext
 from trueline.train.options import TrainOptions, check_trackers
+from trueline.train.plan import Plan, make_plan
 from trueline.train.trl.quiet import quiet
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Trainer
-
-
-@dataclass(frozen=True)
-class _Plan(Generic[O]):
-    """What is settled before the model is loaded; `decisive` is all that the weights depend on."""
-
-    method: Method[O]
-    options: O
-    decisive: dict[str, object]
-    identity: str
-    weights: Weights
-    base_identity: str
-    tokenizer: PreTrainedTokenizerFast
-    training_set: TrainingSet
-    rate: float
-
-    @property
-    def command(self) -> str:
-        return f"train {self.method.name}"
+    from transformers import Trainer
 
 
 @dataclass(frozen=True)
@@ -77,25 +56,39 @@ def train(method: Method[O], options: O, examples: Iterable[Example] | None = No
     check_trackers(options.report_to)
     if (options.out / card.CARD).exists():
         raise InputError(f"{options.out} is finished: choose another --out, or remove it")
-    plan = _plan(method, options, examples)
-    with quiet(), _claim(plan):
+    plan = make_plan(method, options, examples)
+    with quiet(), _claim(plan), _recorded_if_it_fails(plan, started):
         outcome = _run(plan)
         written = _make_card(plan, outcome, started, time.monotonic() - clock)
         if outcome.trainer.is_world_process_zero():
             _save(plan, outcome.trainer)
+            write_record(plan.record(started, "complete"), options.out)
             card.write(written, options.out)
             shutil.rmtree(options.out / checkpoints.FOLDER, ignore_errors=True)
     return written
 
 
-def _claim(plan: _Plan[O]) -> AbstractContextManager[object]:
+def _claim(plan: Plan[O]) -> AbstractContextManager[object]:
     """The folder, held by the process that writes."""
     if not _is_main():
         return contextlib.nullcontext()
     return claim(plan.options.out, plan.identity, f"trueline {plan.command}", plan.decisive)
 
 
-def _make_card(plan: _Plan[O], outcome: _Outcome, started: str, seconds: float) -> Card:
+@contextmanager
+def _recorded_if_it_fails(plan: Plan[O], started: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if _is_main():
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            note = str(error) or type(error).__name__
+            with contextlib.suppress(OSError):  # of a full disk, which the first error tells of
+                write_record(plan.record(started, status, note), plan.options.out)
+        raise
+
+
+def _make_card(plan: Plan[O], outcome: _Outcome, started: str, seconds: float) -> Card:
     trainer, options = outcome.trainer, plan.options
     stored = settings(options)
     log = [dict(entry) for entry in trainer.state.log_history]
@@ -127,34 +120,7 @@ def _make_card(plan: _Plan[O], outcome: _Outcome, started: str, seconds: float) 
     )
 
 
-def _plan(method: Method[O], options: O, examples: Iterable[Example] | None) -> _Plan[O]:
-    weights, base_identity = loading.find_weights(options, method.model)
-    tokenizer = loading.load_tokenizer(weights, options.model, options.chat_template)
-    if method.template is not None:
-        tokenizer.chat_template = method.template(tokenizer)
-    encoder = Encoder(tokenizer, loading.read_stop_ids(weights))
-    training_set = collect(
-        read_examples(options.data) if examples is None else examples,
-        lambda example: method.rows(example, encoder, options),
-        encoder,
-        source=options.data,
-        max_length=options.max_length,
-        reveal=options.reveal,
-    )
-    decides = decisive(options) | {
-        "model": weights.name,
-        "base": base_identity,
-        "rows": training_set.data.hash,
-        "chat template": digest(tokenizer.chat_template),
-    }
-    rate = options.learning_rate or method.rates[0 if options.lora_rank else 1]
-    run = identity(f"train {method.name}", **decides)
-    return _Plan(
-        method, options, decides, run, weights, base_identity, tokenizer, training_set, rate
-    )
-
-
-def _run(plan: _Plan[O]) -> _Outcome:
+def _run(plan: Plan[O]) -> _Outcome:
     """Train, from the last checkpoint if there is one."""
     from trueline.train.trl.progress import Progress
 
@@ -177,7 +143,7 @@ def _run(plan: _Plan[O]) -> _Outcome:
     return _Outcome(trainer, need, progress.peak, step)
 
 
-def _context(plan: _Plan[O]) -> TrainingContext[O]:
+def _context(plan: Plan[O]) -> TrainingContext[O]:
     """The model in memory, and what belongs to it."""
     from transformers import set_seed
 
@@ -229,7 +195,7 @@ def _arguments(options: TrainOptions, rate: float) -> dict[str, object]:
     }
 
 
-def _estimate(plan: _Plan[O], trainer: Trainer, free: tuple[int, str]) -> memory.Memory:
+def _estimate(plan: Plan[O], trainer: Trainer, free: tuple[int, str]) -> memory.Memory:
     """The memory estimate, printed; InputError if not even the weights could be trained."""
     data, options = plan.training_set.data, plan.options
     longest = max(trainer.row_lengths())
@@ -247,7 +213,7 @@ def _estimate(plan: _Plan[O], trainer: Trainer, free: tuple[int, str]) -> memory
     return need
 
 
-def _save(plan: _Plan[O], trainer: Trainer) -> None:
+def _save(plan: Plan[O], trainer: Trainer) -> None:
     """The model's folder: weights as they were trained, tokenizer, chat template."""
     options, model = plan.options, trainer.accelerator.unwrap_model(trainer.model)
     extra: dict[str, bool] = {}
