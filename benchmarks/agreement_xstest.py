@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
+import msgspec
+
 from trueline.agreement import cards
 from trueline.agreement.agree import Options, agree
 from trueline.agreement.agreement import mean_of
@@ -34,7 +36,7 @@ from trueline.policy.load import load
 from trueline.recipes.convert import Options as ConvertOptions
 from trueline.recipes.convert import convert
 from trueline.records.store import dataset
-from trueline.records.store.labels import apart, joined
+from trueline.records.store.labels import join_labels
 from trueline.records.types import Example, Label, LabellerId
 from trueline.statistics.agreement import krippendorff
 from trueline.statistics.intervals import Interval
@@ -76,11 +78,13 @@ def phrases(text: str) -> str:
 
 def by_phrases(examples: Iterable[Example], out: Path) -> Path:
     """The baseline's labels, in a folder like any labeller's."""
-    writer, by = dataset.Writer(out), LabellerId("classifier", "ten phrases", digest(PHRASES))
+    writer = dataset.Writer(out, labels_only=True)
+    by = LabellerId("classifier", "ten phrases", digest(PHRASES))
     question = load()["refusal"]
     for example in examples:
         value = phrases(example.responses[0].text)
-        writer.add(apart(example, [Label.new(example, question, (0,), by, value=value)]))
+        labels = (Label.new(example, question, (0,), by, value=value),)
+        writer.add(msgspec.structs.replace(example, labels=labels))
     writer.close(complete=True)
     return out
 
@@ -114,7 +118,7 @@ PARTS: dict[str, Callable[[Example], bool]] = {
 def nearness(data: Path, labels: tuple[Path, ...], names: Sequence[str], part: str) -> None:
     """Prints how near each labeller is to the raters, of one of the PARTS of the prompts, and how
     much nearer the first is than each of the others, paired by prompt."""
-    kept = filter(PARTS[part], joined(dataset.read(data), labels))
+    kept = filter(PARTS[part], join_labels(dataset.read(data, all_labels=True), labels))
     ratings = gather(kept, load()).questions["refusal"]
     people = [by for by in ratings.given if by.kind == "imported"]
     near = {name: _near(ratings, name, people) for name in names}

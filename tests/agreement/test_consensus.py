@@ -9,8 +9,9 @@ from tests.agreement.rated import POLICY, A, B, C, label, made
 
 from trueline.agreement.agree import Options, agree
 from trueline.agreement.consensus import Consensus, majority
-from trueline.records.store import dataset, jsonl
-from trueline.records.store.labels import joined
+from trueline.records.store import jsonl
+from trueline.records.store.labels import join_labels
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Label, LabellerId, Value, with_labels
 
 D = LabellerId("person", "Dan")
@@ -55,7 +56,7 @@ def test_derived_labels_say_by_whom_and_of_how_many() -> None:
     assert (one.value, one.note) == (True, "of 2 answers; 1 gave none")
     assert one.by.instrument == Consensus((C, B, A), POLICY).by.instrument
     assert one.by.instrument != Consensus((A, B), POLICY).by.instrument
-    assert (found.id, found.responses) == (example.id, ())
+    assert (found.id, found.responses) == (example.id, example.responses)
 
 
 def test_a_dependent_question_is_settled_only_where_the_majority_asks_it() -> None:
@@ -111,9 +112,9 @@ def test_the_folder_is_joined_to_its_data_like_any_other(tmp_path: Path) -> None
     outcome = agree(Options(data=source, consensus=out))
     assert outcome.consensus is not None and outcome.consensus.run.complete and outcome.sound
     assert outcome.consensus.counts == {"safe": {"agreed": 25, "no majority": 5}}
-    [*_, last] = list(joined(jsonl.read(source), [out]))
+    [*_, last] = list(join_labels(jsonl.read(source), [out]))
     assert [one.by.kind for one in last.labels][-1] == "derived"
-    assert dataset.manifest(out).state == "complete"
+    assert read_manifest(out).state == "complete"
     again = agree(Options(data=source, labels=(out,), consensus=tmp_path / "again"))
     assert again.consensus is not None and again.consensus.by == outcome.consensus.by
     of_people = agree(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.agreement.rated import A, B, C, label, made
 from typer.testing import CliRunner
@@ -12,7 +13,6 @@ from typer.testing import CliRunner
 from trueline.cli.app import app
 from trueline.files.errors import InputError
 from trueline.records.store import dataset, jsonl
-from trueline.records.store.labels import apart
 from trueline.records.types import Example, Label, LabellerId, with_labels
 
 runner = CliRunner()
@@ -51,10 +51,10 @@ def test_the_figures_are_printed_and_given_as_json(tmp_path: Path) -> None:
 
 def test_labels_apart_are_joined(tmp_path: Path) -> None:
     source = written(tmp_path / "data.jsonl", [A])
-    writer = dataset.Writer(tmp_path / "judge")
+    writer = dataset.Writer(tmp_path / "judge", labels_only=True)
     for example in jsonl.read(source):
         assert isinstance(example, Example)
-        writer.add(apart(example, [label(example, "safe", C, True)]))
+        writer.add(msgspec.structs.replace(example, labels=(label(example, "safe", C, True),)))
     writer.close(complete=False)
     done = runner.invoke(app, ["agree", str(source), str(tmp_path / "judge")])
     assert "Ada and judge: α" in done.stdout

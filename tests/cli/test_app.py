@@ -13,7 +13,7 @@ import pytest
 
 from trueline.cli.app import run
 from trueline.models.contract import Fatal
-from trueline.records.store import dataset
+from trueline.records.store.manifest import read_manifest
 
 FULL = Path("/dev/full")  # a disk without room
 
@@ -67,7 +67,7 @@ def test_what_every_call_would_meet_ends_with_its_message_alone(
     assert ends(monkeypatch, *build, "--text-field", "other") == 2
     assert capsys.readouterr().err == "trueline: HTTP 401: the server does not know this key\n"
     assert json.loads(Path("out/run.json").read_text())["status"] == "failed"
-    assert dataset.manifest(Path("out")).state == "partial"
+    assert read_manifest(Path("out")).state == "partial"
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")

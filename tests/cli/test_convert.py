@@ -19,6 +19,7 @@ from trueline.policy.load import load as load_policy
 from trueline.policy.values import preferred_responses
 from trueline.recipes.convert import Conversion, Options, convert
 from trueline.records.store import dataset, jsonl
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Message
 
 HEADER = "instruction,rejected,chosen,label\n"
@@ -52,7 +53,7 @@ def test_the_released_data(
     found = ask(source, tmp_path / "out", from_="safer-instruct")
     assert found.examples + found.rejected == rows
     assert found.rejects == ({"rejected is blank": blank} if blank else {})
-    manifest = dataset.manifest(tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out")
     assert (manifest.rows, manifest.rejected) == (rows - blank, blank)
     numbers = [e.source.row for e in dataset.read(tmp_path / "out") if e.source]
     assert numbers == list(range(1, rows - blank + 1))

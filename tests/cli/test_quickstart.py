@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.builders import check_shards
 
 from trueline.models.open import located
 from trueline.policy.values import preferred_responses
 from trueline.records.store import dataset
+from trueline.records.store.manifest import read_manifest
 
 CATEGORIES = 19
 
@@ -25,8 +27,8 @@ def test_quickstart(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     out = tmp_path / "q"
     for name in ("harmful", "harmless"):
-        dataset.verify(out / name)
-        found = dataset.manifest(out / name)
+        check_shards(out / name)
+        found = read_manifest(out / name)
         assert found.state == "complete" and found.rows >= 40
         assert found.rows + found.rejected >= 190
         examples = list(dataset.read(out / name))
@@ -43,7 +45,7 @@ def test_quickstart(tmp_path: Path) -> None:
     assert rows and all({"prompt", "chosen", "rejected"} <= row.keys() for row in rows)
     summary = (out / "summary.md").read_text()
     for name in ("labels-refusal", "labels-nano"):
-        assert dataset.manifest(out / name).state == "complete"
+        assert read_manifest(out / name).state == "complete"
     assert "nano and refusal: α" in summary
     assert "before" in summary and "after" in summary and "preferred" in summary
     again = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -66,4 +68,4 @@ def test_ctrl_c_in_the_middle_of_an_evaluation_ends_it(tmp_path: Path) -> None:
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode != 0 and "on" not in stdout
     assert "trueline: interrupted: " in stderr and "KeyError" not in stderr
-    assert dataset.manifest(tmp_path / "before").state != "complete"
+    assert read_manifest(tmp_path / "before").state != "complete"

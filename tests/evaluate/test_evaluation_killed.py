@@ -15,6 +15,7 @@ import pytest
 from trueline.evaluate import results
 from trueline.evaluate.compare.compare import compare
 from trueline.records.store import dataset
+from trueline.records.store.manifest import read_manifest
 
 BENCHMARKS = ("small-harmful", "small-lookalike", "small-fit")
 ITEMS = 40
@@ -65,7 +66,7 @@ def test_the_bundled_model_killed_in_the_middle(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
     kept = committed(out)
-    assert calls / 3 <= kept < calls and dataset.manifest(out).state == "partial"
+    assert calls / 3 <= kept < calls and read_manifest(out).state == "partial"
 
     ended(started(out))
     assert results.read(out).spend[0].calls == calls, "of both runs together"

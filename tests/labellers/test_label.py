@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.builders import unsign
 from tests.endpoint_server import Server
 
 from trueline.cli.label import format_outcome
@@ -20,6 +21,7 @@ from trueline.files.errors import InputError
 from trueline.labellers.label import Options, label
 from trueline.models.endpoint.endpoint import Endpoint
 from trueline.records.store import dataset, jsonl, labels
+from trueline.records.store.manifest import MANIFEST, read_manifest
 from trueline.records.types import Example, Message, Response
 
 
@@ -64,12 +66,13 @@ def test_a_judges_labels_come_back_to_their_data(tmp_path: Path, data: Path) -> 
         "severity": (40, {"2": 40}),
     }
     examples = list(jsonl.read(data))
-    found = list(labels.joined(examples, [tmp_path / "labels"]))
+    found = list(labels.join_labels(examples, [tmp_path / "labels"]))
     assert [len(e.labels) for e in found] == [4] * 40
     assert all(e.responses == o.responses for e, o in zip(found, examples, strict=True))
     again = label(options(tmp_path, data, judge, "severity,harm_categories", out=tmp_path / "b"))
     assert again is not None and sum(spend.calls for spend in again.run.spend) == 0
-    assert list(dataset.read(tmp_path / "b")) == list(dataset.read(tmp_path / "labels"))
+    first, second = (unsign(labels.read_labelled_ids(tmp_path / n)) for n in ("labels", "b"))
+    assert len(first) == 40 and first == second
 
 
 async def test_a_judge_whose_calls_fail_is_unscored_and_gives_no_headline(
@@ -119,7 +122,7 @@ async def test_an_order_in_the_judged_text_changes_no_more_answers_than_other_te
             label, options(tmp_path, data, judge, "elicits_harm", out=out)
         )
         assert outcome is not None and outcome.sound
-        found.append([e.labels[0].value for e in dataset.read(out)])
+        found.append([label.value for label in labels.read_labels(out)])
     assert found[0] == found[1] == [True] * 5 + [False] * 5
 
 
@@ -225,7 +228,7 @@ def test_a_run_of_slow_gradings_stops_when_it_is_asked_to(tmp_path: Path) -> Non
         stdout=subprocess.PIPE,
         text=True,
     )
-    while not (out / dataset.MANIFEST).exists():
+    while not (out / MANIFEST).exists():
         assert run.poll() is None
         time.sleep(0.05)
     time.sleep(0.5)
@@ -233,7 +236,7 @@ def test_a_run_of_slow_gradings_stops_when_it_is_asked_to(tmp_path: Path) -> Non
     _, said = run.communicate(timeout=60)
     assert run.returncode == 1 and "interrupted: the same command continues it" in said
     # for each core four that were under way, and five for each second before
-    assert dataset.manifest(out).rows < 24 * (os.cpu_count() or 1)
+    assert read_manifest(out).rows < 24 * (os.cpu_count() or 1)
 
 
 MEMORY = """

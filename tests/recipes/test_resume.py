@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.builders import check_shards
 from tests.endpoint_server import WORDS, Server
 
-from trueline.records.store import dataset
+from trueline.records.store.manifest import read_manifest
 
 ROOT = Path(__file__).parents[2]
 ROWS = 120
@@ -96,7 +97,7 @@ def test_kill_and_continue(server: str, texts: Path, tmp_path: Path) -> None:
         assert killed.poll() is None
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    assert dataset.manifest(out).state == "partial"
+    assert read_manifest(out).state == "partial"
     answered = stats(server)["answered"] - needed
     received = stats(server)["received"]
     committed = _committed(tmp_path / "killed.sqlite")
@@ -108,8 +109,8 @@ def test_kill_and_continue(server: str, texts: Path, tmp_path: Path) -> None:
     # time) may not have been committed; all the rest is not asked for again.
     assert needed - answered <= sent <= needed - committed + 8
     assert answered - committed <= 16
-    shards = dataset.manifest(out).shards
-    assert shards == dataset.manifest(whole).shards and dataset.manifest(out).rows > ROWS / 5
+    shards = read_manifest(out).shards
+    assert shards == read_manifest(whole).shards and read_manifest(out).rows > ROWS / 5
 
 
 def test_two_at_once_do_no_damage(server: str, texts: Path, tmp_path: Path) -> None:
@@ -119,8 +120,8 @@ def test_two_at_once_do_no_damage(server: str, texts: Path, tmp_path: Path) -> N
     said = [process.communicate()[1] for process in (first, second)]
     assert codes in ([0, 2], [2, 0]), said
     assert any("another process" in text or "finished" in text for text in said)
-    dataset.verify(out)
-    assert dataset.manifest(out).state == "complete"
+    check_shards(out)
+    assert read_manifest(out).state == "complete"
 
 
 def test_a_cap_holds_at_the_server_and_a_higher_one_continues(
@@ -131,7 +132,7 @@ def test_a_cap_holds_at_the_server_and_a_higher_one_continues(
     assert "cap on calls" in said and 50 < stats(server)["received"] <= 100
     finished(build(texts, server, out, "--max-calls", "100000"), 0)
     assert stats(server)["answered_twice"] == 0
-    assert dataset.manifest(out).state == "complete"
+    assert read_manifest(out).state == "complete"
 
 
 def test_an_interrupt_stops_cleanly(server: str, texts: Path, tmp_path: Path) -> None:
@@ -233,10 +234,10 @@ class Trial:
         """Nothing committed was asked for again, and the folder is like the undisturbed one."""
         for place, committed in self.kept:
             assert not committed & set(self.asked.log[place:])
-        manifests = dataset.manifest(self.root / "whole"), dataset.manifest(out)
+        manifests = read_manifest(self.root / "whole"), read_manifest(out)
         assert manifests[0] == manifests[1] and manifests[1].state == "complete"
         assert manifests[1].rows == self.calls // 2
-        dataset.verify(out)
+        check_shards(out)
         run = json.loads((out / "run.json").read_text())
         assert run["status"] == "complete"
         # Asked for twice was only what was under way when it was disturbed, or in the last batch.

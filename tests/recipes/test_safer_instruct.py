@@ -16,6 +16,7 @@ from trueline.policy.load import load
 from trueline.policy.values import preferred_responses
 from trueline.recipes.kinds.safer_instruct import Options, build, make_stages
 from trueline.records.store import dataset
+from trueline.records.store.manifest import read_manifest
 from trueline.runs.context import bound_stages, format_bounds
 from trueline.runs.options import decisive, settings
 from trueline.runs.record import RunRecord
@@ -209,13 +210,13 @@ def test_the_same_again_is_free_elsewhere_and_refused_here(options: Any, tmp_pat
     again = run(options(out=tmp_path / "again"))
     assert again.complete and sum(s.calls for s in again.spend) == 0
     assert sum(s.hits for s in again.spend) > 0
-    assert dataset.manifest(tmp_path / "out").shards == dataset.manifest(tmp_path / "again").shards
+    assert read_manifest(tmp_path / "out").shards == read_manifest(tmp_path / "again").shards
 
 
 def test_a_cap_stops_and_a_higher_one_continues(options: Any) -> None:
     first = run(options(max_calls=3))
     assert first.status == "budget" and first.note and "cap on calls" in first.note
-    assert dataset.manifest(options().out).state == "partial"
+    assert read_manifest(options().out).state == "partial"
     assert sum(s.attempts for s in first.spend) <= 3
     second = run(options(max_calls=100))
     assert second.complete and second.rows == 3
@@ -292,5 +293,5 @@ def test_a_failing_card_leaves_the_folder_unfinished(
         with pytest.raises(InputError, match="no room"):
             build(given)
     stored = json.loads((given.out / "run.json").read_text())
-    assert stored["status"] == "failed" and dataset.manifest(given.out).state == "partial"
+    assert stored["status"] == "failed" and read_manifest(given.out).state == "partial"
     assert run(given).complete

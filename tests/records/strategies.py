@@ -23,6 +23,7 @@ from trueline.records.types import (
     Source,
     ToolCall,
     with_labels,
+    with_writer,
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -148,4 +149,8 @@ def examples(draw: st.DrawFn) -> Example:
                 note=draw(maybe(texts)),
             )
         )
-    return with_labels(made, *labels)
+    signed = [
+        with_writer(label, draw(texts), draw(int64)) if draw(st.booleans()) else label
+        for label in labels
+    ]
+    return with_labels(made, *signed)

@@ -10,9 +10,12 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from tests.builders import check_shards
 
 from trueline.files.errors import InputError
 from trueline.records.store import dataset, parquet
+from trueline.records.store.claim import claim
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Message, Reject
 
 some = [Example.new([Message("user", f"number {i}")]) for i in range(7)]
@@ -32,7 +35,7 @@ def python(program: str) -> subprocess.CompletedProcess[str]:
 
 def test_shards_rejects_and_manifest(tmp_path: Path) -> None:
     write(tmp_path)
-    found = dataset.manifest(tmp_path)
+    found = read_manifest(tmp_path)
     assert (found.state, found.rows, found.rejected) == ("complete", 7, 7)
     assert [(s.name, s.rows) for s in found.shards] == [
         ("data-00000.parquet", 3),
@@ -69,9 +72,10 @@ KILLED = """
 import os, signal
 from pathlib import Path
 from trueline.records.store import dataset
+from trueline.records.store.claim import claim
 from trueline.records.types import Example
 from trueline.records.types import Message
-with dataset.claim(Path({path!r}), "run"):
+with claim(Path({path!r}), "run"):
     writer = dataset.Writer(Path({path!r}), shard_rows=2)
     for i in range(5):
         writer.add(Example.new([Message("user", f"number {{i}}")]))
@@ -82,13 +86,13 @@ with dataset.claim(Path({path!r}), "run"):
 def test_after_a_kill_manifest_and_shards_agree_and_the_run_continues(tmp_path: Path) -> None:
     path = tmp_path / "set"
     assert python(KILLED.format(path=str(path))).returncode == -signal.SIGKILL
-    assert dataset.manifest(path).state == "partial"
-    dataset.verify(path)
+    assert read_manifest(path).state == "partial"
+    check_shards(path)
     assert list(dataset.read(path)) == some[:4]
-    with dataset.claim(path, "run") as claim:
-        assert claim.resumed
+    with claim(path, "run") as held:
+        assert held.resumed
         write(path)
-    dataset.verify(path)
+    check_shards(path)
     assert list(dataset.read(path)) == some
     assert not [p for p in path.iterdir() if p.name.endswith(".part")]
 
@@ -117,18 +121,18 @@ def test_a_disk_that_refuses_leaves_only_whole_shards_listed(tmp_path: Path) -> 
     path = tmp_path / "set"
     done = python(FULL.format(path=str(path)))
     assert done.stdout.startswith(f"cannot write {path}/data-00004.parquet: File too large.")
-    found = dataset.manifest(path)
+    found = read_manifest(path)
     assert (found.state, found.rows) == ("partial", 20)
-    dataset.verify(path)
+    check_shards(path)
     assert not list(path.glob(".*.part"))
 
 
 def test_a_claimed_folder_is_refused_to_a_second_process(tmp_path: Path) -> None:
     other = (
-        "from pathlib import Path; from trueline.records.store import dataset\n"
-        f"with dataset.claim(Path({str(tmp_path / 'set')!r}), 'run'): pass"
+        "from pathlib import Path; from trueline.records.store.claim import claim\n"
+        f"with claim(Path({str(tmp_path / 'set')!r}), 'run'): pass"
     )
-    with dataset.claim(tmp_path / "set", "run"):
+    with claim(tmp_path / "set", "run"):
         assert "another process is writing" in python(other).stderr
     assert python(other).returncode == 0
 
@@ -136,17 +140,17 @@ def test_a_claimed_folder_is_refused_to_a_second_process(tmp_path: Path) -> None
 def test_what_is_not_ours_or_done_is_refused(tmp_path: Path) -> None:
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="not empty"), dataset.claim(tmp_path / "foreign", "run"):
+    with pytest.raises(InputError, match="not empty"), claim(tmp_path / "foreign", "run"):
         pass
     assert [p.name for p in (tmp_path / "foreign").iterdir()] == ["thesis.txt"]
     done = tmp_path / "done"
-    with dataset.claim(done, "run", "trueline build"):
+    with claim(done, "run", "trueline build"):
         write(done)
-    with pytest.raises(InputError, match="is finished"), dataset.claim(done, "run"):
+    with pytest.raises(InputError, match="is finished"), claim(done, "run"):
         pass
     with (
         pytest.raises(InputError, match="another command by: trueline build"),
-        dataset.claim(done, "other"),
+        claim(done, "other"),
     ):
         pass
 
@@ -154,11 +158,11 @@ def test_what_is_not_ours_or_done_is_refused(tmp_path: Path) -> None:
 def test_a_refusal_names_the_settings_that_differ(tmp_path: Path) -> None:
     here = {"temperature": 0.7, "model nano": "a" * 32, "texts": ["new.txt", "c" * 32]}
     there = here | {"temperature": 0.0, "texts": ["old.txt", "d" * 32]}
-    with dataset.claim(tmp_path, "one", "trueline build x", there):
+    with claim(tmp_path, "one", "trueline build x", there):
         write(tmp_path)
     with (
         pytest.raises(InputError) as caught,
-        dataset.claim(tmp_path, "two", "trueline build x", here),
+        claim(tmp_path, "two", "trueline build x", here),
     ):
         pass
     assert str(caught.value) == (
@@ -170,22 +174,22 @@ def test_a_refusal_names_the_settings_that_differ(tmp_path: Path) -> None:
 
 def test_where_a_run_has_left_no_row_another_may_begin(tmp_path: Path) -> None:
     path = tmp_path / "set"
-    with dataset.claim(path, "run", "a longer command than the next"):
+    with claim(path, "run", "a longer command than the next"):
         dataset.Writer(path).close(complete=False)
-    with dataset.claim(path, "mended") as claim:
-        assert not claim.resumed
+    with claim(path, "mended") as held:
+        assert not held.resumed
         writer = dataset.Writer(path)
         writer.reject(Reject("read", "blank"))
         writer.close(complete=False)
-    with dataset.claim(path, "mended") as claim:
-        assert claim.resumed
-    with pytest.raises(InputError, match="another command"), dataset.claim(path, "run"):
+    with claim(path, "mended") as held:
+        assert held.resumed
+    with pytest.raises(InputError, match="another command"), claim(path, "run"):
         pass
 
 
 def test_a_new_run_is_no_continuation(tmp_path: Path) -> None:
-    with dataset.claim(tmp_path / "set", "run") as claim:
-        assert not claim.resumed
+    with claim(tmp_path / "set", "run") as held:
+        assert not held.resumed
 
 
 def test_reading_what_is_no_data_set(tmp_path: Path) -> None:
@@ -193,11 +197,11 @@ def test_reading_what_is_no_data_set(tmp_path: Path) -> None:
         list(dataset.read(tmp_path))
     (tmp_path / "manifest.json").write_text('{"trueline": 9}')
     with pytest.raises(InputError, match="schema version 9"):
-        dataset.manifest(tmp_path)
+        read_manifest(tmp_path)
     for raw in (b'{"trueline": 1}', b'{"trueline": 1, "state": "\xff"}', b"[]", b""):
         (tmp_path / "manifest.json").write_bytes(raw)
         with pytest.raises(InputError, match="damaged"):
-            dataset.manifest(tmp_path)
+            read_manifest(tmp_path)
 
 
 def test_verify_finds_a_changed_and_a_missing_shard(tmp_path: Path) -> None:
@@ -205,11 +209,11 @@ def test_verify_finds_a_changed_and_a_missing_shard(tmp_path: Path) -> None:
     shard = tmp_path / "data-00001.parquet"
     raw = shard.read_bytes()
     shard.write_bytes(raw[:50] + bytes([raw[50] ^ 1]) + raw[51:])
-    for use in (dataset.verify, lambda path: list(dataset.read(path))):
+    for use in (check_shards, lambda path: list(dataset.read(path))):
         with pytest.raises(InputError, match="was changed or damaged"):
             use(tmp_path)
     shard.unlink()
-    for use in (dataset.verify, lambda path: list(dataset.read(path))):
+    for use in (check_shards, lambda path: list(dataset.read(path))):
         with pytest.raises(InputError, match="missing"):
             use(tmp_path)
 

@@ -16,11 +16,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.builders import check_shards
 
 from trueline.cli import app
 from trueline.files.errors import InputError
 from trueline.files.hashing import hash_file
 from trueline.records.store import dataset, jsonl, parquet
+from trueline.records.store.manifest import MANIFEST, read_manifest
 from trueline.records.types import Example, Message
 
 one, two = (Example.new([Message("user", text)]) for text in ("one", "two"))
@@ -80,7 +82,7 @@ def versioned(number: int, file: str) -> Callable[[Path], object]:
         writer.add(one)
         writer.close(complete=True)
         if file == "manifest":
-            place = path / dataset.MANIFEST
+            place = path / MANIFEST
             old = b'"trueline": 1'
             assert old in place.read_bytes()
             place.write_bytes(place.read_bytes().replace(old, b'"trueline": %d' % number))
@@ -88,11 +90,11 @@ def versioned(number: int, file: str) -> Callable[[Path], object]:
         shard = path / "data-00000.parquet"
         newer = pq.read_table(shard).replace_schema_metadata({"trueline": str(number)})
         pq.write_table(newer, shard)
-        found = dataset.manifest(path).shards[0]
-        listed = (path / dataset.MANIFEST).read_text()
+        found = read_manifest(path).shards[0]
+        listed = (path / MANIFEST).read_text()
         listed = listed.replace(found.hash, hash_file(shard))
         listed = listed.replace(f'"bytes": {found.bytes}', f'"bytes": {shard.stat().st_size}')
-        (path / dataset.MANIFEST).write_text(listed)
+        (path / MANIFEST).write_text(listed)
 
     return make
 
@@ -100,7 +102,7 @@ def versioned(number: int, file: str) -> Callable[[Path], object]:
 def manifest(raw: bytes) -> Callable[[Path], object]:
     def make(path: Path) -> None:
         path.mkdir()
-        (path / dataset.MANIFEST).write_bytes(raw)
+        (path / MANIFEST).write_bytes(raw)
 
     return make
 
@@ -209,8 +211,8 @@ def test_refused(
         assert re.search(message, told), told
         assert not [*tmp_path.glob("out.*"), *tmp_path.glob(".out.*")]
         if (tmp_path / "set").exists():  # what was sound before the damage is there, as unfinished
-            assert dataset.manifest(tmp_path / "set").state == "partial"
-            dataset.verify(tmp_path / "set")
+            assert read_manifest(tmp_path / "set").state == "partial"
+            check_shards(tmp_path / "set")
 
 
 DEEP = b"[" * 200_000 + b"]" * 200_000
@@ -263,7 +265,7 @@ def test_every_row_is_kept_or_told(
     assert trueline("convert", source, out, *options) == (1 if turned else 0)
     said = capfd.readouterr()
     assert tame(said.out + said.err)
-    assert dataset.manifest(out).rows == kept
+    assert read_manifest(out).rows == kept
     found = list(dataset.rejects(out))
     assert [reject.row for reject in found] == [row for row, _ in turned]
     for reject, (_, reason) in zip(found, turned, strict=True):
@@ -406,7 +408,7 @@ def test_a_row_of_100_mb_is_refused_within_bounded_memory(tmp_path: Path, suffix
     )
     assert done.returncode == 1, done.stderr
     assert int(done.stdout) < 10**9
-    assert dataset.manifest(out).rows >= 1
+    assert read_manifest(out).rows >= 1
     first = next(dataset.rejects(out))
     assert first.row in (2, 3)
     assert any(word in first.message for word in ("over-long", "is a quote left open"))

@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.builders import check_shards
 from tests.records import faults
 from tests.records.test_hostile import tame, trueline
 
 from trueline.records.store import dataset
+from trueline.records.store.manifest import MANIFEST, read_manifest
 
 ROWS = "".join(f"question {i},{'answer ' * (i % 7)}\n" for i in range(10))
 
@@ -42,9 +44,9 @@ def content(out: Path) -> dict[str, bytes]:
 
 def sound(out: Path) -> None:
     """What the manifest lists is whole and can be read, whatever else lies there."""
-    if (out / dataset.MANIFEST).exists():
-        dataset.verify(out)
-        found = dataset.manifest(out)
+    if (out / MANIFEST).exists():
+        check_shards(out)
+        found = read_manifest(out)
         assert found.rows == sum(1 for _ in dataset.read(out))
         assert found.rejected == sum(1 for _ in dataset.rejects(out))
 
@@ -53,8 +55,8 @@ def ends_like(source: Path, out: Path, whole: Path) -> None:
     """The data set is sound, and complete once the same command has run again; it may be complete
     already, where nothing failed but the last sync."""
     sound(out)
-    listed = out / dataset.MANIFEST
-    if not (listed.exists() and dataset.manifest(out).state == "complete"):
+    listed = out / MANIFEST
+    if not (listed.exists() and read_manifest(out).state == "complete"):
         assert convert(source, out) == 0
     assert content(out) == content(whole)
 

@@ -11,6 +11,8 @@ from trueline.records.store import jsonl, validate
 from trueline.records.types import (
     Candidate,
     Choice,
+    Constraint,
+    Constraints,
     Example,
     Label,
     LabellerId,
@@ -40,16 +42,27 @@ def labelled(value: float) -> Example:
     [
         (put(prompt=(Message("user", "\ud800"),)), "prompt.0.content holds a lone surrogate"),
         (put(tags=("a:\udfff",)), "tags.0 holds a lone surrogate"),
-        (put(candidates=(Candidate("x", score=float("nan")),)), "candidate.score is nan"),
-        (labelled(float("inf")), "label.value is inf"),
-        (labelled(2**63), "label.value is beyond 64 bits"),
+        (put(candidates=(Candidate("x", score=float("nan")),)), "candidates.0.score is nan"),
+        (labelled(float("inf")), "labels.0.value is inf"),
+        (labelled(2**63), "labels.0.value is beyond 64 bits"),
         (put(source=Source("d", row=2**64)), "source.row is beyond 64 bits"),
         (put(task=Choice(("a",), 2**63)), "task.gold is beyond"),
         (
             put(responses=(Response((), sampling=Sampling(temperature=float("inf"))),)),
-            "sampling.temperature is inf",
+            "responses.0.sampling.temperature is inf",
         ),
-        (put(questions=(msgspec.structs.replace(asked, weight=float("nan")),)), "question.weight"),
+        (
+            put(questions=(msgspec.structs.replace(asked, weight=float("nan")),)),
+            "questions.0.weight is nan",
+        ),
+        (
+            put(task=Constraints((Constraint("words", {"least": float("inf")}),))),
+            "task.rules.0.needs.least is inf",
+        ),
+        (
+            put(task=Constraints((Constraint("words", {"least": 2**63}),))),
+            "task.rules.0.needs.least is beyond 64 bits",
+        ),
     ],
 )
 def test_unfit(example: Example, place: str) -> None:

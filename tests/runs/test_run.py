@@ -16,6 +16,7 @@ from trueline.ledger.sqlite import open_ledger
 from trueline.models.contract import Transient
 from trueline.policy.load import load
 from trueline.records.store import dataset
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Message, Reject
 from trueline.runs.context import RunContext
 from trueline.runs.record import READ, RECORD, RunRecord
@@ -49,7 +50,7 @@ async def test_rows_whose_calls_failed_for_now_are_owed_and_asked_for_again(tmp_
         return record.status, record.rows, record.rejects
 
     assert await once() == ("owed", 6, 4)
-    assert dataset.manifest(tmp_path / "out").state == "partial"
+    assert read_manifest(tmp_path / "out").state == "partial"
     down = False
     assert await once() == ("complete", 10, 0)
     assert [e.id for e in dataset.read(tmp_path / "out")] == [e.id for e in GIVEN]
@@ -78,7 +79,7 @@ async def test_a_failing_card_leaves_the_folder_unfinished(tmp_path: Path) -> No
 
     with pytest.raises(ValueError, match="no card"):
         await run(GIVEN, [], tmp_path, finish=finish)
-    assert dataset.manifest(tmp_path).state == "partial"
+    assert read_manifest(tmp_path).state == "partial"
     assert b'"failed"' in (tmp_path / RECORD).read_bytes()
 
 
@@ -108,7 +109,7 @@ async def test_a_ledger_that_cannot_be_written_is_in_the_record_and_so_is_the_fi
     record = json.loads((tmp_path / "out" / RECORD).read_bytes())
     # Once from the call that met it, once more from the close.
     assert record["status"] == "failed" and record["note"].count("cannot be written") == 2
-    assert record["rows"] == dataset.manifest(tmp_path / "out").rows == 1
+    assert record["rows"] == read_manifest(tmp_path / "out").rows == 1
     blocker.execute("ROLLBACK")
     async with await open_ledger(tmp_path / "l.sqlite", run="r"):
         pass  # the lock was given back

@@ -20,7 +20,8 @@ from trueline.formats.load import load
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
-from trueline.records.store.labels import joined
+from trueline.records.store.labels import highest_sequence, join_labels
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, LabellerId
 from trueline.runs.context import RunContext
 from trueline.runs.options import ARGUMENT, PolicyFile, check_options, settings
@@ -142,13 +143,13 @@ def _examples(options: Options, unreadable: Counter[str] | None = None) -> Itera
     """The data with their labels; rows that are no Examples are counted, by reason."""
 
     def examples() -> Iterator[Example]:
-        for item in load(options.data):
+        for item in load(options.data, all_labels=True):
             if isinstance(item, Example):
                 yield item
             elif unreadable is not None:
                 unreadable[item.reason] += 1
 
-    return joined(examples(), options.labels)
+    return join_labels(examples(), options.labels)
 
 
 def _known(options: Options, found: Gathered) -> None:
@@ -159,7 +160,7 @@ def _known(options: Options, found: Gathered) -> None:
 
 
 def _unfinished(path: Path) -> bool:
-    return path.is_dir() and dataset.manifest(path).state != "complete"
+    return path.is_dir() and read_manifest(path).state != "complete"
 
 
 def _decided(options: Options, found: Gathered, policy: Policy) -> Decided:
@@ -168,6 +169,11 @@ def _decided(options: Options, found: Gathered, policy: Policy) -> Decided:
     if options.labeller:
         voters = list(dict.fromkeys(by for n in named for by in chosen(found.raters, n)))
     consensus = Consensus(voters, policy, options.question)
+
+    def make_writer(folder: Path, identity: str) -> dataset.Writer:
+        tables = [path for path in (options.data, *options.labels) if path.is_dir()]
+        highest = max(map(highest_sequence, tables), default=0)
+        return dataset.Writer(folder, identity, sequence=highest, labels_only=True)
 
     out = options.consensus or Path()
     spec = RunSpec(
@@ -191,6 +197,7 @@ def _decided(options: Options, found: Gathered, policy: Policy) -> Decided:
             RunContext(policy),
             total=found.examples,
             quiet=options.json,
+            writer=make_writer,
         )
     )
     counts = {name: dict(c.most_common()) for name, c in consensus.counts.items()}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from trueline.agreement.answers import Place, ancestors, known, names, ordered
 from trueline.files.hashing import digest
 from trueline.policy.answers import format_value
 from trueline.policy.depend import applies, contradictions, resolve_answer
 from trueline.policy.types import Policy
-from trueline.records.store.labels import apart
 from trueline.records.types import Example, Label, LabellerId, Question, Value, with_labels
 
 RECIPE = "majority@1"
@@ -36,13 +37,13 @@ class Consensus:
         self.counts: dict[str, Counter[str]] = {}
 
     def __call__(self, example: Example) -> Example:
-        """The consensus on one Example, apart from it."""
+        """One Example with the labels of the consensus in place of others."""
         cast = [ordered(label) for label in example.labels if label.by in self.voters]
         turns = dict.fromkeys(label.turn for label in cast)
         found: list[Label] = []
         for turn in turns:
             found += self._turn(example, turn, [label for label in cast if label.turn == turn])
-        return apart(example, found)
+        return msgspec.structs.replace(example, labels=tuple(found))
 
     def _turn(self, example: Example, turn: int | None, cast: list[Label]) -> list[Label]:
         plain = Example(

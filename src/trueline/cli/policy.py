@@ -13,7 +13,8 @@ import typer
 from msgspec import Meta
 
 from trueline.cli.ending import report
-from trueline.cli.options import LazyGroup, make_command
+from trueline.cli.groups import LazyGroup
+from trueline.cli.options import make_command
 from trueline.files.errors import InputError
 from trueline.policy.answers import PREFERENCES, format_value
 from trueline.policy.load import examine_policy, load

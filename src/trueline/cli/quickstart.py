@@ -30,6 +30,7 @@ from trueline.labellers.label import Options as LabelOptions
 from trueline.labellers.label import label
 from trueline.recipes.kinds import safer_instruct
 from trueline.records.store import dataset
+from trueline.records.store.manifest import MANIFEST, read_manifest
 from trueline.records.types import Example
 from trueline.report import page
 from trueline.runs.record import RunRecord
@@ -148,7 +149,7 @@ def agreement(out: Path) -> list[str]:
 
 def complete(path: Path) -> bool:
     """Whether a data set is there, and whole."""
-    return (path / dataset.MANIFEST).exists() and dataset.manifest(path).state == "complete"
+    return (path / MANIFEST).exists() and read_manifest(path).state == "complete"
 
 
 def trained(out: Path) -> Card:

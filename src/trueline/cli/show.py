@@ -18,6 +18,8 @@ from trueline.formats.contract import ColumnMapping
 from trueline.formats.load import load
 from trueline.formats.registry import parse_mapping
 from trueline.records.store import dataset
+from trueline.records.store.labels import read_labelled_ids
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Label, Message, Reject
 from trueline.runs.options import ARGUMENT, check_options
 
@@ -75,10 +77,14 @@ def summarise(
     """Read a data set once, streamed, and count.  InputError where it is none."""
     found = Summary(str(source))
     lengths = {"prompt": array("q"), "response": array("q")}
-    items: Iterable[Example | Reject] = load(source, reads, mapping)
+    items: Iterable[Example | Reject]
     if reads is None and source.is_dir():
-        found.state = dataset.manifest(source).state
-        items = chain(items, dataset.rejects(source))
+        listed = read_manifest(source)
+        found.state = listed.state
+        data = read_labelled_ids(source) if listed.labels_only else dataset.read(source)
+        items = chain(data, dataset.rejects(source))
+    else:
+        items = load(source, reads, mapping)
     for item in items:
         if isinstance(item, Reject):
             found.rejects += 1

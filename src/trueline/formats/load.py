@@ -14,6 +14,7 @@ from trueline.files.rows import NoColumn, Row, rows
 from trueline.files.text import BadRow
 from trueline.formats.contract import ColumnMapping, Format, Questions, reject_row
 from trueline.formats.registry import find_format, find_formats, format_names
+from trueline.records.labels import with_effective_labels
 from trueline.records.store import dataset, jsonl
 from trueline.records.store.validate import reject_bad_row
 from trueline.records.types import Example, Reject
@@ -28,13 +29,15 @@ def load(
     mapping: ColumnMapping | None = None,
     unread: Counter[str] | None = None,
     questions: Questions | None = None,
+    *,
+    all_labels: bool = False,
 ) -> Iterator[Example | Reject]:
     """Every row of a source, streamed, as an Example or as a Reject with its reason.
 
     Without a `format` the source is ours: a folder, or a file in .jsonl(.gz) or .parquet.  With
     one it is an outside file: equal rows get occurrence numbers, labels in mapped columns are held
     to the `questions` of their ids, and `unread` counts the rows with columns that the format does
-    not read.
+    not read.  Examples have the labels that count, or, with `all_labels`, every statement.
 
     Raises InputError if the source is not what it should be; the first row shows whether it is.
     """
@@ -47,16 +50,25 @@ def load(
             raise InputError(f"{path} is a folder: --from {format} reads one file at a time")
         return read_file(path, reader, unread)
     if path.is_dir():
-        dataset.manifest(path)  # an error now, not at the first row
-        return dataset.read(path)
+        return dataset.read(path, all_labels=all_labels)
     suffix = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:])
     if suffix in (".jsonl", ".jsonl.gz"):
-        return _check_ours(path, jsonl.read(path))
-    if suffix == ".parquet":
+        items = _check_ours(path, jsonl.read(path))
+    elif suffix == ".parquet":
         from trueline.records.store import parquet  # loads pyarrow
 
-        return parquet.read(path)
-    raise InputError(
+        items = parquet.read(path)
+    else:
+        raise _unknown(path)
+    return items if all_labels else map(_with_effective_labels, items)
+
+
+def _with_effective_labels(item: Example | Reject) -> Example | Reject:
+    return with_effective_labels(item) if isinstance(item, Example) else item
+
+
+def _unknown(path: Path) -> InputError:
+    return InputError(
         f"{path} is no data set of ours (a folder, .jsonl, .jsonl.gz or .parquet): say what it is "
         f"with --from, one of {', '.join(format_names())} (if a command has no --from, "
         "run `trueline convert` first)"

@@ -22,7 +22,8 @@ from trueline.models.open import without_key
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
-from trueline.records.store.labels import apart, is_apart
+from trueline.records.store.labels import highest_sequence
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Label, Question, Reject, Value
 from trueline.runs.context import RunContext
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
@@ -114,7 +115,7 @@ class Outcome(Struct, frozen=True):
 def label(options: Options) -> Outcome | None:
     """Label a data set into a new folder of labels; None if the dry run only counted.
 
-    Examples come as they are, their labels are written alone (`records.labels` joins them).  A
+    Their labels are written alone (`records.store.labels.join_labels` brings them together).  A
     failed instrument is `Unscored` in a complete folder: labelling again into another folder pays
     for what failed, and for nothing else.  Questions that others depend on are asked as well.
     """
@@ -135,7 +136,7 @@ def _judging(options: Options) -> Judging:
 
 async def _label(options: Options, questions: list[Question], policy: Policy) -> Outcome:
     answers = {q.id: Answers(q.id, q.kind) for q in questions}
-    unfinished = options.data.is_dir() and dataset.manifest(options.data).state == "partial"
+    unfinished = options.data.is_dir() and read_manifest(options.data).state == "partial"
     stage = Stage(
         "label",
         partial(
@@ -152,10 +153,17 @@ async def _label(options: Options, questions: list[Question], policy: Policy) ->
 
     async with open_run("label", options, policy) as run:
         with closing(_examples(options)) as examples:
-            record = await run.write(examples, [stage], observe=observe)
+            make_writer = partial(_make_writer, options.data)
+            record = await run.write(examples, [stage], observe=observe, writer=make_writer)
     (labeller,) = (given for given in record.inputs if given.kind == "labeller")
     instrument = labeller.hash or None
     return Outcome(record, labeller.path, instrument, list(answers.values()), unfinished)
+
+
+def _make_writer(data: Path, folder: Path, identity: str) -> dataset.Writer:
+    """Writes labels alone, which follow those that the data have."""
+    sequence = highest_sequence(data) if data.is_dir() else 0
+    return dataset.Writer(folder, identity, sequence=sequence, labels_only=True)
 
 
 def _labels_of(item: Item) -> tuple[Label, ...]:
@@ -168,12 +176,13 @@ def _labels_of(item: Item) -> tuple[Label, ...]:
 async def label_apart(
     context: RunContext, *, name: str, questions: tuple[str, ...], judging: Judging
 ) -> Calls:
-    """Gives the labels of an Example, apart from it."""
+    """Puts the labeller's labels of an Example in place of others."""
     asked = with_parents(questions, context.policy)
     labeller = await enter_labeller(context, name, asked, judging)
 
     async def step(example: Example) -> Example:
-        return apart(example, await labeller.label(example, asked))
+        labels = await labeller.label(example, asked)
+        return msgspec.structs.replace(example, labels=tuple(labels))
 
     return Calls(step, parallel=labeller.parallel, inputs=(labeller_input(labeller),))
 
@@ -206,8 +215,6 @@ def _examples(options: Options) -> Generator[Example | Reject]:
         if left == 0:
             return
         left = None if left is None else left - 1
-        if isinstance(item, Example) and is_apart(item):
-            raise InputError(f"{options.data} holds labels without their texts: give their data")
         yield item
 
 

@@ -12,7 +12,6 @@ import msgspec
 from trueline.files.hashing import digest
 from trueline.policy.answers import format_value, matches, why_invalid
 from trueline.policy.types import Policy
-from trueline.records.store import labels
 from trueline.records.types import Example, Label, LabellerId, Question, Value
 
 Answers = dict[tuple[str, tuple[int, ...]], list[Any]]
@@ -136,8 +135,7 @@ def _misfit(example: Example, label: Label, question: Question) -> str | None:
     about = label.about
     if len(about) != _shapes[question.about] or list(about) != sorted(set(about)):
         return f"the question is about the {question.about}, and the label about {list(about)}"
-    apart = example.recipe == labels.RECIPE  # its responses are elsewhere
-    if about and not apart and not 0 <= about[0] <= about[-1] < len(example.responses):
+    if about and not 0 <= about[0] <= about[-1] < len(example.responses):
         return f"there are {len(example.responses)} responses"
     return why_invalid(question, label.value)
 

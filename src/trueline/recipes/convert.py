@@ -33,6 +33,7 @@ from trueline.recipes.filters.blank import blank
 from trueline.recipes.filters.boilerplate import ChosenTexts, boilerplate
 from trueline.recipes.filters.decontaminate import decontaminate
 from trueline.records.store import dataset, jsonl, validate
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Reject, Source, Unscored, with_labels, with_tags
 from trueline.runs.context import RunContext
 from trueline.runs.engine import LocalEngine, Stop, source
@@ -223,7 +224,7 @@ class _Pass:
             dict(sorted(self.unread.items())),
             more.pop("losses", {}),
             (self.chosen.most, self.chosen.total),
-            unfinished=source.is_dir() and dataset.manifest(source).state != "complete",
+            unfinished=source.is_dir() and read_manifest(source).state != "complete",
             **more,
         )
 
@@ -283,6 +284,7 @@ def _to_folder(options: Options, policy: Policy) -> Conversion:
             context,
             observe=stream.observe,
             quiet=options.quiet or options.json,
+            writer=lambda folder, identity: dataset.Writer(folder),  # labels stay whose they are
         )
     )
     for stage in record.stages:

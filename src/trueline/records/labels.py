@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from trueline.records.types import Label
+import msgspec
+
+from trueline.records.types import Example, Label
 
 
 class _Statement(NamedTuple):
@@ -29,7 +31,7 @@ def effective_labels(labels: Iterable[Label]) -> tuple[Label, ...]:
       version is equal or unknown are different labellers
     """
     given = tuple(labels)
-    if len(given) < 2 and not any(label.retracted for label in given):
+    if _all_count(given):
         return given
     groups: dict[object, list[_Statement]] = defaultdict(list)
     for number, label in enumerate(given):
@@ -44,6 +46,26 @@ def effective_labels(labels: Iterable[Label]) -> tuple[Label, ...]:
                 instruments[statement.label.by.instrument].append(statement)
         counting += [s for several in instruments.values() if (s := _last(several))]
     return tuple(statement.label for statement in sorted(counting, key=_by_place))
+
+
+def with_effective_labels(example: Example) -> Example:
+    """The Example with only those of its labels that count."""
+    counting = effective_labels(example.labels)
+    if counting is example.labels:  # the very tuple: nothing was left out or moved
+        return example
+    return msgspec.structs.replace(example, labels=counting)
+
+
+def _all_count(labels: Sequence[Label]) -> bool:
+    """A quick look, for the usual case: each speaks of something else, in order."""
+    things, before = set[object](), (0, "")
+    for label in labels:
+        by, place = label.by, (label.sequence, label.writer or "")
+        things.add((by.kind, by.name, label.question_hash, label.about, label.turn))
+        if label.retracted or place < before or (label.writer and place == before):
+            return False
+        before = place
+    return len(things) == len(labels)
 
 
 def _place(label: Label, number: int) -> tuple[int, bool, str, int, str]:

@@ -30,7 +30,7 @@ from trueline.files.hashing import hash_file
 from trueline.ledger import prices
 from trueline.ledger.budget import Budget
 from trueline.models.open import without_key
-from trueline.records.store import dataset
+from trueline.records.store.manifest import MANIFEST
 
 ARGUMENT = {"argument": True}
 """Mark of the field that a command takes without its name."""
@@ -252,7 +252,7 @@ def file_digest(path: Path) -> str:
 
     Raises InputError if the file cannot be read.
     """
-    path = path / dataset.MANIFEST if path.is_dir() else path
+    path = path / MANIFEST if path.is_dir() else path
     try:
         return hash_file(path)
     except OSError as error:

@@ -33,6 +33,8 @@ from trueline.models.contract import ModelError
 from trueline.policy.depend import contradictions
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
+from trueline.records.store.claim import claim
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Reject
 from trueline.runs.context import RunContext
 from trueline.runs.engine import Engine, LocalEngine, Stop, source
@@ -52,6 +54,9 @@ from trueline.runs.record import (
     write_record,
 )
 from trueline.runs.stage import Item, Rejected, Stage, Step
+
+MakeWriter = Callable[[Path, str], dataset.Writer]
+"""Makes the Writer of a folder from it and the run's identity, which signs new labels."""
 
 CONTINUES = "the same command continues it"
 POLICY = "policy"
@@ -107,6 +112,7 @@ class Run(RunContext):
         total: int | None = None,
         finish: Callable[[RunRecord], None] | None = None,
         observe: Callable[[Item], None] | None = None,
+        writer: MakeWriter = dataset.Writer,
         inputs: Iterable[Input] = (),
         **more: Any,
     ) -> RunRecord:
@@ -128,6 +134,7 @@ class Run(RunContext):
             finish=finish,
             observe=observe,
             quiet=self.options.quiet,
+            writer=writer,
         )
 
 
@@ -216,6 +223,7 @@ async def write_run(
     finish: Callable[[RunRecord], None] | None = None,
     observe: Callable[[Item], None] | None = None,
     quiet: bool = False,
+    writer: MakeWriter = dataset.Writer,
     engine: Engine | None = None,
 ) -> RunRecord:
     """Send the items through the stages into the folder `out` and record the run.
@@ -224,17 +232,18 @@ async def write_run(
 
     Ctrl-C stops cleanly: what is under way is finished and written.  A spent budget does the
     same.  Any other error is raised after what came through has been written.  The ledger is
-    closed, so that the record can say all that was spent.  `finish` gets the record after the
-    stream, before the folder counts as complete (a card, say).
+    closed, so that the record can say all that was spent.  `writer` makes the Writer of a
+    folder from it and the run's identity, which signs new labels.  `finish` gets the record
+    after the stream, before the folder counts as complete (a card, say).
     """
     started, ledger = now(), context.ledger
     stages = [*stages, Stage(POLICY, reject_contradictions)]
     counts = _Counts(stages)
     with (
-        dataset.claim(out, spec.identity, f"trueline {spec.command}", spec.decisive),
+        claim(out, spec.identity, f"trueline {spec.command}", spec.decisive),
         Progress(total, ledger, quiet) as progress,
     ):
-        writer = dataset.Writer(out)
+        folder = writer(out, spec.identity)
         # The record of an earlier try tells of shards that are gone now.
         (out / RECORD).unlink(missing_ok=True)
 
@@ -242,7 +251,7 @@ async def write_run(
             counts.add(item)
             if observe is not None:
                 observe(item)
-            progress.advance(_write_item(writer, item))
+            progress.advance(_write_item(folder, item))
 
         ending = await _drain(items, stages, engine or LocalEngine(context), write)
         if ending.status == "complete" and counts.retry_later:
@@ -251,9 +260,9 @@ async def write_run(
             ending = _Ending("owed", f"{failed}: {again}")
         # A full disk: a shard that cannot be finished goes, and leaves room for what comes next.
         with ending.noting_errors():
-            writer.close(complete=False)
+            folder.close(complete=False)
         spend = await _close_ledger(ledger, ending)
-        written = dataset.manifest(out)
+        written = read_manifest(out)
 
         def record() -> RunRecord:
             return RunRecord(
@@ -265,7 +274,7 @@ async def write_run(
                 versions=versions(),
                 status=ending.status,
                 note=ending.note,
-                rows=written.rows,
+                rows=counts.passed if written.labels_only else written.rows,
                 rejects=written.rejected,
                 stages=counts.stages(),
                 spend=spend,
@@ -281,7 +290,7 @@ async def write_run(
             write_record(done, out)
         if done.complete and ending.failure is None:
             # Last of all: a folder that calls itself complete has its record and its card.
-            writer.close(complete=True)
+            folder.close(complete=True)
     if ending.failure is not None:
         raise ending.failure
     return done

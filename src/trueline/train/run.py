@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trueline.files.errors import InputError
-from trueline.records.store.dataset import claim
+from trueline.records.store.claim import claim
 from trueline.records.types import Example
 from trueline.runs.options import check_options, decisive, settings
 from trueline.runs.record import now, versions, write_record

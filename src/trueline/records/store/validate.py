@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct, inspect
 
 from trueline.files.text import BadRow, clean, storable_text
-from trueline.records.types import Choice, Example, Reject, Value
+from trueline.records.types import Example, Reject
 
 _encode = msgspec.json.Encoder().encode
 
 
-def why_invalid(record: Example | Reject) -> str | None:
-    """Why this record cannot be stored and read back exactly, or None where it can."""
-    example = record if isinstance(record, Example) else record.example
-    if example is not None:
-        for place, number in _numbers(example):
-            if isinstance(number, float) and not math.isfinite(number):
-                return f"{place} is {number}, which is no finite number"
-            if isinstance(number, int) and not -(2**63) <= number < 2**63:
-                return f"{place} is beyond 64 bits"
+_Check = Callable[[Any], str | None]
+"""Gives the place of a number that cannot be stored, and why; None if there is none."""
+
+
+def why_invalid(record: Struct) -> str | None:
+    """Why this record cannot be stored and read back exactly, with the place; None if it can."""
+    check = _check_struct(type(record))
+    if check is not None and (why := check(record)) is not None:
+        return why.lstrip(".")
     try:
         _encode(record)
     except UnicodeEncodeError:
@@ -59,40 +62,88 @@ def reject_bad_row(bad: BadRow) -> Reject:
     return new_reject("read", bad.reason, bad.raw, bad.file, bad.number)
 
 
-def storable_reject(found: Reject) -> Reject:
-    """The reject, or, where its example could not be read back, one that holds it as raw text."""
-    if why_invalid(found) is None:
-        return found
-    raw = found.example if found.example is not None else found.raw
-    file = Path(found.file) if found.file else None
-    return new_reject(found.step, found.message, raw, file, found.row or 0)
+def storable_reject(reject: Reject) -> Reject:
+    """The reject, or, if its example could not be read back, one that holds it as raw text."""
+    if why_invalid(reject) is None:
+        return reject
+    raw = reject.example if reject.example is not None else reject.raw
+    file = Path(reject.file) if reject.file else None
+    return new_reject(reject.step, reject.message, raw, file, reject.row or 0)
 
 
-def _numbers(example: Example) -> Iterator[tuple[str, Value | None]]:
-    """Every number of the record, with the name of its place."""
-    for response in example.responses:
-        if (drawn := response.sampling) is not None:
-            for name in ("temperature", "top_p", "max_tokens", "seed"):
-                yield f"sampling.{name}", getattr(drawn, name)
-    for label in example.labels:
-        for name in ("value", "probability", "turn", "sequence"):
-            yield f"label.{name}", getattr(label, name)
-        yield from (("label.about", index) for index in label.about)
-        yield "label.by.version", label.by.version
-    yield from (("candidate.score", candidate.score) for candidate in example.candidates)
-    for question in example.questions:
-        yield "question.weight", question.weight
-        yield "question.otherwise", question.otherwise
-        yield from (("question.when", value) for value in question.when.values())
-        yield from (("question.levels", level) for level in question.levels)
-    if example.source is not None:
-        yield "source.row", example.source.row
-    if isinstance(example.task, Choice):
-        yield "task.gold", example.task.gold
+# ---- numbers and texts -----------------------------------------------------------------------
+
+
+@cache
+def _check_struct(struct: type[Struct]) -> _Check | None:
+    """A check of the fields that may hold numbers, by their types."""
+    info = inspect.type_info(struct)
+    assert isinstance(info, inspect.StructType)
+    checks = [
+        (f".{field.name}", attrgetter(field.name), check)
+        for field in info.fields
+        if (check := _check_type(field.type)) is not None
+    ]
+
+    def check_fields(record: Any) -> str | None:
+        for place, get, check in checks:
+            value = get(record)
+            if value is not None and (why := check(value)) is not None:
+                return f"{place}{why}"
+        return None
+
+    return check_fields if checks else None
+
+
+def _check_type(kind: inspect.Type) -> _Check | None:
+    if isinstance(kind, (inspect.IntType, inspect.FloatType)):
+        return _check_number
+    if isinstance(kind, inspect.StructType):
+        return _check_struct(kind.cls)
+    if isinstance(kind, inspect.VarTupleType):
+        return _check_items(kind.item_type, enumerate)
+    if isinstance(kind, inspect.DictType):
+        return _check_items(kind.value_type, lambda mapping: mapping.items())
+    if isinstance(kind, inspect.UnionType):
+        structs = [t.cls for t in kind.types if isinstance(t, inspect.StructType)]
+        if structs:
+            checks = {struct: _check_struct(struct) for struct in structs}
+            return lambda value: (checks[type(value)] or _check_nothing)(value)
+        others = [check for t in kind.types if (check := _check_type(t)) is not None]
+        return _check_number if _check_number in others else next(iter(others), None)
+    return None
+
+
+def _check_number(value: Any) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f" is {value}, which is no finite number"
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return " is beyond 64 bits"
+    return None
+
+
+def _check_nothing(value: Any) -> str | None:
+    return None
+
+
+def _check_items(
+    kind: inspect.Type, items: Callable[[Any], Iterable[tuple[Any, Any]]]
+) -> _Check | None:
+    check = _check_type(kind)
+    if check is None:
+        return None
+
+    def check_all(values: Any) -> str | None:
+        for key, value in items(values):
+            if (why := check(value)) is not None:
+                return f".{key}{why}"
+        return None
+
+    return check_all
 
 
 def _surrogate(value: Any, place: str) -> str:
-    """The place of the first text that is not Unicode, empty where there is none."""
+    """The place of the first text that is not Unicode, empty if there is none."""
     if isinstance(value, str):
         return place if clean(value) != value else ""
     inside: Iterable[tuple[Any, Any]] = ()
@@ -100,5 +151,5 @@ def _surrogate(value: Any, place: str) -> str:
         inside = value.items()
     elif isinstance(value, (list, tuple)):
         inside = enumerate(value)
-    found = (_surrogate(part, f"{place}.{key}".lstrip(".")) for key, part in inside)
-    return next((f for f in found if f), "")
+    places = (_surrogate(part, f"{place}.{key}".lstrip(".")) for key, part in inside)
+    return next((p for p in places if p), "")

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from trueline.files.errors import InputError
 from trueline.formats.load import load
-from trueline.records.store import dataset
+from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example
 from trueline.train.card import Data
 from trueline.train.data.encoder import Encoder
@@ -122,7 +122,7 @@ def read_examples(data: Path | None) -> Iterator[Example]:
 
 
 def _is_complete(data: Path | None) -> bool:
-    if data is None or not data.is_dir() or dataset.manifest(data).state == "complete":
+    if data is None or not data.is_dir() or read_manifest(data).state == "complete":
         return True
     print(f"trueline: {data} is unfinished; training on what it has", file=sys.stderr)
     return False
