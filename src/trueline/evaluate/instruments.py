@@ -14,7 +14,7 @@ from trueline.files.errors import InputError
 from trueline.labellers.checks import CHECKS
 from trueline.labellers.contract import Labeller, bound_questions
 from trueline.labellers.registry import enter_labeller
-from trueline.labellers.targets import with_parents
+from trueline.labellers.targets import select_questions
 from trueline.policy.types import Policy
 from trueline.policy.values import Mean, NumberRule, Share
 from trueline.records.types import Question
@@ -48,9 +48,10 @@ async def open_metrics(
         for name in names:
             if name not in labellers:
                 same = [s.question for s in one.metric if s.by == score.by]
-                questions = with_parents(same, policy)
+                asked = select_questions(same, policy)
+                questions = list(asked.policy)
                 try:
-                    labeller = await enter_labeller(context, name, questions)
+                    labeller = await enter_labeller(context, name, asked)
                 except InputError as error:
                     if by == JUDGE:  # whoever named it knows its name
                         raise

@@ -17,19 +17,22 @@ from trueline.files.errors import InputError
 from trueline.formats.load import load
 from trueline.labellers.contract import bound_questions
 from trueline.labellers.registry import Judging, enter_labeller, labeller_input
-from trueline.labellers.targets import with_parents
+from trueline.labellers.targets import QuestionSet, questions_of, select_questions
 from trueline.models.open import without_key
+from trueline.policy.answers import short_reason
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
+from trueline.policy.values import OWN
 from trueline.records.store import dataset
 from trueline.records.store.labels import highest_sequence
 from trueline.records.store.manifest import read_manifest
-from trueline.records.types import Example, Label, Question, Reject, Value
+from trueline.records.types import Example, Label, Reject, Value
 from trueline.runs.context import RunContext
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
 from trueline.runs.record import RunRecord
 from trueline.runs.run import POLICY, open_run
 from trueline.runs.stage import Bound, Calls, Item, Rejected, Stage
+from trueline.runs.stage import Outcome as StepOutcome
 from trueline.runs.sync import wait
 
 
@@ -42,7 +45,8 @@ class Options(DataSet, PolicyFile, RunOptions):
         Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
     ]
     question: Annotated[
-        tuple[str, ...], Meta(description="Id of a question of the policy; repeatable.")
+        tuple[str, ...],
+        Meta(description="Id of a question of the policy, or own: the Examples' own; repeatable."),
     ]
     template: Annotated[
         Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
@@ -66,7 +70,7 @@ class Answers(Struct):
 
     def add(self, label: Label) -> None:
         if label.value is None:
-            self.unscored[(label.unscored or "").split(":")[0]] += 1
+            self.unscored[short_reason(label.unscored or "")] += 1
             return
         self.answered += 1
         self.values.update(_shown(label.value))
@@ -123,7 +127,7 @@ def label(options: Options) -> Outcome | None:
     policy = load_policy(options.policy)
     if not options.question:
         raise InputError(f"--question names none; the policy has: {', '.join(policy)}")
-    questions = with_parents(options.question, policy)
+    questions = select_questions(options.question, policy)
     if options.dry_run:
         print(wait(_bounds(options, questions, policy)))
         return None
@@ -134,22 +138,24 @@ def _judging(options: Options) -> Judging:
     return Judging(template=options.template, write=options.write, tokens=options.answer_tokens)
 
 
-async def _label(options: Options, questions: list[Question], policy: Policy) -> Outcome:
-    answers = {q.id: Answers(q.id, q.kind) for q in questions}
+async def _label(options: Options, asked: QuestionSet, policy: Policy) -> Outcome:
+    answers = {q.id: Answers(q.id, q.kind) for q in asked.policy}
+    if asked.own:
+        answers[OWN] = Answers(OWN, "the Examples' own")
     unfinished = options.data.is_dir() and read_manifest(options.data).state == "partial"
     stage = Stage(
         "label",
         partial(
             label_apart,
             name=options.labeller,
-            questions=tuple(q.id for q in questions),
+            questions=options.question,
             judging=_judging(options),
         ),
     )
 
     def observe(item: Item) -> None:
         for one in _labels_of(item):
-            answers[one.question].add(one)
+            answers[one.question if one.question in answers else OWN].add(one)
 
     async with open_run("label", options, policy) as run:
         with closing(_examples(options)) as examples:
@@ -177,27 +183,31 @@ async def label_apart(
     context: RunContext, *, name: str, questions: tuple[str, ...], judging: Judging
 ) -> Calls:
     """Puts the labeller's labels of an Example in place of others."""
-    asked = with_parents(questions, context.policy)
+    asked = select_questions(questions, context.policy)
     labeller = await enter_labeller(context, name, asked, judging)
 
-    async def step(example: Example) -> Example:
-        labels = await labeller.label(example, asked)
+    async def step(example: Example) -> StepOutcome:
+        try:
+            given = questions_of(example, asked)
+        except InputError as error:
+            return Rejected(example, "a question that cannot be asked", str(error))
+        labels = await labeller.label(example, given)
         return msgspec.structs.replace(example, labels=tuple(labels))
 
     return Calls(step, parallel=labeller.parallel, inputs=(labeller_input(labeller),))
 
 
-async def _bounds(options: Options, questions: list[Question], policy: Policy) -> str:
+async def _bounds(options: Options, asked: QuestionSet, policy: Policy) -> str:
     """The most calls and tokens that the labeller could need, before retries."""
     rows, bound = 0, Bound()
     async with RunContext(policy, dry=True) as context:
-        labeller = await enter_labeller(context, options.labeller, questions, _judging(options))
+        labeller = await enter_labeller(context, options.labeller, asked, _judging(options))
         for item in _examples(options):
             if isinstance(item, Example):
                 rows += 1
                 bound += bound_questions(
                     labeller,
-                    questions,
+                    questions_of(item, asked),
                     prompts=bool(item.prompt),
                     responses=len(item.responses),
                 )

@@ -18,6 +18,7 @@ from trueline.labellers.checks import CHECKS
 from trueline.labellers.contract import Labeller
 from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import SAMPLING
+from trueline.labellers.targets import QuestionSet
 from trueline.models.contract import Model
 from trueline.models.open import without_key
 from trueline.policy.types import Policy
@@ -50,12 +51,14 @@ class Judging(Struct, frozen=True, kw_only=True):
 
 class LabellerContext(Struct, frozen=True):
     """What a kind may use to open a labeller: the questions that it will be asked, the policy that
-    they are of, and `model`, which opens a model by its name; who opened it closes it."""
+    they are of, and `model`, which opens a model by its name; who opened it closes it.  With `own`
+    it is asked the Examples' own questions too, which it is to answer as far as it can."""
 
     questions: Sequence[Question]
     policy: Policy
     model: Callable[[str], Model]
     judging: Judging = Judging()
+    own: bool = False
 
 
 @asynccontextmanager
@@ -80,14 +83,14 @@ async def open_labeller(
 async def enter_labeller(
     context: RunContext,
     name: str,
-    questions: Sequence[Question],
+    asked: QuestionSet,
     judging: Judging | None = None,
     *,
     retry_later: bool = False,
 ) -> Labeller:
     """The labeller of this name, open until the run of the context ends."""
     model = partial(context.model, role="judge")
-    given = LabellerContext(questions, context.policy, model, judging or Judging())
+    given = LabellerContext(asked.policy, context.policy, model, judging or Judging(), asked.own)
     return await context.enter(open_labeller(name, given, retry_later=retry_later))
 
 

@@ -28,7 +28,7 @@ from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format, parse_mapping
 from trueline.policy.depend import drop_implied_answers
 from trueline.policy.types import Policy
-from trueline.policy.values import derive_preference
+from trueline.policy.values import derive_preference, preference_rule
 from trueline.recipes.filters.blank import blank
 from trueline.recipes.filters.boilerplate import ChosenTexts, boilerplate
 from trueline.recipes.filters.decontaminate import decontaminate
@@ -101,7 +101,8 @@ class Options(PolicyFile, Output):
         str | None,
         Meta(
             description="Preference question that decides which response is better, as safer or "
-            "more_helpful; Examples that it does not decide are rejected (default: preferred)."
+            "more_helpful, or own: the Examples' own questions by their weights; Examples that it "
+            "does not decide are rejected (default: preferred)."
         ),
     ] = None
     max_rejects: Annotated[
@@ -240,7 +241,7 @@ def _stages(options: Options, policy: Policy) -> Iterator[Stage]:
         return with_tags(example, *options.tag)
 
     def decide(example: Example) -> Outcome:
-        label = derive_preference(example, options.preference or "")
+        label = derive_preference(example, preference_rule(options.preference or ""), policy)
         if isinstance(label, Unscored):
             reason, _, detail = label.reason.partition(": ")
             return Rejected(example, reason, detail)

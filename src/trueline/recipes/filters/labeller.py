@@ -5,7 +5,7 @@ from __future__ import annotations
 from trueline.files.errors import InputError
 from trueline.labellers.contract import bound_questions
 from trueline.labellers.registry import enter_labeller, labeller_input
-from trueline.labellers.targets import with_parents
+from trueline.labellers.targets import select_questions
 from trueline.policy.types import Policy
 from trueline.records.types import Example, Question, with_labels
 from trueline.runs.context import RunContext
@@ -34,11 +34,11 @@ async def labeller_filter(
     if there is none: unscored is not a pass.
     """
     find_filter_question(question, context.policy)
-    questions = with_parents([question], context.policy)
-    labeller = await enter_labeller(context, name, questions, retry_later=True)
+    asked = select_questions([question], context.policy)
+    labeller = await enter_labeller(context, name, asked, retry_later=True)
 
     async def step(example: Example) -> Outcome:
-        example = with_labels(example, *await labeller.label(example, questions))
+        example = with_labels(example, *await labeller.label(example, asked.policy))
         answers = [label for label in example.labels if label.question == question]
         if not answers:
             return Rejected(example, f"{question} was not asked")
@@ -49,7 +49,7 @@ async def labeller_filter(
                 return Rejected(example, f"{question} answered {'yes' if label.value else 'no'}")
         return example
 
-    bound = bound_questions(labeller, questions, prompts=1, responses=1)
+    bound = bound_questions(labeller, asked.policy, prompts=1, responses=1)
     return Calls(
         step, bounds={name: bound}, parallel=labeller.parallel, inputs=(labeller_input(labeller),)
     )
