@@ -119,8 +119,8 @@ def test_a_format_converts_both_ways(house: House) -> None:
 
 def test_a_labeller_labels(house: House) -> None:
     house.run("convert", "rows.jsonl", "data", "--from", "tea-rows")
-    words = ("--labeller", "length:4", "--question", "helpfulness", "--out", "labels")
-    done = house.run("label", "data", *words[:3], "correct", *words[4:])
+    words = ("--labeller", "length:4", "--question", "correct", "--out", "labels")
+    done = house.run("label", "data", *words)
     assert "correct: 4 of 4 answered" in done and "yes 100.0%" in done
     assert "whether a response has at least so many words" in house.run("label", "--help")
 
@@ -129,7 +129,9 @@ def test_a_benchmark_is_asked_and_its_check_decides(house: House) -> None:
     items = [{"question": f"How many minutes? {n}", "answers": [str(n)]} for n in range(2, 6)]
     (house.folder / "tea.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     (house.folder / "model.json").write_text(
-        json.dumps([{"regex": "[23]$", "answers": ["2 minutes", "2"]}, {"regex": ".", "answers": ["5"]}])
+        json.dumps(
+            [{"regex": "[23]$", "answers": ["2 minutes", "2"]}, {"regex": ".", "answers": ["5"]}]
+        )
     )
     words = ("--benchmark", "tea-facts", "--data", ".", "--out", "results", "--quiet")
     said = house.run("evaluate", "scripted:model.json", *words)
