@@ -22,7 +22,7 @@ from trueline.files.atomic import atomic_write, os_errors_as_input_errors
 from trueline.files.errors import InputError
 from trueline.files.hashing import text_digest
 from trueline.records.types import LabellerId
-from trueline.runs.run import now, versions
+from trueline.runs.record import now, versions
 from trueline.statistics.intervals import Interval
 
 FOLDER = Path(".trueline/cards")

@@ -104,6 +104,11 @@ class Policy(Mapping[str, Question]):
         return len(self.questions)
 
     @cached_property
+    def identity(self) -> str:
+        """A hash of every question and of what contradicts what."""
+        return digest([self.questions, self.never, self.follows])
+
+    @cached_property
     def wordings(self) -> dict[str, Question]:
         """By hash, every question whose labels can be held to what was asked: those of the policy,
         and those in whose words imported labels are stored."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,10 +29,14 @@ from trueline.formats.registry import find_format, parse_mapping
 from trueline.policy.depend import drop_implied_answers
 from trueline.policy.types import Policy
 from trueline.policy.values import derive_preference, preference_rule
-from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
+from trueline.recipes.filters.blank import blank
+from trueline.recipes.filters.boilerplate import ChosenTexts, boilerplate
+from trueline.recipes.filters.decontaminate import decontaminate
 from trueline.records.store import dataset, jsonl, validate
 from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Reject, Source, Unscored, with_labels, with_tags
+from trueline.runs.context import RunContext
+from trueline.runs.engine import LocalEngine, Stop, source
 from trueline.runs.options import (
     ARGUMENT,
     NO_IDENTITY,
@@ -39,11 +44,9 @@ from trueline.runs.options import (
     Output,
     PolicyFile,
     check_options,
-    decisive,
-    settings,
 )
-from trueline.runs.run import consistent, identity, run
-from trueline.runs.stream import Item, Stage, Stop, source, through
+from trueline.runs.run import POLICY, reject_contradictions, specify_run, stored_reject, write_run
+from trueline.runs.stage import Item, Outcome, Rejected, Stage
 from trueline.runs.sync import wait
 
 OURS = (".jsonl", ".jsonl.gz")
@@ -194,11 +197,23 @@ class _Pass:
         self.rejects: Counter[str] = Counter()
         mapping = parse_mapping(options.map) if options.from_ == "columns" else None
         self.items = load(options.source, options.from_, mapping, self.unread, policy)
-        self.boilerplate = Boilerplate(options.keep_boilerplate)
-        self.stages = list(_stages(options, policy, self.boilerplate))
+        self.chosen = ChosenTexts()
+        self.stages = list(_stages(options, policy))
 
-    def __aiter__(self) -> AsyncIterator[Item]:
-        return through(source(self.items, Stop()), [*self.stages, consistent(self.policy)])
+    async def __aiter__(self) -> AsyncIterator[Example | Reject]:
+        engine = LocalEngine(RunContext(self.policy))
+        stages = [*self.stages, Stage(POLICY, reject_contradictions)]
+        async with aclosing(engine.stream(source(self.items, Stop()), stages)) as stream:
+            async for item in stream:
+                self.observe(item)
+                yield stored_reject(item) if isinstance(item, Rejected) else item
+
+    def observe(self, item: Item) -> None:
+        """Counts the chosen texts, also of Examples that were rejected because of them."""
+        if isinstance(item, Rejected) and item.stage == "boilerplate":
+            item = item.example
+        if isinstance(item, Example):
+            self.chosen.add(item)
 
     def report(self, examples: int, **more: Any) -> Conversion:
         source = self.options.source
@@ -209,13 +224,13 @@ class _Pass:
             dict(self.rejects.most_common()),
             dict(sorted(self.unread.items())),
             more.pop("losses", {}),
-            (self.boilerplate.most, self.boilerplate.total),
+            (self.chosen.most, self.chosen.total),
             unfinished=source.is_dir() and read_manifest(source).state != "complete",
             **more,
         )
 
 
-def _stages(options: Options, policy: Policy, boilerplate: Boilerplate) -> Iterator[Stage]:
+def _stages(options: Options, policy: Policy) -> Iterator[Stage]:
     """What every Example walks through on its way."""
     name, license = options.source.name, options.license
 
@@ -225,22 +240,26 @@ def _stages(options: Options, policy: Policy, boilerplate: Boilerplate) -> Itera
             example = msgspec.structs.replace(example, source=source)
         return with_tags(example, *options.tag)
 
-    def decide(example: Example) -> Item:
+    def decide(example: Example) -> Outcome:
         label = derive_preference(example, preference_rule(options.preference or ""), policy)
         if isinstance(label, Unscored):
-            return validate.reject_example("preference", label.reason, example)
+            reason, _, detail = label.reason.partition(": ")
+            return Rejected(example, reason, detail)
         return with_labels(example, label)
 
-    yield Stage("mark", mark)
+    yield Stage.of("mark", mark)
     if options.from_ is not None:
         yield Stage("blank", blank)
     if options.decontaminate:
-        yield decontaminate(options.decontaminate, options.decontaminate_field)
+        yield Stage(
+            "decontaminate",
+            partial(decontaminate, files=options.decontaminate, field=options.decontaminate_field),
+        )
     if options.preference is not None:
-        yield Stage("preference", decide)
-    yield boilerplate.stage
+        yield Stage.of("preference", decide)
+    yield Stage("boilerplate", partial(boilerplate, keep=options.keep_boilerplate))
     if options.from_ is not None:
-        yield Stage("implied answers", lambda example: drop_implied_answers(example, policy))
+        yield Stage.of("implied answers", lambda example: drop_implied_answers(example, policy))
 
 
 # ---- writing ---------------------------------------------------------------------------------
@@ -248,7 +267,8 @@ def _stages(options: Options, policy: Policy, boilerplate: Boilerplate) -> Itera
 
 def _to_folder(options: Options, policy: Policy) -> Conversion:
     stream = _Pass(options, policy)
-    named = identity("convert", **decisive(options))
+    context = RunContext(policy)
+    spec = specify_run("convert", options, context.inputs())
     # a wrong format or column shows at the first row that can be read: before the folder is
     # anyone's
     first = []
@@ -257,15 +277,14 @@ def _to_folder(options: Options, policy: Policy) -> Conversion:
         if isinstance(item, Example):
             break
     record = wait(
-        run(
+        write_run(
             chain(first, stream.items),
             stream.stages,
             options.out,
-            command="convert",
-            identity=named,
-            config=settings(options),
+            spec,
+            context,
+            observe=stream.observe,
             quiet=options.quiet or options.json,
-            policy=policy,
             writer=lambda folder, identity: dataset.Writer(folder),  # labels stay whose they are
         )
     )

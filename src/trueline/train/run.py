@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic
 
 from trueline.files.errors import InputError
+from trueline.files.hashing import digest
 from trueline.models.local.weights import Weights
 from trueline.records.store.claim import claim
 from trueline.records.types import Example
 from trueline.runs.options import check_options, decisive, settings
-from trueline.runs.run import identity, now, versions
+from trueline.runs.record import now, run_identity, versions
 from trueline.train import card, checkpoints, loading, memory
 from trueline.train.card import Card
 from trueline.train.data.encoder import Encoder
@@ -40,6 +41,7 @@ class _Plan(Generic[O]):
     method: Method[O]
     options: O
     identity: str
+    decisive: dict[str, object]
     config: dict[str, object]
     weights: Weights
     base_identity: str
@@ -73,7 +75,11 @@ def train(method: Method[O], options: O, examples: Iterable[Example] | None = No
         raise InputError(f"{options.out} is finished: choose another --out, or remove it")
     plan = _plan(method, options, examples)
     command = f"trueline train {method.name}"
-    claimed = claim(options.out, plan.identity, command) if _is_main() else contextlib.nullcontext()
+    claimed = (
+        claim(options.out, plan.identity, command, plan.decisive)
+        if _is_main()
+        else contextlib.nullcontext()
+    )
     with quiet(), claimed:
         outcome = _run(plan)
         trainer = outcome.trainer
@@ -127,17 +133,25 @@ def _plan(method: Method[O], options: O, examples: Iterable[Example] | None) -> 
     )
     deciding = decisive(options) | {"model": weights.name}
     config = {k: v for k, v in settings(options).items() if k in deciding}
-    run = identity(
-        f"train {method.name}",
-        options=deciding,
-        data=training_set.data.hash,
-        base=base_identity,
-        template=tokenizer.chat_template,
-    )
+    deciding |= {
+        "data": training_set.data.hash,
+        "base": base_identity,
+        "chat template": digest(tokenizer.chat_template),
+    }
+    run = run_identity(f"train {method.name}", deciding)
     rate = options.learning_rate or method.rates[0 if options.lora_rank else 1]
     config["model"] = weights.name
     return _Plan(
-        method, options, run, config, weights, base_identity, tokenizer, training_set, rate
+        method,
+        options,
+        run,
+        deciding,
+        config,
+        weights,
+        base_identity,
+        tokenizer,
+        training_set,
+        rate,
     )
 
 

@@ -117,7 +117,7 @@ def read_examples(data: Path | None) -> Iterator[Example]:
         raise InputError("nothing to train on: name a data set")
     for number, record in enumerate(load(data), start=1):
         if not isinstance(record, Example):
-            raise InputError(f"{data}, record {number} is no Example: {record.reason}")
+            raise InputError(f"{data}, record {number} is no Example: {record.message}")
         yield record
 
 
