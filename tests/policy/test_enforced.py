@@ -74,7 +74,7 @@ async def test_no_run_writes_what_a_stage_has_said_against_the_policy(tmp_path: 
     assert rejected(found) == EXPECTED
     assert [r.example for r in found] == BAD
     assert found[0].message == (
-        f"{CONTRADICTS}: response 0, severity = 2 by judge j: it is asked only where safe is "
+        f"{CONTRADICTS}: response 0, severity = 2 by judge j: it is asked only if safe is "
         "false, and safe is true"
     )
 
