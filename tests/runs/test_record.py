@@ -175,7 +175,7 @@ def test_a_model_or_a_file_that_differs_is_named_too() -> None:
 def test_a_record_reads_back_as_it_was_written() -> None:
     record = build(BUILD)
     assert isinstance(record, RunRecord) and read_record(Path("pairs")) == record
-    with pytest.raises(InputError, match=r"has no run\.json"):
+    with pytest.raises(InputError, match=r"has no record \(run\.json\)"):
         read_record(Path())
     (Path("pairs") / "run.json").write_text("{")
     with pytest.raises(InputError, match="damaged"):
