@@ -52,8 +52,8 @@ class RunRecord(Struct, frozen=True):
     """What a run was and what came of it; stored as `run.json` in its folder.
 
     `argv` are the words of its command line, `settings` its options.  `status` is "complete",
-    "retryable" (calls failed for now), "interrupted", "budget" or "failed"; all but the first can be
-    continued by the same command.  `rows` came out, `rejects` did not; `stages` begin with READ
+    "retryable" (calls failed for now), "interrupted", "budget" or "failed"; all but the first can
+    be continued by the same command.  `rows` came out, `rejects` did not; `stages` begin with READ
     if there were rows that could not be parsed; times are UTC.
     """
 

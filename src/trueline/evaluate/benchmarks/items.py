@@ -134,26 +134,20 @@ def _item_maker(benchmark: Benchmark, file: DataFile) -> Callable[[Row], Example
                 return None
             values = {name: read(row.fields) for name, read in fields.items()}
             marks = {key: str(read(row.fields)) for key, read in tags.items()}
-            return _example(benchmark, row, values, marks, occurrences)
+            return occurrences.distinguish(_example(benchmark, row, values, marks))
         except InvalidRow as error:
             return new_reject("item", str(error), row.fields, row.file, row.number)
 
     return make_item
 
 
-def _example(
-    one: Benchmark,
-    row: Row,
-    values: dict[str, Any],
-    marks: dict[str, str],
-    occurrences: Occurrences,
-) -> Example:
+def _example(one: Benchmark, row: Row, values: dict[str, Any], marks: dict[str, str]) -> Example:
     prompt, task = _prompt(one, values), _task(one, values)
     tags = [f"{TAG}:{one.name}", *(f"{key}:{value}" for key, value in marks.items())]
     if (cluster := values.get("cluster")) is not None:
         tags.append(f"cluster:{cluster}")
     source = Source(f"{one.name} ({row.file.name})", license=one.license, row=row.number)
-    return occurrences.distinguish(Example.new(prompt, task=task, source=source, tags=tags))
+    return Example.new(prompt, task=task, source=source, tags=tags)
 
 
 def _prompt(one: Benchmark, values: dict[str, Any]) -> list[Message]:
