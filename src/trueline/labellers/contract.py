@@ -96,6 +96,12 @@ class Instrument(ABC):
         """See `Labeller.bound`; nothing, unless it calls models."""
         return Bound()
 
+    def check_answerable(self, questions: Sequence[Question]) -> None:  # noqa: B027
+        """Raises InputError for a question that it cannot answer; by default it answers all.
+
+        An Example's own questions that it cannot answer are not asked of it: others may.
+        """
+
     @abstractmethod
     async def answer(
         self, example: Example, about: About, questions: Sequence[Question]

@@ -148,10 +148,14 @@ class Guard(Instrument):
         """One verdict for all of them, and its likelihood if the form has words for it."""
         return Bound(2 if self._likely else 1, self._sampling.max_tokens or 0)
 
+    def check_answerable(self, questions: Sequence[Question]) -> None:
+        """Raises InputError for a question that the family has no words for."""
+        native_labels.check_answerable(self.by.name, self.answers, questions)
+
     async def answer(
         self, example: Example, about: About, questions: Sequence[Question]
     ) -> dict[str, Answer]:
-        native_labels.check_answerable(self.by.name, self.answers, questions)
+        self.check_answerable(questions)
         turns = example.prompt + (example.responses[about[0]].messages if about else ())
         messages = [self._inert(turn) for turn in turns]
         return await self._answers(messages, bool(about), questions)

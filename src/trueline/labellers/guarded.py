@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from trueline.files.errors import InputError
 from trueline.labellers.answer import NOT_ASKED, Answer, applies
 from trueline.labellers.contract import Bound, Instrument
 from trueline.labellers.targets import About, targets
@@ -49,7 +50,9 @@ class Guarded:
         return self.instrument.bound(questions)
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        """One Label for each question that applies and each thing that it is about."""
+        """One Label for each question that applies and each thing that it is about; none for those
+        of the Example's own that the instrument cannot answer."""
+        questions = [q for q in questions if q not in example.questions or self._can_answer(q)]
         labels: list[Label] = []
         answers: dict[About, dict[str, Answer]] = {}
         for group in _groups(questions):
@@ -69,6 +72,13 @@ class Guarded:
                     if found[question.id] != NOT_ASKED
                 ]
         return labels
+
+    def _can_answer(self, question: Question) -> bool:
+        try:
+            self.instrument.check_answerable([question])
+        except InputError:
+            return False
+        return True
 
     async def _answer(
         self, example: Example, about: About, group: Sequence[Question], earlier: Answers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -17,14 +17,17 @@ from trueline.files.errors import InputError
 from trueline.formats.load import load
 from trueline.labellers.contract import Bound, Labeller, bound_questions
 from trueline.labellers.registry import Judging, LabellerContext, name_model, open_labeller
-from trueline.labellers.targets import with_parents
+from trueline.labellers.targets import QuestionSet, questions_of, select_questions
 from trueline.models.open import without_key
+from trueline.policy.answers import short_reason
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
+from trueline.policy.values import OWN
 from trueline.records.store import dataset
 from trueline.records.store.labels import highest_sequence
 from trueline.records.store.manifest import read_manifest
-from trueline.records.types import Example, Label, Question, Reject, Value
+from trueline.records.store.validate import reject_example
+from trueline.records.types import Example, Label, Reject, Value
 from trueline.runs.context import setup
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
 from trueline.runs.run import RunRecord
@@ -41,7 +44,8 @@ class Options(DataSet, PolicyFile, RunOptions):
         Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
     ]
     question: Annotated[
-        tuple[str, ...], Meta(description="Id of a question of the policy; repeatable.")
+        tuple[str, ...],
+        Meta(description="Id of a question of the policy, or own: the Examples' own; repeatable."),
     ]
     template: Annotated[
         Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
@@ -65,7 +69,7 @@ class Answers(Struct):
 
     def add(self, label: Label) -> None:
         if label.value is None:
-            self.unscored[(label.unscored or "").split(":")[0]] += 1
+            self.unscored[short_reason(label.unscored or "")] += 1
             return
         self.answered += 1
         self.values.update(_shown(label.value))
@@ -122,7 +126,7 @@ def label(options: Options) -> Outcome | None:
     policy = load_policy(options.policy)
     if not options.question:
         raise InputError(f"--question names none; the policy has: {', '.join(policy)}")
-    questions = with_parents(options.question, policy)
+    questions = select_questions(options.question, policy)
     if options.dry_run:
         print(wait(_bounds(options, questions, policy)))
         return None
@@ -133,13 +137,16 @@ def _judging(options: Options) -> Judging:
     return Judging(template=options.template, write=options.write, tokens=options.answer_tokens)
 
 
-async def _label(options: Options, questions: list[Question], policy: Policy) -> Outcome:
-    found = {q.id: Answers(q.id, q.kind) for q in questions}
+async def _label(options: Options, asked: QuestionSet, policy: Policy) -> Outcome:
+    found = {q.id: Answers(q.id, q.kind) for q in asked.policy}
+    if asked.own:
+        found[OWN] = Answers(OWN, "the Examples' own")
     unfinished = options.data.is_dir() and read_manifest(options.data).state == "partial"
     async with (
         setup("label", options) as ready,
         open_labeller(
-            options.labeller, LabellerContext(questions, policy, ready.model, _judging(options))
+            options.labeller,
+            LabellerContext(asked.policy, policy, ready.model, _judging(options), asked.own),
         ) as labeller,
     ):
         with closing(_examples(options)) as examples:
@@ -148,7 +155,7 @@ async def _label(options: Options, questions: list[Question], policy: Policy) ->
                 [
                     Stage(
                         "label",
-                        labelled(labeller, questions, found),
+                        labelled(labeller, asked, found),
                         window=labeller.parallel or ready.window,
                     )
                 ],
@@ -166,21 +173,25 @@ def _writer(data: Path, folder: Path, identity: str) -> dataset.Writer:
     return dataset.Writer(folder, identity, sequence=sequence, labels_only=True)
 
 
-def labelled(labeller: Labeller, questions: Sequence[Question], tally: dict[str, Answers]) -> Step:
+def labelled(labeller: Labeller, asked: QuestionSet, tally: dict[str, Answers]) -> Step:
     """A step that puts the new labels of an Example in place of others, and counts them."""
 
     async def step(example: Example) -> Item:
+        try:
+            questions = questions_of(example, asked)
+        except InputError as error:
+            return reject_example("label", f"a question that cannot be asked: {error}", example)
         labels = await labeller.label(example, questions)
         for one in labels:
-            tally[one.question].add(one)
+            tally[one.question if one.question in tally else OWN].add(one)
         return msgspec.structs.replace(example, labels=tuple(labels))
 
     return step
 
 
-async def _bounds(options: Options, questions: list[Question], policy: Policy) -> str:
+async def _bounds(options: Options, asked: QuestionSet, policy: Policy) -> str:
     """The most calls and tokens that the labeller could need, before retries."""
-    context = LabellerContext(questions, policy, name_model, _judging(options))
+    context = LabellerContext(asked.policy, policy, name_model, _judging(options), asked.own)
     async with open_labeller(options.labeller, context) as labeller:
         rows, bound = 0, Bound()
         for item in _examples(options):
@@ -188,7 +199,7 @@ async def _bounds(options: Options, questions: list[Question], policy: Policy) -
                 rows += 1
                 bound += bound_questions(
                     labeller,
-                    questions,
+                    questions_of(item, asked),
                     prompts=bool(item.prompt),
                     responses=len(item.responses),
                 )

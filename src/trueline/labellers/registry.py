@@ -47,12 +47,14 @@ class Judging(Struct, frozen=True, kw_only=True):
 
 class LabellerContext(Struct, frozen=True):
     """What a kind may use to open a labeller: the questions that it will be asked, the policy that
-    they are of, and `model`, which opens a model by its name; who opened it closes it."""
+    they are of, and `model`, which opens a model by its name; who opened it closes it.  With `own`
+    it is asked the Examples' own questions too, which it is to answer as far as it can."""
 
     questions: Sequence[Question]
     policy: Policy
     model: Callable[[str], Model]
     judging: Judging = Judging()
+    own: bool = False
 
 
 @asynccontextmanager

@@ -25,8 +25,7 @@ def problems(policy: Policy, source: PolicySource) -> Iterator[str]:
     against the questions that it replaces."""
     for question in policy.values():
         place = f"question {question.id!r}" + ("" if question.id in source.own else " (inherited)")
-        for check in (_named, _chosen, _anchored, _otherwise):
-            yield from (f"{place}, {key}: {why}" for key, why in check(question))
+        yield from (f"{place}, {key}: {why}" for key, why in question_problems(question))
         yield from (f"{place}, when: {why}" for why in _when(question, policy, source))
     yield from _cycles(policy)
     rules: tuple[tuple[str, tuple[Any, ...], Callable[..., Iterator[Problem]]], ...] = (
@@ -46,6 +45,12 @@ def problems(policy: Policy, source: PolicySource) -> Iterator[str]:
 
 
 # ---- one question ----------------------------------------------------------------------------
+
+
+def question_problems(question: Question) -> Iterator[Problem]:
+    """Everything that is wrong with one question, whatever else there is."""
+    for check in (_named, _chosen, _anchored, _otherwise):
+        yield from check(question)
 
 
 def _named(question: Question) -> Iterator[Problem]:

@@ -177,7 +177,7 @@ class Preferred(ValueRule, frozen=True, tag_field="kind", tag="preferred"):
 
     @property
     def name(self) -> str:
-        return f"preference by {self.question}"
+        return self.question
 
     def value(self, labels: Labels) -> Value | Unscored:
         return Agreed(self.question).value(labels)
@@ -222,7 +222,7 @@ def value_of(rule: Rule, example: Example, about: About, policy: Questions) -> V
     return rule.value(Labels(example, about, policy))
 
 
-def number_of(rule: NumberRule, labels: Labels) -> float | Unscored:
+def number_of(rule: Rule, labels: Labels) -> float | Unscored:
     """What the rule makes of the labels, as a number."""
     value = rule.value(labels)
     return value if isinstance(value, Unscored) else _number(value)
@@ -398,13 +398,39 @@ def find_preference(example: Example, question: str = PREFERRED.id) -> tuple[int
     return Unscored("the preference is a tie") if order is None else order
 
 
-def derive_preference(example: Example, question: str) -> Label | Unscored:
-    """The derived label by which the preference question of this id decides which response is
-    better, or why it does not decide."""
-    order = find_preference(example, question)
+def preference_rule(name: str) -> Rule:
+    """The rule by which people name who decides: the id of a preference question, or "own" for the
+    Example's own questions."""
+    return WeightedRubric() if name == OWN else Preferred(name)
+
+
+def derive_preference(example: Example, rule: Rule, policy: Questions) -> Label | Unscored:
+    """The derived label by which the rule decides which response is better, or why it does not
+    decide: by a preference question, or by the value of each response (the highest is preferred to
+    the lowest)."""
+    if isinstance(rule, Preferred):
+        order = find_preference(example, rule.question)
+    else:
+        order = _order_by_value(example, rule, policy)
     if isinstance(order, Unscored):
         return order
-    return preference_label(example, *order, LabellerId("derived", f"prefer {question}"))
+    by = LabellerId("derived", f"prefer {rule.name}", rule_hash(rule))
+    return preference_label(example, *order, by)
+
+
+def _order_by_value(example: Example, rule: Rule, policy: Questions) -> tuple[int, int] | Unscored:
+    numbers: list[float] = []
+    for at in range(len(example.responses)):
+        value = value_of(rule, example, (at,), policy)
+        number = value if isinstance(value, Unscored) else _number(value)
+        if isinstance(number, Unscored):
+            return Unscored(f"response {at} has no value by the {rule.name}: {number.reason}")
+        numbers.append(number)
+    if len(numbers) < 2:
+        return Unscored("there are no two responses to compare")
+    if max(numbers) == min(numbers):
+        return Unscored("the preference is a tie")
+    return numbers.index(max(numbers)), numbers.index(min(numbers))
 
 
 def preferred_responses(example: Example) -> tuple[Response, Response] | None:

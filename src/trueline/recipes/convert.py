@@ -27,7 +27,7 @@ from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format, parse_mapping
 from trueline.policy.depend import drop_implied_answers
 from trueline.policy.types import Policy
-from trueline.policy.values import derive_preference
+from trueline.policy.values import derive_preference, preference_rule
 from trueline.recipes.filters.texts import Boilerplate, blank, decontaminate
 from trueline.records.store import dataset, jsonl, validate
 from trueline.records.store.manifest import read_manifest
@@ -98,7 +98,8 @@ class Options(PolicyFile, Output):
         str | None,
         Meta(
             description="Preference question that decides which response is better, as safer or "
-            "more_helpful; Examples that it does not decide are rejected (default: preferred)."
+            "more_helpful, or own: the Examples' own questions by their weights; Examples that it "
+            "does not decide are rejected (default: preferred)."
         ),
     ] = None
     max_rejects: Annotated[
@@ -225,7 +226,7 @@ def _stages(options: Options, policy: Policy, boilerplate: Boilerplate) -> Itera
         return with_tags(example, *options.tag)
 
     def decide(example: Example) -> Item:
-        label = derive_preference(example, options.preference or "")
+        label = derive_preference(example, preference_rule(options.preference or ""), policy)
         if isinstance(label, Unscored):
             return validate.reject_example("preference", label.reason, example)
         return with_labels(example, label)

@@ -1,4 +1,4 @@
-"""A choice between options: the one to which the model gives the highest likelihood or, where it
+"""A choice between options: the one to which the model gives the highest likelihood or, if it
 gives none, the one that it writes.
 
 The response is the chosen option; with likelihoods, the options stand as candidates with theirs, so
