@@ -84,8 +84,8 @@ def gather(
     """The scores of a results folder's items for all metrics, in one pass.
 
     The policy says which answers follow from others: the severity of a safe response is not asked,
-    and 0.  `on_example` is called with every Example of the folder.  Raises InputError if the folder cannot be read, holds an item twice, or if two metrics
-    have one name.
+    and 0.  `on_example` is called with every Example of the folder.  Raises InputError if the
+    folder cannot be read, holds an item twice, or if two metrics have one name.
     """
     gathered: dict[Key, MetricScores] = {}
     by_benchmark: dict[str, list[tuple[Metric, MetricScores]]] = {}

@@ -59,7 +59,8 @@ def preview_lines(text: str, limit: int) -> Markup:
 def wrap_words(line: str) -> Markup:
     """A command line whose words are not torn apart where it breaks."""
     return Markup(" ").join(
-        Markup('<span class="word">{}</span>').format(escape_visibly(word)) for word in line.split(" ")
+        Markup('<span class="word">{}</span>').format(escape_visibly(word))
+        for word in line.split(" ")
     )
 
 

@@ -55,8 +55,8 @@ def describe_absence(side: int, results: Results, *names: str) -> str:
     why = next((results.left_out[name] for name in names if name in results.left_out), None)
     reason = f", which left it out ({why})" if why else ""
     return (
-        f"the {SIDES[side]} results lack it{reason}: evaluate the {SIDES[side]} model on it too, or "
-        "score its answers again with --rescore"
+        f"the {SIDES[side]} results lack it{reason}: evaluate the {SIDES[side]} model on it too, "
+        "or score its answers again with --rescore"
     )
 
 
@@ -67,8 +67,9 @@ def metric_mismatches(
     mismatches = []
     if base.instrument != treated.instrument:
         mismatches.append(
-            f"{base.name} is not the same instrument ({_format_hash(base)} and {_format_hash(treated)}): score "
-            "both models' answers by one of them (trueline evaluate --rescore)"
+            f"{base.name} is not the same instrument ({_format_hash(base)} and "
+            f"{_format_hash(treated)}): score both models' answers by one of them (trueline "
+            "evaluate --rescore)"
         )
     if _what_counts(base) != _what_counts(treated):
         mismatches.append(

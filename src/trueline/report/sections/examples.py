@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from trueline.evaluate.compare.compare import Side, read_side
 from trueline.evaluate.results import Metric
+from trueline.evaluate.scores import MetricScores
 from trueline.files.errors import InputError
 from trueline.records.types import Message, Response
 from trueline.report.pairs import ModelSide, Pair
@@ -108,10 +109,12 @@ def _changes(pair: Pair, base: Side, treated: Side) -> Iterator[list[ItemChange]
         metrics.setdefault(d.metric.benchmark, d.metric)
     for name, metric in metrics.items():
         sign = 1 if metric.better == "higher" else -1
-        after = treated.scores[name, metric.key].items
+        before, after = (
+            side.scores.get((name, metric.key), MetricScores()).items for side in (base, treated)
+        )
         changes = [
             ItemChange(metric, id, item.score, other.score, sign * (other.score - item.score))
-            for id, item in base.scores[name, metric.key].items.items()
+            for id, item in before.items()
             if item.score is not None
             and (other := after.get(id)) is not None
             and other.score is not None

@@ -37,7 +37,7 @@ class Curve(Struct, frozen=True):
 class Training(Struct, frozen=True):
     """One treated model's card; `why` says why there is none.
 
-    `steps` are those that are shown, of `logged`; `n_left_out` counts the curves that are not shown.
+    `steps` are those shown, of `logged`; `n_left_out` counts the curves that are not shown.
     """
 
     pair: Pair
