@@ -16,10 +16,10 @@ from trueline.evaluate.options import Options
 from trueline.evaluate.plan import plan
 from trueline.evaluate.run import Outcome, evaluate
 from trueline.files.errors import InputError
-from trueline.labellers.contract import Bound
 from trueline.policy.load import load
 from trueline.records.store import dataset
 from trueline.records.types import Choice
+from trueline.runs.stage import Bound
 
 ASKED = [{"ask": f"What is {n} and {n}?", "sum": 2 * n, "kind": f"k{n % 3}"} for n in range(12)]
 CHOICES = sums(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from trueline.formats import contract
 from trueline.formats.load import load
 from trueline.formats.registry import find_format, format_names
 from trueline.policy.load import load as load_policy
-from trueline.recipes.convert import Options, convert
+from trueline.recipes.conversion import Options
+from trueline.recipes.convert import convert
 from trueline.records.types import Example
 
 DOCSTRING = contract.__doc__ or ""
@@ -77,3 +80,18 @@ def test_a_name_that_nobody_has_gets_near_ones() -> None:
         find_format("tiny-pairs")
     with pytest.raises(InputError, match="did you mean sharegpt"):
         find_format("share-gpt")
+
+
+def test_a_file_that_is_named_before_the_verb_brings_its_format(tmp_path: Path) -> None:
+    plugin, source, out = (tmp_path / name for name in ("tiny.py", "in.jsonl", "out.jsonl"))
+    plugin.write_text(PASTED)
+    source.write_text(json.dumps({"question": "how?", "answer": "so"}) + "\n")
+    verb = ["convert", str(source), str(out), "--from", "tiny", "--to", "tiny"]
+    command = [sys.executable, "-m", "trueline", "--plugin", str(plugin), *verb]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(out.read_text()) == {"question": "how?", "answer": "so"}
+    without = subprocess.run(
+        [sys.executable, "-m", "trueline", *verb], capture_output=True, text=True, check=False
+    )
+    assert without.returncode == 2 and "unknown format 'tiny'" in without.stderr

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from trueline.agreement import cards
@@ -28,9 +29,11 @@ from trueline.records.store import dataset
 from trueline.records.store.labels import highest_sequence, join_labels, read_labels
 from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, LabellerId
-from trueline.runs.options import ARGUMENT, PolicyFile, check_options
-from trueline.runs.run import RunRecord, identity, run
-from trueline.runs.stream import Item, Stage
+from trueline.runs.context import RunContext
+from trueline.runs.options import ARGUMENT, PolicyFile, check_options, settings
+from trueline.runs.record import RunRecord, command_words, path_input
+from trueline.runs.run import RunSpec, write_run
+from trueline.runs.stage import Stage
 from trueline.runs.sync import wait
 from trueline.statistics.coverage import FLOOR
 
@@ -82,8 +85,8 @@ class Options(PolicyFile):
 
 
 class ConsensusRun(Struct, frozen=True):
-    """The labels by majority: where they are, by whom, how the run went, and by question what
-    came of it."""
+    """The labels by majority: their folder, by whom, how the run went, and by question how many
+    things were agreed on, or why not."""
 
     out: Path
     by: LabellerId
@@ -115,8 +118,8 @@ class Outcome(Struct, frozen=True):
 def agree(options: Options) -> Outcome:
     """Compare the labellers of a data set; labels are held in memory, texts are not.
 
-    InputError for a labeller or question that is not there, for labels that belong to other data,
-    and where no two labellers were asked the same.
+    Raises InputError for a labeller or question that is not there, for labels that belong to other
+    data, and if no two labellers were asked the same.
     """
     check_options(options)
     if options.labeller and not options.reference:
@@ -173,33 +176,34 @@ def _run_consensus(options: Options, found: AnswerTable, policy: Policy) -> Cons
         voters = list(dict.fromkeys(by for n in named for by in find_labellers(found.labellers, n)))
     consensus = Consensus(voters, policy, options.question)
 
-    def step(example: Example) -> Item:
-        return consensus(example)
-
-    def writer(folder: Path, identity: str) -> dataset.Writer:
+    def make_writer(folder: Path, identity: str) -> dataset.Writer:
         tables = [path for path in (options.data, *options.labels) if path.is_dir()]
         highest = max(map(highest_sequence, tables), default=0)
         return dataset.Writer(folder, identity, sequence=highest, labels_only=True)
 
     out = options.consensus or Path()
-    parts = {
-        "questions": list(options.question),
-        "by": consensus.by,
-        "data": cards.describe_data(found, options.data, options.labels).digest,
-        "policy": [*policy.wordings],
-    }
+    spec = RunSpec(
+        command="agree",
+        argv=command_words("agree", options),
+        settings=settings(options),
+        decisive={
+            "question": list(options.question),
+            "by": msgspec.to_builtins(consensus.by),
+            "data": cards.describe_data(found, options.data, options.labels).digest,
+            "policy": policy.identity,
+        },
+        inputs=tuple(path_input(path) for path in (options.data, *options.labels)),
+    )
     record = wait(
-        run(
+        write_run(
             _examples(options),
-            [Stage("consensus", step)],
+            [Stage.of("consensus", consensus)],
             out,
-            command="agree",
-            identity=identity("agree", **parts),
-            config={"data": str(options.data), "labels": [str(p) for p in options.labels]},
+            spec,
+            RunContext(policy),
             total=found.examples,
             quiet=options.json,
-            policy=policy,
-            writer=writer,
+            writer=make_writer,
         )
     )
     outcomes = count_outcomes(read_labels(out))

@@ -33,7 +33,7 @@ from trueline.records.store import dataset
 from trueline.records.store.manifest import MANIFEST, read_manifest
 from trueline.records.types import Example
 from trueline.report import page
-from trueline.runs.run import RunRecord
+from trueline.runs.record import RunRecord
 from trueline.train.card import CARD, Card, read
 from trueline.train.methods import preference
 from trueline.train.run import train
@@ -105,7 +105,7 @@ def built(data: Path, out: Path, name: str, **differs: Any) -> None:
             tag_field=("category",),
             tag=(f"kind:{name}",),
             license="Apache-2.0",
-            judge="nano",
+            filter_by="nano",
             temperature=0.5,
             out=path,
             ledger=out / "ledger.sqlite",

@@ -18,10 +18,10 @@ from trueline.evaluate.options import LOCAL, Options
 from trueline.evaluate.results import BenchmarkRun, Results
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
-from trueline.labellers.contract import Bound
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.types import Example, Reject, Sampling
+from trueline.runs.stage import Bound
 
 
 class Planned(Struct, frozen=True):

@@ -21,12 +21,13 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
-from trueline.labellers.contract import Bound, Instrument
+from trueline.labellers.contract import Instrument
 from trueline.labellers.targets import About
 from trueline.models.contract import Completion, Model, Unsupported
 from trueline.policy.crosswalks import map_categories
 from trueline.policy.types import Policy
 from trueline.records.types import Example, LabellerId, Message, Question, Sampling
+from trueline.runs.stage import Bound
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=100)
 VERSION = 1

@@ -9,11 +9,12 @@ import msgspec
 
 from trueline.files.errors import InputError
 from trueline.labellers.answer import NOT_ASKED, Answer, applies
-from trueline.labellers.contract import Bound, Instrument
+from trueline.labellers.contract import Instrument
 from trueline.labellers.targets import About, targets
 from trueline.models.contract import Fatal, ModelError, Transient
 from trueline.records.types import Example, Label, LabellerId, Question
-from trueline.runs.stream import Patience
+from trueline.runs.breaker import CircuitBreaker
+from trueline.runs.stage import Bound
 
 Answers = Mapping[str, Answer]
 
@@ -32,7 +33,7 @@ class Guarded:
 
     def __init__(self, instrument: Instrument, retry_later: bool = False) -> None:
         self.instrument, self._retry_later = instrument, retry_later
-        self._breaker = Patience()
+        self._breaker = CircuitBreaker()
 
     @property
     def by(self) -> LabellerId:
@@ -108,10 +109,10 @@ class Guarded:
         except ModelError as error:
             if self._retry_later and isinstance(error, Transient):
                 raise
-            self._breaker.failed(error)
+            self._breaker.record_failure(error)
             failed = Answer(unscored=f"the {self.instrument.noun} failed: {error}")
             return {question.id: failed for question in questions}
-        self._breaker.answered()
+        self._breaker.record_success()
         return answers
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trueline.files.errors import InputError
-from trueline.ledger.sqlite import Ledger
+from trueline.ledger.client import LedgerClient
 from trueline.models.contract import Model
 from trueline.models.ledgered import Ledgered, record
 from trueline.models.local import weights
@@ -24,7 +24,7 @@ FORMS = """\
 
 def open_model(
     name: str,
-    ledger: Ledger | None = None,
+    ledger: LedgerClient | None = None,
     *,
     concurrency: int = 64,
     revision: str | None = None,
@@ -78,7 +78,7 @@ def locate(name: str, revision: str | None = None) -> weights.Weights:
     )
 
 
-def _endpoint(name: str, ledger: Ledger | None, **options: Any) -> Model:
+def _endpoint(name: str, ledger: LedgerClient | None, **options: Any) -> Model:
     from trueline.models.endpoint.endpoint import Endpoint
 
     url, _, model = name.partition("#")

@@ -36,7 +36,7 @@ def matches(answer: Any, wanted: Any) -> bool:
 
 
 def why_invalid(question: Question, value: Any) -> str | None:
-    """What keeps this value from being an answer to the question, None where nothing does."""
+    """Why this value is no answer to the question, None if it is one."""
     if question.kind == "number":
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return f"{format_value(value)} is no number"

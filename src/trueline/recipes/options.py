@@ -75,13 +75,16 @@ class Respond(Seed):
 class Filter(PolicyFile):
     """A labeller whose answers decide which Examples pass."""
 
-    judge: Annotated[
+    filter_by: Annotated[
         str | None,
-        Meta(description="Model that is asked about each prompt (default: nobody is asked)."),
+        Meta(
+            description="Labeller that decides which Examples pass: a model as a judge, refusal, "
+            "classifier:…, guard:… (default: none)."
+        ),
     ] = None
-    question: Annotated[str, Meta(description="Policy question the judge must answer.")] = (
-        "elicits_harm"
-    )
+    question: Annotated[
+        str, Meta(description="Yes-no question of the policy that the labeller must answer.")
+    ] = "elicits_harm"
     expect: Annotated[
         Literal["yes", "no"], Meta(description="Answer that lets an Example pass.")
     ] = "yes"

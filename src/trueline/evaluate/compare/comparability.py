@@ -16,7 +16,7 @@ _ASKING = ("temperature", "choice")
 """Settings that change how every item is asked."""
 
 
-def benchmark_mismatches(
+def run_mismatches(
     base: BenchmarkRun, treated: BenchmarkRun, configs: tuple[dict[str, Any], dict[str, Any]]
 ) -> list[str]:
     """Why two runs of a benchmark did not ask the same questions in the same way."""
@@ -49,7 +49,7 @@ def describe_item_mismatch(base: BenchmarkRun, treated: BenchmarkRun, common: in
     )
 
 
-def describe_absence(side: int, results: Results, *names: str) -> str:
+def describe_missing(side: int, results: Results, *names: str) -> str:
     """Why a benchmark or metric that only the other side has is not compared; `names` are those
     under which the results may say why they lack it."""
     why = next((results.left_out[name] for name in names if name in results.left_out), None)

@@ -14,10 +14,10 @@ from msgspec import Struct
 from trueline.evaluate import results
 from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.compare.comparability import (
-    benchmark_mismatches,
-    describe_absence,
     describe_item_mismatch,
+    describe_missing,
     metric_mismatches,
+    run_mismatches,
 )
 from trueline.evaluate.compare.group_means import group_means
 from trueline.evaluate.compare.headline import count_gains, describe_disagreements, write_headline
@@ -140,7 +140,7 @@ def _differences(
         absent = [side for side in (0, 1) if name not in runs[side]]
         if absent:
             lacking = (base, treated)[absent[0]].results
-            not_compared[name] = describe_absence(absent[0], lacking, name)
+            not_compared[name] = describe_missing(absent[0], lacking, name)
             continue
         if mismatches := _mismatches(name, base, treated):
             not_compared[name] = "; ".join(mismatches)
@@ -154,7 +154,7 @@ def _differences(
 def _mismatches(name: str, base: Side, treated: Side) -> list[str]:
     """Why a benchmark that both were run on is not compared."""
     first, second = base.benchmarks[name], treated.benchmarks[name]
-    mismatches = benchmark_mismatches(first, second, (base.results.config, treated.results.config))
+    mismatches = run_mismatches(first, second, (base.results.config, treated.results.config))
     items = base.items(name), treated.items(name)
     common = len(items[0] & items[1]) if items[0] and items[1] else None
     if first.items_hash != second.items_hash or common == 0:
@@ -176,7 +176,7 @@ def _metric_differences(
         if absent:
             lacking = (base, treated)[absent[0]].results
             left_out = f"{name}: {(metrics[0] | metrics[1])[key].question}"
-            not_compared[f"{name}: {key}"] = describe_absence(absent[0], lacking, left_out, name)
+            not_compared[f"{name}: {key}"] = describe_missing(absent[0], lacking, left_out, name)
             continue
         scores = base.scores[name, key], treated.scores[name, key]
         if mismatches := metric_mismatches(metrics[0][key], metrics[1][key], scores):

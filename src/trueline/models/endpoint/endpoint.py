@@ -11,7 +11,7 @@ import msgspec
 
 from trueline.files.errors import InputError
 from trueline.ledger.budget import bound
-from trueline.ledger.sqlite import Ledger
+from trueline.ledger.client import LedgerClient
 from trueline.models.contract import Completion, ModelError, Transient, Unsupported
 from trueline.models.endpoint import adaptive_limit, backoff, http
 from trueline.models.endpoint.chat_api import Request, Usage, body
@@ -50,7 +50,7 @@ class Endpoint:
         url: str,
         model: str,
         *,
-        ledger: Ledger | None = None,
+        ledger: LedgerClient | None = None,
         concurrency: int = CONCURRENCY,
         revision: str | None = None,
         retries: int = RETRIES,
