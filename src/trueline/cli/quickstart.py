@@ -73,7 +73,7 @@ def run(options: Options) -> None:
         step("2. preference pairs from helpful answers to harmless look-alikes")
         # The text is preferred over a model that turns down everything, so that training does
         # not teach refusal of all that looks harmful.
-        built(data, out, "harmless", prefer="text", expect="no", expert_system=REFUSING)
+        built(data, out, "harmless", prefer="text", expect=("no",), expert_system=REFUSING)
     step("3. two labellers on the pairs: who refused?")
     agreed = agreement(out)
     step("4. training nano on them (DPO)")
