@@ -41,7 +41,7 @@ async def open_metrics(
     metrics, missing, policy = [], {}, context.policy
     labellers: dict[str, tuple[Labeller, list[Question]]] = {}
     for score in one.metric:
-        by = "letter" if how.written and score.by == "choice" else score.by
+        by = _written_form(score.by) if how.written else score.by
         names = list(judges) if by == JUDGE else [by]
         if not names:
             missing[f"{one.name}: {score.question}"] = "it takes a judge (--judge)"
@@ -63,6 +63,13 @@ async def open_metrics(
                 MetricLabeller(_metric(one, score, labeller, policy), labeller, questions)
             )
     return metrics, missing
+
+
+def _written_form(by: str) -> str:
+    """The labeller that takes the place of `by` if choices are written, not made by likelihood."""
+    if by not in plugins.names(CHECKS):
+        return by
+    return getattr(plugins.find(CHECKS, by), "WRITTEN", by)
 
 
 def _metric(one: Benchmark, score: MetricSpec, labeller: Labeller, policy: Policy) -> Metric:

@@ -96,13 +96,15 @@ def specify_run(command: str, options: Output, inputs: Iterable[Input], **more: 
 
 
 class Run(RunContext):
-    """A run that is about to start: what its stages are made with, and where it writes."""
+    """A run that is about to start: what its stages are made with, where it writes, and the engine
+    that runs it."""
 
     def __init__(
         self, command: str, options: Output, policy: Policy, ledger: LedgerClient | None = None
     ) -> None:
         super().__init__(policy, options if isinstance(options, Caps) else None, ledger)
         self.command, self.options = command, options
+        self.engine: Engine = LocalEngine(self)
 
     async def write(
         self,
@@ -135,6 +137,7 @@ class Run(RunContext):
             observe=observe,
             quiet=self.options.quiet,
             writer=writer,
+            engine=self.engine,
         )
 
 
@@ -179,15 +182,15 @@ class _Ending:
             self.fail(error)
 
 
-class _Counts:
+class Counts:
     """What came out of the stages: each item says itself how far it came."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
-        self.rejected: dict[str, Counter[str]] = {stage.name: Counter() for stage in stages}
+    def __init__(self, stages: Sequence[str]) -> None:
+        self.rejected: dict[str, Counter[str]] = {stage: Counter() for stage in stages}
         self.unreadable: Counter[str] = Counter()
         self.passed = self.retry_later = 0
         if len(self.rejected) < len(stages):
-            raise ValueError(f"stages of one run need names of their own: {[*self.rejected]}")
+            raise ValueError(f"stages of one run need names of their own: {list(stages)}")
 
     def add(self, item: Item) -> None:
         if isinstance(item, Example):
@@ -238,7 +241,7 @@ async def write_run(
     """
     started, ledger = now(), context.ledger
     stages = [*stages, Stage(POLICY, reject_contradictions)]
-    counts = _Counts(stages)
+    counts = Counts([stage.name for stage in stages])
     with (
         claim(out, spec.identity, f"trueline {spec.command}", spec.decisive),
         Progress(total, ledger, quiet) as progress,

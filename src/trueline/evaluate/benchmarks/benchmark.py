@@ -123,8 +123,8 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MetricSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A metric: how many answers to `question` are one of `value`, by the labeller or check `by`
-    ("judge": whoever is named with `--judge`)."""
+    """A metric: how many answers to `question` are one of `value`, by the labeller `by` ("judge":
+    each that is named with `--judge`)."""
 
     question: Line
     by: Line
@@ -133,8 +133,26 @@ class MetricSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Benchmark(Struct, frozen=True, forbid_unknown_fields=True):
-    """One benchmark; `score` has its metrics, the first that is measured being the one that
-    stands for it."""
+    """One benchmark; of its metrics, the first that is measured stands for it.
+
+    name = "tea-facts"
+    about = "Short questions about tea: right if an accepted answer is in the response."
+    group = "factuality"
+    license = "CC-BY-4.0"
+    citation = "Sole 2025, Facts about Tea"
+
+    [file]
+    path = "facts/tea.jsonl"
+    sha256 = "…"
+
+    [item]
+    prompt = "question"
+    answers = "answers"
+
+    [[metric]]
+    question = "correct"
+    by = "contains"
+    """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
     about: Line
