@@ -25,7 +25,6 @@ from trueline.labellers.registry import (
     KINDS,
     LabellerContext,
     describe_kinds,
-    name_model,
     open_labeller,
 )
 from trueline.models.contract import Unsupported
@@ -34,6 +33,7 @@ from trueline.policy.load import load
 from trueline.records.store import jsonl
 from trueline.records.store.labels import join_labels
 from trueline.records.types import Example, Message, Question, Reference, Response, Sampling
+from trueline.runs.context import RunContext
 
 POLICY = load()
 LENGTH = '''"""Whether a response is long: `length:WORDS`."""
@@ -113,7 +113,8 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: Any) 
 
 
 def context(*names: str) -> LabellerContext:
-    return LabellerContext([POLICY[name] for name in names], POLICY, name_model)
+    model = RunContext(POLICY, dry=True).model
+    return LabellerContext([POLICY[name] for name in names], POLICY, model)
 
 
 def answered(prompt: str, *texts: str, accepted: Sequence[str] = ()) -> Example:
