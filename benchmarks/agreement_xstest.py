@@ -33,7 +33,7 @@ from trueline.files.hashing import digest
 from trueline.labellers.label import Options as Labelling
 from trueline.labellers.label import label
 from trueline.policy.load import load
-from trueline.recipes.convert import Options as ConvertOptions
+from trueline.recipes.conversion import Options as ConvertOptions
 from trueline.recipes.convert import convert
 from trueline.records.store import dataset
 from trueline.records.store.labels import join_labels

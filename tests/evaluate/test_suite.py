@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from tests.builders import name_model
 from tests.evaluate.places import TINY, from_hub, tiny_file
 
 from trueline.evaluate.asking import kinds
@@ -16,7 +17,7 @@ from trueline.evaluate.benchmarks.items import MOST_OPTIONS, TAG, Items, read_it
 from trueline.files.plugins import modules
 from trueline.labellers.checks import CHECKS
 from trueline.labellers.refusal.refusal import check_answerable
-from trueline.labellers.registry import LabellerContext, name_model, open_labeller
+from trueline.labellers.registry import LabellerContext, open_labeller
 from trueline.policy.load import load
 from trueline.records.store.validate import why_invalid
 from trueline.records.types import Choice, Constraints, Example, Reference

@@ -17,7 +17,8 @@ from trueline.formats import contract
 from trueline.formats.load import load
 from trueline.formats.registry import find_format, format_names
 from trueline.policy.load import load as load_policy
-from trueline.recipes.convert import Options, convert
+from trueline.recipes.conversion import Options
+from trueline.recipes.convert import convert
 from trueline.records.types import Example
 
 DOCSTRING = contract.__doc__ or ""

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.builders import name_model
 from tests.evaluate.made import sums
 
 from trueline.evaluate.options import Options as Evaluation

@@ -10,7 +10,8 @@ from tests.builders import unsign
 from trueline.policy.depend import resolve_answer
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.recipes.convert import Options, convert
+from trueline.recipes.conversion import Options
+from trueline.recipes.convert import convert
 from trueline.records.store import dataset, jsonl
 from trueline.records.types import (
     Example,

@@ -85,8 +85,8 @@ class Options(PolicyFile):
 
 
 class ConsensusRun(Struct, frozen=True):
-    """The labels by majority: where they are, by whom, how the run went, and by question what
-    came of it."""
+    """The labels by majority: their folder, by whom, how the run went, and by question how many
+    things were agreed on, or why not."""
 
     out: Path
     by: LabellerId
@@ -118,8 +118,8 @@ class Outcome(Struct, frozen=True):
 def agree(options: Options) -> Outcome:
     """Compare the labellers of a data set; labels are held in memory, texts are not.
 
-    InputError for a labeller or question that is not there, for labels that belong to other data,
-    and where no two labellers were asked the same.
+    Raises InputError for a labeller or question that is not there, for labels that belong to other
+    data, and if no two labellers were asked the same.
     """
     check_options(options)
     if options.labeller and not options.reference:

@@ -29,7 +29,7 @@ from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import Statistic
 
 METRICS: dict[str, Metric] = {"scale": "ordinal", "number": "interval", "some-of": "masi"}
-"""The distance by which α compares answers, by kind of question; elsewhere equal or not."""
+"""The distance by which α compares answers, by kind of question; others are equal or not."""
 
 ENOUGH = 30
 """Items of a group that an α of its own needs."""
@@ -44,7 +44,7 @@ Pairs = Sequence[tuple[LabellerId, LabellerId]]
 
 
 class Confusion(Struct, frozen=True):
-    """How often (row) the first gave one value where (column) the second gave the other.  Of
+    """How often the first gave the row's value and the second the column's.  Of
     some-of questions, by option: both named it, the first alone, the second alone."""
 
     values: list[str]
@@ -102,7 +102,7 @@ class Coverage(Struct, frozen=True):
 
 
 class QuestionReport(Struct, frozen=True):
-    """All that was found on one question; `wordings` where its labellers were asked in several."""
+    """All that was found on one question; `wordings` if its labellers were asked in several."""
 
     question: str
     kind: str
@@ -132,7 +132,7 @@ class Sides(Struct, frozen=True):
 def agreements(found: AnswerTable, sides: Sides, floor: float = FLOOR) -> list[QuestionReport]:
     """The agreement on every question that both sides were asked.
 
-    InputError where a side names nobody, or there is nothing to compare.
+    Raises InputError if a side names nobody, or there is nothing to compare.
     """
     called = short_names(found.labellers)
     first, second = (
@@ -200,7 +200,7 @@ class Compare:
         self.metric = METRICS.get(answers.kind, "nominal")
 
     def __call__(self, pairs: Pairs, joint: bool = False) -> Agreement | None:
-        """The agreement of the pairs, on average, or jointly; None where no two were asked about
+        """The agreement of the pairs, on average, or jointly; None if no two were asked about
         the same thing."""
         given = self.answers.given
         units = sorted({unit for a, b in pairs for unit in given[a].keys() & given[b].keys()})

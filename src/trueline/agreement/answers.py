@@ -41,7 +41,7 @@ _types: dict[str, tuple[type, ...]] = {
 class QuestionAnswers:
     """The answers to one question.
 
-    `clusters` and `groups` go by unit.  `given` has by labeller and unit the answer, None where
+    `clusters` and `groups` go by unit.  `given` has by labeller and unit the answer, None if
     the labeller was asked and has none; a unit that is not there was not asked.  Of an answer
     that follows from others (a safe response has severity 0), the unit is in `implied`.  `stated`
     has the probabilities, `reasons` why there was no answer, `wordings` the hashes of the
@@ -96,7 +96,7 @@ class QuestionAnswers:
 
 @dataclass
 class AnswerTable:
-    """All answers by question, whose they are, and where the Examples came from.
+    """All answers by question, whose they are, and the sources of the Examples.
 
     `label_counts` has the number of labels on every question, wanted or not.
     """
@@ -169,7 +169,7 @@ class AnswerTable:
         by: LabellerId,
         said: list[Label],
     ) -> None:
-        """The answer that follows from this labeller's others, where one does."""
+        """Add the answer that follows from this labeller's others, if one does."""
         alone = Example(id="", labels=tuple(said))
         value = resolve_answer(alone, question, about, by, self.policy)
         if value is not None:
@@ -302,7 +302,7 @@ def full_names(labellers: Iterable[LabellerId]) -> dict[LabellerId, str]:
 
 def find_labellers(labellers: Collection[LabellerId], wanted: str) -> list[LabellerId]:
     """Those whom a name, a kind, both, or the first eight digits or more of an instrument's hash
-    names.  InputError where it is nobody."""
+    names.  Raises InputError if it is nobody."""
     called = short_names(labellers)
     found = [
         by

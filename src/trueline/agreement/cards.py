@@ -1,4 +1,4 @@
-"""Agreement cards: how far an instrument agreed with others where that was measured.
+"""Agreement cards: how far an instrument agreed with others, as far as that was measured.
 
 A card belongs to one instrument hash: whatever could change an answer makes another instrument,
 which has no card until it is measured too.  Cards are JSON files, in a folder of the user's or,
@@ -55,7 +55,7 @@ class Part(Struct, frozen=True):
 class CardEntry(Struct, frozen=True):
     """The agreement of an instrument with others, on one question and one data set; see
     `agreement.Agreement`.  `against` is written "kind name"; `wordings` says who was asked in
-    which words, where they differ."""
+    which words, if they differ."""
 
     question: str
     kind: str
@@ -183,7 +183,7 @@ def write_card(card: Card, folder: Path = FOLDER) -> Path:
 
 def find_card(instrument: str | None, folders: Sequence[Path] = (FOLDER,)) -> Card | None:
     """The card of this instrument, joined from those that the folders and the package have; None
-    where nobody measured it.  InputError for a file that is no card."""
+    if nobody measured it.  Raises InputError for a file that is no card."""
     if instrument is None:
         return None
     name = _file(instrument)

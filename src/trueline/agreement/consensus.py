@@ -33,9 +33,9 @@ class Consensus:
     """Derives labels by majority of the `voters`, on the questions `only`, or on all.
 
     A value wins that more than half of those who answered gave, of two at least; of some-of
-    questions each option by itself.  Where none does, or what wins contradicts the answers before
-    it, the label is `Unscored` and says so.  A question that depends on others is asked only
-    where the consensus on those asks it.
+    questions each option by itself (`policy.values.Majority`).  If none does, or if what wins
+    contradicts the answers before it, the label is `Unscored` and says so.  A question that depends
+    on others is asked only if the consensus on those asks it.
     """
 
     def __init__(

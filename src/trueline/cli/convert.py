@@ -13,7 +13,8 @@ from trueline.files.errors import InputError
 from trueline.files.text import escape_terminal
 from trueline.formats.registry import find_definition, find_formats
 from trueline.policy.load import load as load_policy
-from trueline.recipes.convert import Conversion, Options, convert
+from trueline.recipes.conversion import Conversion, Options
+from trueline.recipes.convert import convert
 
 
 def print_formats() -> None:

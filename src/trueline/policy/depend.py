@@ -12,6 +12,7 @@ import msgspec
 from trueline.files.hashing import digest
 from trueline.policy.answers import format_value, matches, why_invalid
 from trueline.policy.types import Policy
+from trueline.records.labels import effective_labels
 from trueline.records.types import Example, Label, LabellerId, Question, Value
 
 Answers = dict[tuple[str, tuple[int, ...]], list[Any]]
@@ -109,7 +110,7 @@ def contradictions(
     said: dict[tuple[LabellerId, int | None], list[tuple[Label, Question | None]]] = defaultdict(
         list
     )
-    for label in example.labels:
+    for label in effective_labels(example.labels):
         if label.value is None:
             continue
         question = own.get(label.question_hash) or policy.wordings.get(label.question_hash)

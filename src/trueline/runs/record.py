@@ -87,18 +87,24 @@ class RunRecord(Struct, frozen=True):
         return shlex.join(self.argv)
 
 
-def write_record(record: RunRecord, folder: Path) -> None:
-    with atomic_write(folder / RECORD) as file:
+def record_path(out: Path) -> Path:
+    """Where the record of a run lies: in its folder, or beside its file."""
+    return out / RECORD if out.is_dir() else out.with_name(f"{out.name}.{RECORD}")
+
+
+def write_record(record: RunRecord, out: Path) -> None:
+    """Write the record of the run that made a folder or a file."""
+    with atomic_write(record_path(out)) as file:
         file.write(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
-def read_record(folder: Path) -> RunRecord:
-    """The record of the run that wrote a folder.  Raises InputError if there is none."""
-    path = folder / RECORD
+def read_record(out: Path) -> RunRecord:
+    """The record of the run that made a folder or a file.  Raises InputError if there is none."""
+    path = record_path(out)
     try:
         return msgspec.json.decode(path.read_bytes(), type=RunRecord)
     except OSError:
-        raise InputError(f"{folder} has no {RECORD}: it was not written by a run") from None
+        raise InputError(f"{out} has no record ({path.name}): no run made it") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error})") from error
 
@@ -125,10 +131,10 @@ def path_input(path: Path, kind: str = "") -> Input:
     return Input(str(path), kind, file_digest(path), made_by(path))
 
 
-def made_by(folder: Path) -> str | None:
-    """The identity of the run that wrote a folder, None if it has no run record."""
+def made_by(out: Path) -> str | None:
+    """The identity of the run that made a folder or a file, None if it has no run record."""
     try:
-        found = msgspec.json.decode((folder / RECORD).read_bytes(), type=_Identity)
+        found = msgspec.json.decode(record_path(out).read_bytes(), type=_Identity)
     except (OSError, msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     return found.identity

@@ -179,15 +179,15 @@ class _Ending:
             self.fail(error)
 
 
-class _Counts:
+class Counts:
     """What came out of the stages: each item says itself how far it came."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
-        self.rejected: dict[str, Counter[str]] = {stage.name: Counter() for stage in stages}
+    def __init__(self, stages: Sequence[str]) -> None:
+        self.rejected: dict[str, Counter[str]] = {stage: Counter() for stage in stages}
         self.unreadable: Counter[str] = Counter()
         self.passed = self.retry_later = 0
         if len(self.rejected) < len(stages):
-            raise ValueError(f"stages of one run need names of their own: {[*self.rejected]}")
+            raise ValueError(f"stages of one run need names of their own: {list(stages)}")
 
     def add(self, item: Item) -> None:
         if isinstance(item, Example):
@@ -238,7 +238,7 @@ async def write_run(
     """
     started, ledger = now(), context.ledger
     stages = [*stages, Stage(POLICY, reject_contradictions)]
-    counts = _Counts(stages)
+    counts = Counts([stage.name for stage in stages])
     with (
         claim(out, spec.identity, f"trueline {spec.command}", spec.decisive),
         Progress(total, ledger, quiet) as progress,
