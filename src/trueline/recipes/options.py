@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -83,11 +83,12 @@ class Filter(PolicyFile):
         ),
     ] = None
     question: Annotated[
-        str, Meta(description="Yes-no question of the policy that the labeller must answer.")
+        str, Meta(description="Question of the policy that the labeller must answer.")
     ] = "elicits_harm"
     expect: Annotated[
-        Literal["yes", "no"], Meta(description="Answer that lets an Example pass.")
-    ] = "yes"
+        tuple[str, ...],
+        Meta(description="Answer that lets an Example pass: yes, no, an option (repeatable)."),
+    ] = ("yes",)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from functools import partial
 
 from trueline.policy.types import Policy
 from trueline.recipes.filters.decontaminate import decontaminate
-from trueline.recipes.filters.labeller import find_filter_question, labeller_filter
+from trueline.recipes.filters.labeller import accepted_answers, labeller_filter
 from trueline.recipes.options import Decontaminate, Filter, Induce, Respond
 from trueline.recipes.steps.induce import induce
 from trueline.recipes.steps.respond import respond
@@ -37,12 +37,11 @@ def filter_stages(options: Filter, policy: Policy) -> list[Stage]:
     what passes."""
     if options.filter_by is None:
         return []
-    find_filter_question(options.question, policy)
     make = partial(
         labeller_filter,
         name=options.filter_by,
         question=options.question,
-        expected=options.expect == "yes",
+        accept=accepted_answers(options.question, options.expect, policy),
     )
     return [Stage("filter", make)]
 

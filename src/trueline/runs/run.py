@@ -96,13 +96,15 @@ def specify_run(command: str, options: Output, inputs: Iterable[Input], **more: 
 
 
 class Run(RunContext):
-    """A run that is about to start: what its stages are made with, and where it writes."""
+    """A run that is about to start: what its stages are made with, where it writes, and the engine
+    that runs it."""
 
     def __init__(
         self, command: str, options: Output, policy: Policy, ledger: LedgerClient | None = None
     ) -> None:
         super().__init__(policy, options if isinstance(options, Caps) else None, ledger)
         self.command, self.options = command, options
+        self.engine: Engine = LocalEngine(self)
 
     async def write(
         self,
@@ -135,6 +137,7 @@ class Run(RunContext):
             observe=observe,
             quiet=self.options.quiet,
             writer=writer,
+            engine=self.engine,
         )
 
 

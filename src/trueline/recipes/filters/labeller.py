@@ -2,54 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trueline.files.errors import InputError
 from trueline.labellers.contract import bound_questions
 from trueline.labellers.registry import enter_labeller, labeller_input
 from trueline.labellers.targets import select_questions
+from trueline.policy.answers import choices
 from trueline.policy.types import Policy
-from trueline.records.types import Example, Question, with_labels
+from trueline.records.types import Example, Value, with_labels
 from trueline.runs.context import RunContext
 from trueline.runs.stage import Calls, Outcome, Rejected
 
 
-def find_filter_question(name: str, policy: Policy) -> Question:
-    """The policy's question of this id.  Raises InputError if it cannot decide what passes."""
-    if name not in policy:
-        raise InputError(f"--question {name}: the policy has {', '.join(sorted(policy))}")
-    question = policy[name]
-    if question.kind != "yes-no" or question.about == "pair":
+def accepted_answers(question: str, words: Sequence[str], policy: Policy) -> tuple[Value, ...]:
+    """The answers that these words name, "yes" or an option or a level, to a policy's question.
+
+    Raises InputError if the policy has no such question, if it cannot decide what passes, or if it
+    has no such answer.
+    """
+    if question not in policy:
+        raise InputError(f"--question {question}: the policy has {', '.join(sorted(policy))}")
+    asked = policy[question]
+    if asked.kind in ("some-of", "number") or asked.about == "pair":
         raise InputError(
-            f"--question {name} is {question.kind} about the {question.about}: the filter asks a "
-            "yes-no question about the prompt or the response"
+            f"--question {question} is {asked.kind} about the {asked.about}: the filter asks for "
+            "one answer of several, about the prompt or the response"
         )
-    return question
+    answers = {_word(value): value for value in choices(asked)}
+    for word in words:
+        if word not in answers:
+            raise InputError(f"--expect {word}: {question} is answered {', '.join(answers)}")
+    return tuple(answers[word] for word in words)
 
 
 async def labeller_filter(
-    context: RunContext, *, name: str, question: str, expected: bool
+    context: RunContext, *, name: str, question: str, accept: tuple[Value, ...]
 ) -> Calls:
-    """Asks the labeller a yes-no question about each Example's prompt or responses.
+    """Asks the labeller a question about each Example's prompt or responses.
 
-    The labels stay with the Example.  It is rejected if any answer is not the expected one, and
-    if there is none: unscored is not a pass.
+    The labels stay with the Example.  It is rejected if an answer is none of those in `accept`,
+    and if there is no answer: unscored is not a pass.
     """
-    find_filter_question(question, context.policy)
     asked = select_questions([question], context.policy)
     labeller = await enter_labeller(context, name, asked, retry_later=True)
 
     async def step(example: Example) -> Outcome:
-        example = with_labels(example, *await labeller.label(example, asked.policy))
-        answers = [label for label in example.labels if label.question == question]
+        labels = await labeller.label(example, asked.policy)
+        example = with_labels(example, *labels)
+        answers = [label for label in labels if label.question == question]
         if not answers:
             return Rejected(example, f"{question} was not asked")
         for label in answers:
-            if label.unscored is not None:
-                return Rejected(example, "unscored", label.unscored)
-            if label.value is not expected:
-                return Rejected(example, f"{question} answered {'yes' if label.value else 'no'}")
+            if label.value is None:
+                return Rejected(example, "unscored", label.unscored or "")
+            if label.value not in accept:
+                return Rejected(example, f"{question} answered {_word(label.value)}")
         return example
 
     bound = bound_questions(labeller, asked.policy, prompts=1, responses=1)
     return Calls(
         step, bounds={name: bound}, parallel=labeller.parallel, inputs=(labeller_input(labeller),)
     )
+
+
+def _word(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
