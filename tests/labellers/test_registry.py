@@ -34,7 +34,6 @@ from trueline.policy.load import load
 from trueline.records.store import jsonl
 from trueline.records.store.labels import join_labels
 from trueline.records.types import Example, Message, Question, Reference, Response, Sampling
-from trueline.runs.context import RunContext
 
 POLICY = load()
 LENGTH = '''"""Whether a response is long: `length:WORDS`."""
@@ -114,8 +113,7 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: Any) 
 
 
 def context(*names: str) -> LabellerContext:
-    model = RunContext(POLICY, dry=True).model
-    return LabellerContext([POLICY[name] for name in names], POLICY, model)
+    return LabellerContext([POLICY[name] for name in names], POLICY, name_model)
 
 
 def answered(prompt: str, *texts: str, accepted: Sequence[str] = ()) -> Example:
