@@ -19,6 +19,7 @@ from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.lines import check_regular_file
 from trueline.records.store import columns
+from trueline.records.store.column_values import read_rows
 from trueline.records.store.schema import VERSION, check_version
 from trueline.records.types import CONTENT_ID, Example, Label
 
@@ -47,15 +48,10 @@ class Table:
         leave_out: tuple[str, ...] = (),
         group_rows: int = 1_000,
     ) -> None:
-        self.struct, self.group_rows = struct, group_rows
+        self.struct, self.flat, self.group_rows = struct, flat, group_rows
         found = columns.schema(struct, flat=flat, leave_out=leave_out)
         self.schema = found.with_metadata({"trueline": str(VERSION)})
-        self.to_row: Callable[[Any], dict[str, Any]] = columns.writer(struct, flat=flat)
-        self._from_row = columns.reader(struct, flat=flat)
-
-    def from_row(self, row: dict[str, Any]) -> Any:
-        """The record of a row; raises one of what `read` takes for damage if it is none."""
-        return msgspec.convert(self._from_row(row), self.struct)
+        self.to_row: Callable[[Any], dict[str, Any]] = columns.row_writer(struct, flat=flat)
 
 
 EXAMPLES = Table(Example)
@@ -121,8 +117,9 @@ def read(path: Path, table: Table = EXAMPLES) -> Iterator[Any]:
     row = 0
     try:
         for batch in file.iter_batches(batch_size=256, columns=table.schema.names):
-            for row, found in enumerate(batch.to_pylist(), row + 1):  # noqa: B007, B020
-                record = table.from_row(found)
+            rows = read_rows(table.struct, batch, flat=table.flat)
+            for row, found in enumerate(rows, row + 1):  # noqa: B007, B020
+                record: Any = msgspec.convert(found, table.struct)
                 if not CONTENT_ID.fullmatch(record.id):
                     raise ValueError("id is no content id: 32 hexadecimal digits")
                 yield record
