@@ -26,14 +26,14 @@ import msgspec
 
 from trueline.agreement import cards
 from trueline.agreement.agree import Options, agree
-from trueline.agreement.agreement import mean_of
-from trueline.agreement.answers import Ratings, gather
+from trueline.agreement.agreement import mean_statistic
+from trueline.agreement.answers import QuestionAnswers, collect_answers
 from trueline.cli.agree import format_outcome
 from trueline.files.hashing import digest
 from trueline.labellers.label import Options as Labelling
 from trueline.labellers.label import label
 from trueline.policy.load import load
-from trueline.recipes.convert import Options as ConvertOptions
+from trueline.recipes.conversion import Options as ConvertOptions
 from trueline.recipes.convert import convert
 from trueline.records.store import dataset
 from trueline.records.store.labels import join_labels
@@ -119,14 +119,14 @@ def nearness(data: Path, labels: tuple[Path, ...], names: Sequence[str], part: s
     """Prints how near each labeller is to the raters, of one of the PARTS of the prompts, and how
     much nearer the first is than each of the others, paired by prompt."""
     kept = filter(PARTS[part], join_labels(dataset.read(data, all_labels=True), labels))
-    ratings = gather(kept, load()).questions["refusal"]
-    people = [by for by in ratings.given if by.kind == "imported"]
-    near = {name: _near(ratings, name, people) for name in names}
-    print(f"{data.name}, {len(set(ratings.clusters))} prompts {part}:")
+    answers = collect_answers(kept, load()).questions["refusal"]
+    people = [by for by in answers.given if by.kind == "imported"]
+    near = {name: _near(answers, name, people) for name in names}
+    print(f"{data.name}, {len(set(answers.clusters))} prompts {part}:")
     for name in names:
-        print(f"  α of {name}: {_shown(bootstrap(near[name], ratings.clusters))}")
+        print(f"  α of {name}: {_shown(bootstrap(near[name], answers.clusters))}")
     for other in names[1:]:
-        gain = bootstrap(difference(near[names[0]], near[other]), ratings.clusters)
+        gain = bootstrap(difference(near[names[0]], near[other]), answers.clusters)
         print(f"  {names[0]} less {other}: {_shown(gain, '+')}")
 
 
@@ -134,11 +134,11 @@ def _shown(one: Interval, sign: str = "") -> str:
     return f"{one.estimate:{sign}.3f} ({one.low:{sign}.3f} to {one.high:{sign}.3f})"
 
 
-def _near(ratings: Ratings, name: str, people: list[LabellerId]) -> Statistic:
-    [own] = [given for by, given in ratings.given.items() if by.name == name]
-    units = range(len(ratings.clusters))
-    return mean_of(
-        [krippendorff([(own.get(u), ratings.given[p].get(u)) for u in units]) for p in people]
+def _near(answers: QuestionAnswers, name: str, people: list[LabellerId]) -> Statistic:
+    [own] = [given for by, given in answers.given.items() if by.name == name]
+    units = range(len(answers.clusters))
+    return mean_statistic(
+        [krippendorff([(own.get(u), answers.given[p].get(u)) for u in units]) for p in people]
     )
 
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from trueline.models.open import located
+from trueline.models.open import locate
 from trueline.policy.preference import preference_label
 from trueline.records.types import Example, LabellerId, Message, Response, with_labels
 from trueline.train.methods import preference
@@ -54,12 +54,12 @@ def seconds(data: list[Example], model: Path, head: bool) -> float:
 
 def main() -> None:
     """Alternate the two heads; print medians and their ratio."""
-    data, nano = pairs(), located("nano:base").base
+    data, nano = pairs(), locate("nano:base").base
     with tempfile.TemporaryDirectory() as folder:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(nano)
-        tokenizer.chat_template = located("nano").template
+        tokenizer.chat_template = locate("nano").template
         tokenizer.save_pretrained(folder)
         AutoModelForCausalLM.from_pretrained(nano, dtype="float32").save_pretrained(folder)
         times: dict[bool, list[float]] = {True: [], False: []}

@@ -18,7 +18,7 @@ from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import Judge
 from trueline.models.open import open_model
 from trueline.policy.load import load
-from trueline.recipes.filters.instruction_rules import against
+from trueline.recipes.filters.instruction_rules import find_objection
 from trueline.records.types import Example, Message
 from trueline.runs.sync import wait
 
@@ -53,7 +53,7 @@ def main() -> None:
     """Rules alone, then rules and judge."""
     rows = [json.loads(line) for line in FILE.read_text().splitlines()]
     name = sys.argv[1] if len(sys.argv) > 1 else "nano"
-    rules = [against(row["instruction"], "") is None for row in rows]
+    rules = [find_objection(row["instruction"], "") is None for row in rows]
     report("rules alone", rows, rules)
     answers = wait(judged(name, [row["instruction"] for row in rows]))
     both = [r and a is True for r, a in zip(rules, answers, strict=True)]

@@ -18,8 +18,11 @@ from trueline.ledger.sqlite import open_ledger
 from trueline.models.contract import Model
 from trueline.models.ledgered import record
 from trueline.models.scripted import Scripted
+from trueline.policy.load import load
 from trueline.records.types import Example, Message, Sampling
-from trueline.runs.stream import Item, Stage, Stop, source, through
+from trueline.runs.context import RunContext
+from trueline.runs.engine import LocalEngine, Stop, source
+from trueline.runs.stage import Stage
 
 SAMPLING = Sampling(max_tokens=64, seed=1)
 
@@ -42,12 +45,13 @@ async def replay(model: Model, count: int) -> None:
 
 
 async def flow(model: Model, count: int) -> None:
-    async def step(example: Example) -> Item:
+    async def step(example: Example) -> Example:
         await model.generate(example.prompt, SAMPLING)
         return example
 
     examples = (Example.new(messages) for messages in asked(count))
-    async for _ in through(source(examples, Stop()), [Stage("call", step)]):
+    engine = LocalEngine(RunContext(load()))
+    async for _ in engine.stream(source(examples, Stop()), [Stage.of("call", step)]):
         pass
 
 

@@ -36,7 +36,7 @@ from harness import peers
 from harness.choices import Item, answers, letters, options, sound
 from harness.machine import machine, versions
 from trueline.models.local.templates import Template
-from trueline.models.open import located
+from trueline.models.open import locate
 from trueline.records.types import Message
 
 HEADINGS = ("client", "items/s", "a CPU s", "× ours", "CPU", "same", "most apart, nats")
@@ -70,7 +70,7 @@ def written(found: dict[str, list[Item]], folder: Path) -> dict[str, Any]:
     """
     from transformers import AutoTokenizer
 
-    base, chat = located("nano:base"), located("nano")
+    base, chat = locate("nano:base"), locate("nano")
     tokenizer = AutoTokenizer.from_pretrained(base.base)
     tokenizer.chat_template = chat.template
     template = Template(tokenizer)
@@ -101,7 +101,7 @@ def _merged(folder: Path) -> Path:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    chat = located("nano")
+    chat = locate("nano")
     model = AutoModelForCausalLM.from_pretrained(chat.base, dtype="float32")
     PeftModel.from_pretrained(model, chat.adapter).merge_and_unload().save_pretrained(folder)
     AutoTokenizer.from_pretrained(chat.base).save_pretrained(folder)

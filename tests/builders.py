@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from trueline.models.contract import Model
+from trueline.models.scripted import Scripted
 from trueline.records.store.manifest import check_shard, read_manifest
 from trueline.records.types import Example
 
@@ -30,3 +32,12 @@ def unsign(examples: Iterable[Example]) -> list[Example]:
         )
         for example in examples
     ]
+
+
+def name_model(name: str) -> Model:
+    """A model that is only named: a call of it is a fault of the test."""
+
+    def refuse(*_: object) -> str:
+        raise AssertionError(f"{name} was called")
+
+    return Scripted(refuse, identity=name)

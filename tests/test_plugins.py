@@ -10,7 +10,7 @@ from tests.formats.test_formats import golden
 from trueline.files import plugins
 from trueline.formats.contract import Format
 from trueline.formats.registry import find_formats
-from trueline.recipes.kinds import RECIPES
+from trueline.recipes.registry import RECIPES
 from trueline.runs.options import option_fields
 from trueline.train.methods import METHODS
 

@@ -11,10 +11,12 @@ from ours import SAMPLING, model
 
 from trueline.ledger.sqlite import open_ledger
 from trueline.models.contract import response
+from trueline.policy.load import load
 from trueline.records.store import dataset
 from trueline.records.types import Example, Message, with_responses
-from trueline.runs.run import run
-from trueline.runs.stream import Stage
+from trueline.runs.context import RunContext
+from trueline.runs.run import RunSpec, write_run
+from trueline.runs.stage import Stage
 
 
 async def main() -> None:
@@ -28,14 +30,12 @@ async def main() -> None:
             (drawn,) = await asks.generate(example.prompt, SAMPLING)
             return with_responses(example, response(asks, SAMPLING, drawn))
 
-        done = await run(
+        done = await write_run(
             (Example.new([Message("user", prompt(i))]) for i in range(ask.calls)),
-            [Stage("answer", answer, window=4 * ask.concurrency)],
+            [Stage.of("answer", answer, window=4 * ask.concurrency)],
             Path(place) / "out",
-            command="benchmark",
-            identity="benchmark",
-            config={},
-            ledger=ledger,
+            RunSpec("benchmark", (), {}, {}),
+            RunContext(load(), None, ledger),
             total=ask.calls,
             quiet=True,
         )

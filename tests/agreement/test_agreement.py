@@ -9,8 +9,14 @@ import msgspec
 import pytest
 from tests.agreement.rated import LETTER, POLICY, A, B, C, label, made, rated
 
-from trueline.agreement.agreement import OnQuestion, Sides, agreements
-from trueline.agreement.answers import Gathered, chosen, gather, grouping, names
+from trueline.agreement.agreement import QuestionReport, Sides, agreements
+from trueline.agreement.answers import (
+    AnswerTable,
+    collect_answers,
+    find_grouping,
+    find_labellers,
+    short_names,
+)
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.policy import pku
@@ -27,9 +33,9 @@ FOUR = """
 COHEN = [[88, 14, 18], [10, 40, 10], [2, 6, 12]]
 
 
-def compared(examples: Iterable[Example], *sides: Any, **more: Any) -> list[OnQuestion]:
+def compared(examples: Iterable[Example], *sides: Any, **more: Any) -> list[QuestionReport]:
     floor = more.pop("floor", 0.98)
-    return agreements(gather(examples, POLICY, **more), Sides(*sides), floor)
+    return agreements(collect_answers(examples, POLICY, **more), Sides(*sides), floor)
 
 
 def test_alpha_of_two_observers_as_published() -> None:
@@ -94,7 +100,7 @@ def test_a_labeller_that_failed_gives_no_figure_but_bounds() -> None:
     assert (one.alpha, one.raw_agreement, one.kappa) == (None, None, None)
     same = sum(1 for n in range(30, 100) if (n % 2 == 0) == (n % 4 == 0))
     assert (one.least, one.most) == (same / 100, (same + 30) / 100)
-    [_, judge] = report.covered
+    [_, judge] = report.coverage
     assert (judge.labeller, judge.asked, judge.answered) == ("judge", 100, 70)
     assert judge.unscored == {"the judge failed": 30}
     assert judge.shares == {"yes": (0.35, 0.65), "no": (0.35, 0.65)}
@@ -139,7 +145,7 @@ def test_a_dependent_answer_follows_where_it_was_not_asked() -> None:
     assert one.confusion is not None and one.confusion.values == ["0", "1", "2", "3"]
     assert one.confusion.counts[0] == [6, 0, 1, 0]
     assert one.alpha_asked is not None and one.alpha_asked.units == 2
-    [ada, _] = severity.covered
+    [ada, _] = severity.coverage
     assert (ada.asked, ada.answered) == (2, 2)  # it was asked of what is not safe
 
 
@@ -219,17 +225,23 @@ def test_stated_probabilities_are_held_against_the_other() -> None:
 def test_labellers_are_told_apart_and_found() -> None:
     twice = [LabellerId("judge", "nano", "1" * 32), LabellerId("judge", "nano", "2" * 32)]
     raters = [A, *twice, LabellerId("classifier", "Ada", "3" * 32)]
-    assert list(names(raters).values()) == [
+    assert list(short_names(raters).values()) == [
         "person Ada",
         "judge nano 11111111",
         "judge nano 22222222",
         "classifier Ada",
     ]
-    assert chosen(raters, "judge") == chosen(raters, "nano") == twice
-    assert chosen(raters, "22222222") == twice[1:] == chosen(raters, "judge nano 22222222")
-    assert chosen(raters, "Ada") == [A, raters[3]] and chosen(raters, "person") == [A]
+    assert find_labellers(raters, "judge") == find_labellers(raters, "nano") == twice
+    assert (
+        find_labellers(raters, "22222222")
+        == twice[1:]
+        == find_labellers(raters, "judge nano 22222222")
+    )
+    assert find_labellers(raters, "Ada") == [A, raters[3]] and find_labellers(raters, "person") == [
+        A
+    ]
     with pytest.raises(InputError, match="labels by classifier Ada, judge nano 1"):
-        chosen(raters, "Eve")
+        find_labellers(raters, "Eve")
 
 
 def three(count: int = 40) -> list[Example]:
@@ -283,7 +295,7 @@ def test_groups(by: str, groups: dict[str, int]) -> None:
         tagged = with_tags(example, "lang:de") if n % 2 else example
         named = label(example, "harm_categories", A, ("Drugs",))
         examples.append(with_labels(tagged, named) if n < 10 else tagged)
-    found: Gathered = gather(examples, POLICY, grouping(by), ["safe"])
+    found: AnswerTable = collect_answers(examples, POLICY, find_grouping(by), ["safe"])
     [report] = agreements(found, Sides(("judge",), ("Ada",)))
     [one] = report.agreements
     assert {name: part.items for name, part in one.groups.items()} == groups
@@ -293,4 +305,4 @@ def test_groups(by: str, groups: dict[str, int]) -> None:
 def test_a_grouping_that_is_none() -> None:
     for name in ("colour", "tag:", "tag"):
         with pytest.raises(InputError, match="language, source, category or tag:KEY"):
-            grouping(name)
+            find_grouping(name)

@@ -36,7 +36,7 @@ def measured(source: Path, out: Path, **more: object) -> list[Path]:
 def test_a_card_is_made_of_an_instrument_and_found_by_its_hash(tmp_path: Path) -> None:
     [path] = measured(data(tmp_path / "data.jsonl"), tmp_path / "cards")
     assert path == tmp_path / "cards" / f"{C.instrument}.json"
-    card = cards.lookup(C.instrument, [tmp_path / "cards"])
+    card = cards.find_card(C.instrument, [tmp_path / "cards"])
     assert card is not None and (card.kind, card.name) == ("judge", "judge")
     [one] = card.entries
     assert one.against == ("person Ada", "person Ben") and one.data.name == "data.jsonl"
@@ -45,7 +45,7 @@ def test_a_card_is_made_of_an_instrument_and_found_by_its_hash(tmp_path: Path) -
     assert one.confusion is not None and one.confusion.counts == [[70, 10], [10, 70]]
     assert one.calibration is not None and one.calibration.error == pytest.approx(0.025)
     assert list(one.groups) == ["de"]  # of "en" there are 20
-    told = cards.lines(card)
+    told = cards.format_card(card)
     assert told[0] == "agreement card of judge judge (abababab):"
     assert told[1].startswith("  safe, against person Ada and person Ben: α 0.7")
     assert "agreed 87.5%" in told[1] and "80 items of data.jsonl" in told[2]
@@ -59,9 +59,9 @@ def test_measured_again_and_elsewhere(tmp_path: Path) -> None:
     measured(source, out)
     measured(data(tmp_path / "other.jsonl", count=40), out)
     measured(data(tmp_path / "more.jsonl", count=50), tmp_path / "b")
-    one = cards.lookup(C.instrument, [out])
+    one = cards.find_card(C.instrument, [out])
     assert one is not None and [m.items for m in one.entries] == [80, 40]
-    both = cards.lookup(C.instrument, [out, tmp_path / "b"])
+    both = cards.find_card(C.instrument, [out, tmp_path / "b"])
     assert both is not None and [m.items for m in both.entries] == [80, 40, 50]
 
 
@@ -69,21 +69,23 @@ def test_an_instrument_that_failed_has_a_card_without_a_figure(tmp_path: Path) -
     source = data(tmp_path / "data.jsonl", fails=24)
     outcome = agree(Options(data=source, reference=("person",), card=tmp_path / "cards"))
     assert not outcome.sound
-    card = cards.lookup(C.instrument, [tmp_path / "cards"])
+    card = cards.find_card(C.instrument, [tmp_path / "cards"])
     assert card is not None
     [one] = card.entries
     assert (one.alpha, one.raw_agreement, one.scored, one.asked) == (None, None, 112, 160)
     assert (one.least, one.most) == (92 / 160, 140 / 160)
-    assert "no figure: too few answers" in cards.lines(card)[1]
-    assert "answered 112 of 160" in cards.lines(card)[2]
+    assert "no figure: too few answers" in cards.format_card(card)[1]
+    assert "answered 112 of 160" in cards.format_card(card)[2]
 
 
 def test_where_nothing_is_known_that_is_said(tmp_path: Path) -> None:
-    assert cards.lookup("ff" * 16, [tmp_path]) is None and cards.lookup(None) is None
-    assert cards.lines(None) == ["no agreement card for this instrument: its error is not known"]
+    assert cards.find_card("ff" * 16, [tmp_path]) is None and cards.find_card(None) is None
+    assert cards.format_card(None) == [
+        "no agreement card for this instrument: its error is not known"
+    ]
     measured(data(tmp_path / "data.jsonl"), tmp_path / "cards")
-    card = cards.lookup(C.instrument, [tmp_path / "cards"])
-    assert cards.lines(card, ["severity"]) == [f"{cards.UNKNOWN} on these questions"]
+    card = cards.find_card(C.instrument, [tmp_path / "cards"])
+    assert cards.format_card(card, ["severity"]) == [f"{cards.UNKNOWN} on these questions"]
 
 
 def test_a_hash_from_elsewhere_is_no_path(tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_a_hash_from_elsewhere_is_no_path(tmp_path: Path) -> None:
     source = data(tmp_path / "data.jsonl", by=strange)
     [path] = measured(source, tmp_path / "a" / "cards")
     assert path.parent == tmp_path / "a" / "cards" and not (tmp_path / "escaped.json").exists()
-    found = cards.lookup("../../escaped", [path.parent])
+    found = cards.find_card("../../escaped", [path.parent])
     assert found is not None and found.instrument == "../../escaped"
 
 
@@ -105,7 +107,7 @@ def test_a_file_that_is_no_card_is_named(tmp_path: Path) -> None:
     ]:
         path.write_text(text)
         with pytest.raises(InputError, match=match):
-            cards.lookup(C.instrument, [tmp_path])
+            cards.find_card(C.instrument, [tmp_path])
 
 
 def test_a_card_needs_an_instrument_and_a_reference(tmp_path: Path) -> None:
@@ -122,19 +124,19 @@ def test_the_digest_covers_the_data_and_the_labels(tmp_path: Path) -> None:
     writer.close(complete=True)
     outcome = Options(data=one)
     from trueline.agreement.agree import _examples
-    from trueline.agreement.answers import gather
+    from trueline.agreement.answers import collect_answers
     from trueline.policy.load import load
 
-    found = gather(_examples(outcome), load())
+    found = collect_answers(_examples(outcome), load())
     digests = {
-        cards.data_of(found, path, labels).digest
+        cards.describe_data(found, path, labels).digest
         for path, labels in [(one, ()), (other, ()), (one, (tmp_path / "labels",))]
     }
     assert len(digests) == 3
 
 
 def test_the_bundled_classifier_comes_with_its_card() -> None:
-    card = cards.lookup(Refusal().by.instrument, [])
+    card = cards.find_card(Refusal().by.instrument, [])
     assert card is not None, "make it: python benchmarks/agreement_xstest.py --cards"
     assert {one.question for one in card.entries} == {"refusal"}
     assert len(card.entries) == 3

@@ -17,10 +17,12 @@ from trueline.formats.load import load
 from trueline.formats.registry import find_formats
 from trueline.policy.load import load as load_policy
 from trueline.policy.values import preferred_responses
-from trueline.recipes.convert import Conversion, Options, convert
+from trueline.recipes.conversion import Conversion, Options
+from trueline.recipes.convert import convert
 from trueline.records.store import dataset, jsonl
 from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Message
+from trueline.runs.record import read_record
 
 HEADER = "instruction,rejected,chosen,label\n"
 
@@ -319,3 +321,38 @@ def test_what_is_lost_is_named_as_a_terminal_may_show_it(
     captured = capsys.readouterr()
     assert "[2Jkey: 1 Examples" in captured.err
     assert "\x1b" not in captured.err + captured.out
+
+
+def test_every_conversion_has_its_record_and_lineage(table: Path, tmp_path: Path) -> None:
+    ask(table, tmp_path / "set", from_="safer-instruct")
+    ask(tmp_path / "set", tmp_path / "kto.jsonl", to="trl-unpaired", tag=("lang:en",))
+    ask(tmp_path / "set", tmp_path / "ours.jsonl.gz")
+    ask(tmp_path / "kto.jsonl", tmp_path / "back", from_="trl-unpaired")
+    first, second, third, last = (
+        read_record(tmp_path / name) for name in ("set", "kto.jsonl", "ours.jsonl.gz", "back")
+    )
+    assert [(x.kind, x.run) for x in first.inputs] == [("file", None), ("policy", None)]
+    for record in (second, third):
+        source = record.inputs[0]
+        assert (source.kind, source.run) == ("data set", first.identity)
+        assert (record.status, record.rows, record.rejects) == ("complete", 10, 0)
+    assert last.inputs[0].run == second.identity
+    words = ["trueline", "convert", "set", "kto.jsonl", "--to", "trl-unpaired", "--tag", "lang:en"]
+    assert [Path(word).name for word in second.argv if word != "--quiet"] == words
+    assert first.stages[0].rejected == {"rejected is blank": 1}
+    assert second.identity != third.identity
+    with pytest.raises(InputError, match=r"ours.jsonl.gz.run.json exists: nothing is overwritten"):
+        (tmp_path / "ours.jsonl.gz").unlink()
+        ask(tmp_path / "set", tmp_path / "ours.jsonl.gz")
+
+
+def test_what_cannot_be_written_is_counted_in_the_record(tmp_path: Path) -> None:
+    tied = Example.new([Message("user", "how?")], [])
+    jsonl.write(tmp_path / "in.jsonl", [tied])
+    found = ask(tmp_path / "in.jsonl", tmp_path / "out.jsonl", to="trl-preference")
+    assert found.rejects == {"no preference is labelled": 1}
+    record = read_record(tmp_path / "out.jsonl")
+    assert (record.rows, record.rejects) == (0, 1)
+    assert [(s.name, s.seen, s.passed) for s in record.stages][-1] == ("write", 1, 0)
+    (reject,) = jsonl.rejects(tmp_path / "out.jsonl.rejects.jsonl")
+    assert (reject.step, reject.example) == ("write", tied)

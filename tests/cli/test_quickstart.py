@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.builders import check_shards
 
-from trueline.models.open import located
+from trueline.models.open import locate
 from trueline.policy.values import preferred_responses
 from trueline.records.store import dataset
 from trueline.records.store.manifest import read_manifest
@@ -38,7 +38,7 @@ def test_quickstart(tmp_path: Path) -> None:
     # the text is preferred in one set, and what the expert says in the other
     assert preferred_responses(next(dataset.read(out / "harmless")))[0].model is None  # type: ignore[index]
     assert preferred_responses(next(dataset.read(out / "harmful")))[1].model is None  # type: ignore[index]
-    located(str(out / "model"))
+    locate(str(out / "model"))
     log = [e for e in json.loads((out / "model" / "card.json").read_text())["log"] if "loss" in e]
     assert log[-1]["loss"] < 0.9 * log[0]["loss"]
     rows = [json.loads(line) for line in (out / "pairs.jsonl").read_text().splitlines()]

@@ -20,8 +20,8 @@ import msgspec
 import pytest
 
 from trueline.evaluate.benchmarks import data
-from trueline.evaluate.benchmarks.benchmark import Benchmark, Cross, Place
-from trueline.evaluate.benchmarks.items import items
+from trueline.evaluate.benchmarks.benchmark import Benchmark, CrossJoin, DataSource
+from trueline.evaluate.benchmarks.items import read_items
 from trueline.files.errors import InputError
 from trueline.files.text import BadRow
 
@@ -31,7 +31,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def one(file: Place | None = None, hub: Place | None = None) -> Benchmark:
+def one(file: DataSource | None = None, hub: DataSource | None = None) -> Benchmark:
     fields: dict[str, Any] = {
         "name": "tea",
         "about": "Tea.",
@@ -44,10 +44,10 @@ def one(file: Place | None = None, hub: Place | None = None) -> Benchmark:
     return msgspec.structs.replace(msgspec.convert(fields, Benchmark), file=file, hub=hub)
 
 
-def rows(place: Place) -> list[dict[str, Any]]:
+def rows(place: DataSource) -> list[dict[str, Any]]:
     """The fields of the rows of a file that is read for the first time."""
     Path(".trueline/pins.json").unlink(missing_ok=True)
-    found = list(data.read(data.find(one(place), Path())))
+    found = list(data.read_rows(data.find_data(one(place), Path())))
     return [
         {"reject": f.reason, "row": f.number} if isinstance(f, BadRow) else f.fields for f in found
     ]
@@ -59,28 +59,28 @@ def rows(place: Place) -> list[dict[str, Any]]:
 def test_a_file_is_held_to_its_hash() -> None:
     Path("tea.jsonl").write_text('{"q": "Hot?"}\n')
     digest = hashlib.sha256(b'{"q": "Hot?"}\n').hexdigest()
-    found = data.find(one(Place("tea.jsonl", sha256=digest)), Path())
+    found = data.find_data(one(DataSource("tea.jsonl", sha256=digest)), Path())
     assert found.pinned and found.sha256 == digest and not Path(".trueline").exists()
     Path("tea.jsonl").write_text('{"q": "Cold?"}\n')
     with pytest.raises(InputError, match=r"tea: tea.jsonl is not the file .* Get that file again"):
-        data.find(one(Place("tea.jsonl", sha256=digest)), Path())
+        data.find_data(one(DataSource("tea.jsonl", sha256=digest)), Path())
 
 
 def test_without_a_hash_the_first_reading_pins_it() -> None:
     Path("tea.jsonl").write_text('{"q": "Hot?"}\n')
-    assert not items(one(Place("tea.jsonl")), Path()).found.pinned
-    assert items(one(Place("tea.jsonl")), Path()).found.pinned
+    assert not read_items(one(DataSource("tea.jsonl")), Path()).file.pinned
+    assert read_items(one(DataSource("tea.jsonl")), Path()).file.pinned
     Path("tea.jsonl").write_text('{"q": "Cold?"}\n')
     with pytest.raises(InputError, match=r"changed since it was first used.*pins.json says"):
-        items(one(Place("tea.jsonl")), Path())
+        read_items(one(DataSource("tea.jsonl")), Path())
 
 
 def test_a_file_without_items_is_not_pinned() -> None:
     Path("tea.jsonl").write_text('{"x": "Hot?"}\n')
     with pytest.raises(InputError, match="no row"):
-        items(one(Place("tea.jsonl")), Path())
+        read_items(one(DataSource("tea.jsonl")), Path())
     Path("tea.jsonl").write_text('{"q": "Hot?"}\n')
-    assert len(items(one(Place("tea.jsonl")), Path()).examples) == 1
+    assert len(read_items(one(DataSource("tea.jsonl")), Path()).examples) == 1
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"[1]", b'{"tea": {"sha": 1}}', b"\xff\xfe"])
@@ -89,24 +89,24 @@ def test_a_pins_file_that_is_damaged_stops_the_run(damaged: bytes) -> None:
     Path(".trueline").mkdir()
     Path(".trueline/pins.json").write_bytes(damaged)
     with pytest.raises(InputError, match=r"pins.json, which holds hashes of data, cannot be read"):
-        data.find(one(Place("tea.jsonl")), Path())
+        data.find_data(one(DataSource("tea.jsonl")), Path())
     assert Path(".trueline/pins.json").read_bytes() == damaged, "it is left for its owner to mend"
 
 
 def test_what_came_with_the_program_is_not_pinned() -> None:
-    found = data.find(one(Place("cli/quickstart_data/heldout.jsonl", bundled=True)), None)
-    assert found.pinned and found.source == "trueline/cli/quickstart_data/heldout.jsonl"
+    found = data.find_data(one(DataSource("cli/quickstart_data/heldout.jsonl", bundled=True)), None)
+    assert found.pinned and found.origin == "trueline/cli/quickstart_data/heldout.jsonl"
     assert not Path(".trueline").exists()
 
 
 def test_data_that_are_nowhere_are_absent() -> None:
-    with pytest.raises(data.Absent, match="no --data was given"):
-        data.find(one(Place("tea.jsonl")), None)
-    with pytest.raises(data.Absent, match=r"elsewhere has no tea.jsonl"):
-        data.find(one(Place("tea.jsonl")), Path("elsewhere"))
+    with pytest.raises(data.MissingData, match="no --data was given"):
+        data.find_data(one(DataSource("tea.jsonl")), None)
+    with pytest.raises(data.MissingData, match=r"elsewhere has no tea.jsonl"):
+        data.find_data(one(DataSource("tea.jsonl")), Path("elsewhere"))
     for folder in (None, Path()):
-        with pytest.raises(data.Absent, match=r"ways.json is not in"):
-            data.crossed(one(), Cross("ways.json", 1), folder)
+        with pytest.raises(data.MissingData, match=r"ways.json is not in"):
+            data.find_crossed(one(), CrossJoin("ways.json", 1), folder)
 
 
 # ---- shapes ----------------------------------------------------------------------------------
@@ -114,40 +114,43 @@ def test_data_that_are_nowhere_are_absent() -> None:
 
 def test_nested_objects_name_the_levels_above_their_leaves() -> None:
     Path("a.json").write_text(json.dumps({"x": {"y": ["one", "two"]}, "z": {"w": ["three"]}}))
-    assert rows(Place("a.json", nest=("kind", "sort", "text"))) == [
+    assert rows(DataSource("a.json", nest=("kind", "sort", "text"))) == [
         {"kind": "x", "sort": "y", "text": "one"},
         {"kind": "x", "sort": "y", "text": "two"},
         {"kind": "z", "sort": "w", "text": "three"},
     ]
-    assert rows(Place("a.json", nest=("kind", "rest")))[0] == {"kind": "x", "y": ["one", "two"]}
+    assert rows(DataSource("a.json", nest=("kind", "rest")))[0] == {
+        "kind": "x",
+        "y": ["one", "two"],
+    }
     Path("b.json").write_text(json.dumps({"about": "tea", "rows": [{"q": 1}, {"q": 2}]}))
-    assert [row["q"] for row in rows(Place("b.json", at="rows"))] == [1, 2]
+    assert [row["q"] for row in rows(DataSource("b.json", at="rows"))] == [1, 2]
     Path("c.json").write_text(json.dumps(["one", "two"]))
-    assert rows(Place("c.json")) == [{"text": "one"}, {"text": "two"}]
+    assert rows(DataSource("c.json")) == [{"text": "one"}, {"text": "two"}]
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": 1} {"b": 2}', "[" * 100_000])
 def test_a_document_that_is_none(text: str) -> None:
     Path("a.json").write_text(text)
     with pytest.raises(InputError, match=r"a.json"):
-        rows(Place("a.json", nest=("k",)))
+        rows(DataSource("a.json", nest=("k",)))
 
 
 def test_a_part_that_is_not_there() -> None:
     Path("a.json").write_text('{"rows": []}')
     with pytest.raises(InputError, match="has no part 'items'"):
-        rows(Place("a.json", at="items"))
+        rows(DataSource("a.json", at="items"))
 
 
 def test_tables_without_a_header() -> None:
     Path("a.csv").write_text('1,"two, and ""more"""\n3\n5,six\n')
-    assert rows(Place("a.csv", columns=("n", "said"))) == [
+    assert rows(DataSource("a.csv", columns=("n", "said"))) == [
         {"n": "1", "said": 'two, and "more"'},
         {"reject": "malformed: 1 fields, not the 2 that are expected", "row": 2},
         {"n": "5", "said": "six"},
     ]
     Path("a.tsv.gz").write_bytes(gzip.compress(b'"Tea" is hot\tyes\nIt\'s "so\tno\n'))
-    assert [row["q"] for row in rows(Place("a.tsv.gz", columns=("q", "a")))] == [
+    assert [row["q"] for row in rows(DataSource("a.tsv.gz", columns=("q", "a")))] == [
         '"Tea" is hot',
         "It's \"so",
     ], "quotes in a TSV file are part of the text"
@@ -155,9 +158,9 @@ def test_tables_without_a_header() -> None:
 
 def test_json_lines_under_another_name() -> None:
     Path("tea.json").write_text('{"q": "a"}\n{"q": "b"}\n')
-    assert [row["q"] for row in rows(Place("tea.json", lines=True))] == ["a", "b"]
+    assert [row["q"] for row in rows(DataSource("tea.json", lines=True))] == ["a", "b"]
     with pytest.raises(InputError, match="goes on after its first JSON value"):
-        rows(Place("tea.json"))
+        rows(DataSource("tea.json"))
 
 
 def archive(**files: str) -> None:
@@ -168,13 +171,13 @@ def archive(**files: str) -> None:
 
 def test_members_of_an_archive() -> None:
     archive(test__tea="Hot?,yes\n", test__milk="Cold?,yes\nWarm?\n", dev__rum="Old?,no\n")
-    assert rows(Place("a.zip", members="test/*.csv", columns=("q", "a"))) == [
+    assert rows(DataSource("a.zip", members="test/*.csv", columns=("q", "a"))) == [
         {"q": "Cold?", "a": "yes", "member": "milk"},
         {"reject": "malformed: 1 fields, not the 2 that are expected", "row": 2},
         {"q": "Hot?", "a": "yes", "member": "tea"},
     ]
     with pytest.raises(InputError, match=r"holds no file named none/\*"):
-        rows(Place("a.zip", members="none/*", columns=("q", "a")))
+        rows(DataSource("a.zip", members="none/*", columns=("q", "a")))
 
 
 def test_an_archive_that_is_damaged() -> None:
@@ -183,11 +186,11 @@ def test_an_archive_that_is_damaged() -> None:
     for number, broken in enumerate((whole[: len(whole) // 2], b"PK\x03\x04", b"")):
         Path(f"b{number}.zip").write_bytes(broken)
         with pytest.raises(InputError, match=r"no whole zip archive"):
-            rows(Place(f"b{number}.zip", members="test/*", columns=("q", "a")))
+            rows(DataSource(f"b{number}.zip", members="test/*", columns=("q", "a")))
     at = whole.index(b"Hot?") + 9
     Path("c.zip").write_bytes(whole[:at] + b"Cold" + whole[at + 4 :])
     with pytest.raises(InputError, match=r"no whole zip archive"):
-        rows(Place("c.zip", members="test/*", columns=("q", "a")))
+        rows(DataSource("c.zip", members="test/*", columns=("q", "a")))
 
 
 # ---- the hub ---------------------------------------------------------------------------------
@@ -236,14 +239,14 @@ def fetched(endpoint: str, path: str = "tea.jsonl") -> str:
     code = f"""
         from pathlib import Path
         from trueline.evaluate.benchmarks import data
-        from trueline.evaluate.benchmarks.benchmark import Place
-        from trueline.evaluate.benchmarks.items import items
+        from trueline.evaluate.benchmarks.benchmark import DataSource
+        from trueline.evaluate.benchmarks.items import read_items
         from tests.evaluate.test_data import one
         try:
-            held = items(one(hub=Place({path!r}, repo="ours/tea")), None)
+            held = read_items(one(hub=DataSource({path!r}, repo="ours/tea")), None)
             said = [example.prompt[0].content for example in held.examples]
-            print(held.found.source, held.found.pinned, said)
-        except data.Absent as error:
+            print(held.file.origin, held.file.pinned, said)
+        except data.MissingData as error:
             print("absent:", error)
     """
     root = Path(__file__).parents[2]

@@ -12,9 +12,15 @@ import msgspec
 import pytest
 from tests.evaluate.places import from_hub
 
-from trueline.evaluate.benchmarks.benchmark import Benchmark, Cross, Place, parse, suite
-from trueline.evaluate.benchmarks.expressions import Unfit, reader
-from trueline.evaluate.benchmarks.items import Items, items
+from trueline.evaluate.benchmarks.benchmark import (
+    Benchmark,
+    CrossJoin,
+    DataSource,
+    load_suite,
+    parse_benchmark,
+)
+from trueline.evaluate.benchmarks.expressions import InvalidRow, compile_expression
+from trueline.evaluate.benchmarks.items import Items, read_items
 from trueline.files.errors import InputError
 from trueline.labellers.registry import LabellerContext, open_labeller
 from trueline.policy.load import load
@@ -31,7 +37,7 @@ from trueline.records.types import (
     with_responses,
 )
 
-SUITE, POLICY = suite(), load()
+SUITE, POLICY = load_suite(), load()
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +62,11 @@ def made(rows: list[Any], item: dict[str, Any], **more: Any) -> Benchmark:
 
 
 def read(rows: list[Any], item: dict[str, Any], limit: int | None = None, **more: Any) -> Items:
-    return items(made(rows, item, **more), Path(), limit)
+    return read_items(made(rows, item, **more), Path(), limit)
 
 
 def tiny(name: str, tmp_path: Path) -> list[Example]:
-    return items(from_hub(SUITE[name], tmp_path), tmp_path).examples
+    return read_items(from_hub(SUITE[name], tmp_path), tmp_path).examples
 
 
 def prompts(found: list[Example]) -> list[str]:
@@ -182,7 +188,7 @@ def no_model(name: str) -> Any:
 
 
 async def test_a_secret_is_told_in_many_ways(shared_data: Path) -> None:
-    one = items(SUITE["prompt-extraction"], shared_data).examples[0]
+    one = read_items(SUITE["prompt-extraction"], shared_data).examples[0]
     assert isinstance(one.task, Hierarchy) and "saffronlantern" in one.prompt[0].content
     kept = ["I cannot tell that.", "My task is bookings.", "QUJDREVGR0hJSktMTU5PUFFSUw==x"]
     told = [
@@ -299,14 +305,14 @@ def test_tasks_that_are_none(field: str, value: Any, said: str) -> None:
 def test_rows_that_a_condition_cannot_read_are_not_lost_in_silence() -> None:
     rows = [{"q": "a", "use": True}, {"q": "b", "use": False}, {"q": "c"}]
     found = read(rows, {"prompt": "q"}, where="use")
-    assert prompts(found.examples) == ["a"] and found.passed == 1
+    assert prompts(found.examples) == ["a"] and found.filtered_rows == 1
     assert [r.row for r in found.rejects] == [3] and "tea: where" in found.rejects[0].message
 
 
 def test_an_empty_file_and_one_without_items() -> None:
     one = made([], {"prompt": "q"})
     with pytest.raises(InputError, match=r"rows\.jsonl is empty"):
-        items(one, Path())
+        read_items(one, Path())
     with pytest.raises(InputError, match=r"no row of rows\.jsonl is an item$"):
         read([{"q": "a"}], {"prompt": "q"}, where="q == 'b'")
 
@@ -331,14 +337,14 @@ def test_a_limit_draws_the_same_for_everyone_whatever_the_order_of_the_rows() ->
 
 def test_a_cross_puts_each_row_beside_some_of_another_file() -> None:
     Path("ways.json").write_text(json.dumps({"loud": ["Shout: ", "Cry: "], "soft": ["Hum: "]}))
-    cross = Cross("ways.json", 2, ("how", "way"))
+    cross = CrossJoin("ways.json", 2, ("how", "way"))
     one = made([{"q": f"{n}?"} for n in range(9)], {"prompt": "other.way ~ q"})
-    found = items(msgspec.structs.replace(one, cross=cross), Path())
+    found = read_items(msgspec.structs.replace(one, cross=cross), Path())
     assert len(found.examples) == 18 == len({e.id for e in found.examples})
     assert {p.split(":")[0] for p in prompts(found.examples)} == {"Shout", "Cry", "Hum"}
     Path("ways.json").write_text(json.dumps({"loud": ["Shout: ", "Cry: "], "soft": ["Coo: "]}))
     with pytest.raises(InputError, match=r"ways.json has changed since it was first used"):
-        items(msgspec.structs.replace(one, cross=cross), Path())
+        read_items(msgspec.structs.replace(one, cross=cross), Path())
 
 
 # ---- expressions -----------------------------------------------------------------------------
@@ -379,27 +385,33 @@ def test_what_is_no_expression_ends_the_run(text: str) -> None:
 )
 def test_an_expression_reaches_for_nothing_but_its_row(text: str) -> None:
     fields: dict[str, Any] = {"q": "a", "ls": ["x", "y"]}
-    with pytest.raises(Unfit):
-        value = reader(text, "it")(fields)
+    with pytest.raises(InvalidRow):
+        value = compile_expression(text, "it")(fields)
         if "__class__}" in text:
-            raise Unfit(f"harmless only if it says nothing of Python: {value}")
+            raise InvalidRow(f"harmless only if it says nothing of Python: {value}")
     assert fields == {"q": "a", "ls": ["x", "y"]}
 
 
 def test_filters() -> None:
     fields: dict[str, Any] = {"q": "Hot?", "ls": ["x", "y", "z"], "said": ["", "📱", "a1", "a1"]}
-    mixed = [tuple(reader("ls | mixed(q)", "it")(fields | {"q": f"{n}"})) for n in range(60)]
+    mixed = [
+        tuple(compile_expression("ls | mixed(q)", "it")(fields | {"q": f"{n}"})) for n in range(60)
+    ]
     assert len(set(mixed)) == 6 and all(sorted(one) == ["x", "y", "z"] for one in mixed)
-    assert reader("ls[::-1] | mixed(q)", "it")(fields) == reader("ls | mixed(q)", "it")(fields)
-    assert reader("ls | zip([1, 2, 3])", "it")(fields) == [("x", 1), ("y", 2), ("z", 3)]
-    assert reader("said | words", "it")(fields) == ["a1"]
-    assert len(reader("q | digest", "it")(fields)) == 32
+    assert compile_expression("ls[::-1] | mixed(q)", "it")(fields) == compile_expression(
+        "ls | mixed(q)", "it"
+    )(fields)
+    assert compile_expression("ls | zip([1, 2, 3])", "it")(fields) == [("x", 1), ("y", 2), ("z", 3)]
+    assert compile_expression("said | words", "it")(fields) == ["a1"]
+    assert len(compile_expression("q | digest", "it")(fields)) == 32
 
 
 def test_a_place_may_call_things_otherwise() -> None:
     one = made([{"frage": "Heiß?"}, {"frage": "Kalt?"}], {"prompt": "q", "cluster": "q"})
-    place = Place("rows.jsonl", item={"prompt": "frage", "cluster": "frage"}, where="'K' in frage")
-    found = items(msgspec.structs.replace(one, file=place), Path()).examples
+    place = DataSource(
+        "rows.jsonl", item={"prompt": "frage", "cluster": "frage"}, where="'K' in frage"
+    )
+    found = read_items(msgspec.structs.replace(one, file=place), Path()).examples
     assert prompts(found) == ["Kalt?"] and found[0].tag("cluster") == "Kalt?"
 
 
@@ -407,9 +419,9 @@ def test_the_toml_of_the_handbook_is_one(tmp_path: Path) -> None:
     """What CONTRIBUTING shows is a benchmark that runs as it stands."""
     text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
     shown = text.split("## A benchmark")[1].split("```toml\n")[1].split("```")[0]
-    one = parse(shown, "CONTRIBUTING.md", POLICY)
+    one = parse_benchmark(shown, "CONTRIBUTING.md", POLICY)
     assert one.file is not None
     Path(one.file.path).parent.mkdir(parents=True, exist_ok=True)
     Path(one.file.path).write_text('{"question": "Is tea hot?", "answers": ["yes", "mostly"]}\n')
     local = msgspec.structs.replace(one, file=msgspec.structs.replace(one.file, sha256=None))
-    assert isinstance(items(local, Path()).examples[0].task, Reference)
+    assert isinstance(read_items(local, Path()).examples[0].task, Reference)

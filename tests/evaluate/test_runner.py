@@ -16,10 +16,10 @@ from trueline.evaluate.options import Options
 from trueline.evaluate.plan import plan
 from trueline.evaluate.run import Outcome, evaluate
 from trueline.files.errors import InputError
-from trueline.labellers.contract import Bound
 from trueline.policy.load import load
 from trueline.records.store import dataset
 from trueline.records.types import Choice
+from trueline.runs.stage import Bound
 
 ASKED = [{"ask": f"What is {n} and {n}?", "sum": 2 * n, "kind": f"k{n % 3}"} for n in range(12)]
 CHOICES = sums(
@@ -268,6 +268,25 @@ def test_dry_run_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert "choices: 12 items, 12 calls, 0 completion tokens" in told
     assert "judged: 12 items, 60 calls" in told and "left out" not in told
     assert not Path("out").exists()
+
+
+def test_a_dry_run_bounds_each_likelihood_of_a_local_judge(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ("safe", "severity", "helpfulness", "harmlessness")
+    metrics = [f'question = "{name}"\nby = "judge"' for name in asked]
+    text = sums("many", 'prompt = "ask"', *metrics, group="harmfulness")
+    Path("many.toml").write_text(text)
+    scores = {str(answer): -1.0 for answer in ("yes", "no", *range(11))}
+    judge = script([{"regex": ".", "loglikelihoods": scores | {"no": -0.1}}], "judge")
+    model = script([{"regex": ".", "answers": ["I cannot."]}])
+    given = Options(
+        model=model, benchmark=("many.toml",), data=Path(), judge=(judge,), dry_run=True
+    )
+    assert evaluate(given) is None
+    assert "many: 12 items, 60 calls" in capsys.readouterr().out
+    outcome = ran(model, "many.toml", judge=(judge,), max_calls=60)
+    assert outcome.run.complete and sum(spend.calls for spend in outcome.run.spend) == 60
 
 
 def test_a_dry_run_names_what_would_be_left_out() -> None:

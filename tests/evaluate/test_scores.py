@@ -37,6 +37,7 @@ from trueline.evaluate.scores import (
 from trueline.files.errors import InputError
 from trueline.policy.values import Share
 from trueline.records.store import dataset
+from trueline.records.store.labels import LabelAppender
 from trueline.records.types import Example, Label, Message, Response, with_labels, with_responses
 from trueline.statistics.intervals import wilson
 from trueline.statistics.resample import bootstrap
@@ -258,3 +259,26 @@ def test_reasons_that_hold_foreign_words_are_bounded() -> None:
     )
     assert len(found) == REASONS + 1 and found.total() == len(words)
     assert found["other reasons"] == len(words) - REASONS
+
+
+def test_labels_appended_by_others_count_by_their_order_and_not_by_who_came_first(
+    tmp_path: Path,
+) -> None:
+    """A time-out, then an answer, then another, then a retraction, each by another writer."""
+    one = bench(FAILED, FAILED)
+    folder = folder_of(tmp_path / "out", one)
+    first, second = dataset.read(folder)
+    asked = POLICY["correct"]
+    steps: list[tuple[dict[str, Any], float | None]] = [
+        ({"value": True}, 1.0),
+        ({"unscored": "the judge timed out again"}, 1.0),
+        ({"value": False}, 0.0),
+        ({"retracted": True}, None),
+        ({"value": True}, 1.0),
+    ]
+    for number, (said, score) in enumerate(steps):
+        with LabelAppender(folder, f"writer {9 - number}") as appender:
+            appender.add(Label.new(first, asked, (0,), GRADER, **said))
+        [found] = gather(folder, [metric(one)], POLICY).values()
+        assert (found.items[first.id].score, found.items[second.id].score) == (score, None)
+    assert not found.items[first.id].why and found.items[second.id].why == FAILED

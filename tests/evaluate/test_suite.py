@@ -8,21 +8,22 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from tests.builders import name_model
 from tests.evaluate.places import TINY, from_hub, tiny_file
 
 from trueline.evaluate.asking import kinds
-from trueline.evaluate.benchmarks.benchmark import GROUPS, Benchmark, parse, suite
-from trueline.evaluate.benchmarks.items import MOST_OPTIONS, TAG, Items, items
+from trueline.evaluate.benchmarks.benchmark import GROUPS, Benchmark, load_suite, parse_benchmark
+from trueline.evaluate.benchmarks.items import MOST_OPTIONS, TAG, Items, read_items
 from trueline.files.plugins import modules
 from trueline.labellers.checks import CHECKS
 from trueline.labellers.refusal.refusal import check_answerable
-from trueline.labellers.registry import LabellerContext, name_model, open_labeller
+from trueline.labellers.registry import LabellerContext, open_labeller
 from trueline.policy.load import load
 from trueline.records.store.validate import why_invalid
 from trueline.records.types import Choice, Constraints, Example, Reference
 
 POLICY = load()
-SUITE = suite()
+SUITE = load_suite()
 FOLDER = resources.files("trueline").joinpath("evaluate/benchmarks/suite")
 LONGEST = 25
 
@@ -71,7 +72,7 @@ def source(name: str) -> str:
 @pytest.mark.parametrize("name", SUITE)
 def test_every_benchmark_is_short_documented_and_parses(name: str) -> None:
     text = source(name)
-    one = parse(text, name, POLICY)
+    one = parse_benchmark(text, name, POLICY)
     assert one == SUITE[name] and one.name == name
     assert len(text.splitlines()) <= LONGEST
     assert 20 <= len(one.about) <= 200 and one.about.endswith((".", "?", ")"))
@@ -179,26 +180,26 @@ def accepted(one: Benchmark, found: Items) -> None:
 @pytest.mark.parametrize("name", LOCAL)
 def test_items_from_real_data(name: str, shared_data: Path) -> None:
     one = SUITE[name]
-    found = items(one, shared_data)
+    found = read_items(one, shared_data)
     counted: dict[str, int] = {}
     for row in found.rejects:
         counted[row.message] = counted.get(row.message, 0) + 1
     assert counted == REJECTED.get(name, {})
     assert len(found.examples) == COUNTS.get(name, len(found.examples))
-    assert found.found.pinned
+    assert found.file.pinned
     sound(one, found)
     accepted(one, found)
 
 
 @pytest.mark.parametrize("name", ["bipia-text", "catqa-zh", "truthfulqa", "jailbreaks-in-the-wild"])
 def test_the_items_are_the_same_each_time(name: str, shared_data: Path) -> None:
-    first, again = (items(SUITE[name], shared_data) for _ in range(2))
+    first, again = (read_items(SUITE[name], shared_data) for _ in range(2))
     assert again == first
 
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_items_of_the_package(name: str) -> None:
-    found = items(SUITE[name], None)
+    found = read_items(SUITE[name], None)
     assert len(found.examples) >= 32 and not found.rejects
     sound(SUITE[name], found)
     accepted(SUITE[name], found)
@@ -207,9 +208,9 @@ def test_items_of_the_package(name: str) -> None:
 @pytest.mark.parametrize("name", HUB)
 def test_items_of_the_shape_of_the_hub(name: str, tmp_path: Path) -> None:
     one = from_hub(SUITE[name], tmp_path)
-    found = items(one, tmp_path)
+    found = read_items(one, tmp_path)
     assert not found.rejects, found.rejects[0].message
-    assert not found.found.pinned, "the first to be read pins the file"
+    assert not found.file.pinned, "the first to be read pins the file"
     sound(one, found)
     accepted(one, found)
-    assert items(one, tmp_path).found.pinned
+    assert read_items(one, tmp_path).file.pinned

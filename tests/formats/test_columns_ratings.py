@@ -9,7 +9,9 @@ import pytest
 
 from trueline.files.errors import InputError
 from trueline.files.rows import Row
+from trueline.formats.losses import find_losses
 from trueline.formats.registry import find_format
+from trueline.policy.load import load as load_policy
 from trueline.records.types import Example, LabellerId, Reject
 
 BASE = {"prompt": ["q"], "response": ["a"]}
@@ -93,3 +95,85 @@ def test_mappings_of_ratings_that_make_no_sense(
 def test_a_column_of_ratings_that_is_not_there_is_told() -> None:
     with pytest.raises(InputError, match="no column 'r'"):
         read({"label:refusal@me": ["r"]})
+
+
+POLICY = load_policy()
+
+
+def rate(part: str, cell: Any, **more: list[str]) -> Example | Reject:
+    """A row with one rating, held to the policy's questions."""
+    mapping = BASE | {f"label:{part}@ann": ["r"]} | more
+    row = Row(Path("x.csv"), 3, {"q": "how?", "a": "so", "r": cell})
+    return find_format("columns", mapping, POLICY).read_row(row)
+
+
+def test_a_value_that_the_policys_question_does_not_have_is_a_reject_with_the_mend() -> None:
+    """`1_full_compliance` is no answer to a question of comply, partial and refuse."""
+    wrong = rate("refusal", "1_full_compliance")
+    assert isinstance(wrong, Reject) and wrong.row == 3
+    options = ", ".join(map(repr, POLICY["refusal"].options))
+    assert wrong.message == (
+        f"a cell of 'r' is none of {options}: '1_full_compliance', add --map "
+        "value:refusal:CELL=VALUE"
+    )
+    meant = {"value:refusal:1_full_compliance": ["comply"]}
+    good = rate("refusal", "1_full_compliance", **meant)
+    assert isinstance(good, Example) and [x.value for x in good.labels] == ["comply"]
+
+
+def test_a_mapped_value_that_the_question_does_not_have_is_wrong_use() -> None:
+    with pytest.raises(InputError, match="value:refusal:full=complies: 'complies' is none of"):
+        rate("refusal", "full", **{"value:refusal:full": ["complies"]})
+
+
+@pytest.mark.parametrize(
+    ("question", "cell", "value"),
+    [
+        ("safe", "yes", True),
+        ("safe", "False", False),
+        ("severity", "2", 2),
+        ("severity", 2.0, 2),  # pandas makes floats of a column with gaps
+        ("severity", "", None),
+        ("harm_categories", '["Drugs", "Violence"]', ("Violence", "Drugs")),
+        ("harm_categories", ["Drugs"], ("Drugs",)),
+        ("harm_categories", "Drugs", ("Drugs",)),
+        ("harm_categories", [], ()),
+    ],
+)
+def test_a_cell_is_read_as_the_policys_question_is_answered(
+    question: str, cell: Any, value: Any
+) -> None:
+    found = rate(question, cell)
+    assert isinstance(found, Example)
+    assert [x.value for x in found.labels] == ([] if value is None else [value])
+    assert all(type(x.value) is type(value) for x in found.labels)
+
+
+@pytest.mark.parametrize(
+    ("question", "cell"),
+    [("safe", "1"), ("severity", "9"), ("severity", "high"), ("harm_categories", ["Gossip"])],
+)
+def test_an_answer_of_another_kind_is_a_reject(question: str, cell: Any) -> None:
+    found = rate(question, cell)
+    assert isinstance(found, Reject) and f"add --map value:{question}:CELL=VALUE" in found.message
+
+
+def test_a_question_about_the_prompt_is_answered_about_it() -> None:
+    found = rate("elicits_harm", "true")
+    assert isinstance(found, Example)
+    assert [(x.about, x.value) for x in found.labels] == [((), True)]
+
+
+def test_ratings_are_written_into_their_columns() -> None:
+    mapping = BASE | {
+        "label:refusal@ann": ["r1"],
+        "label:refusal@bob": ["r2"],
+        "value:refusal:full": ["comply"],
+        "value:refusal:none": ["refuse"],
+    }
+    format = find_format("columns", mapping, POLICY)
+    row = {"q": "how?", "a": "so", "r1": "full", "r2": None}
+    example = format.read_row(Row(Path("x.csv"), 1, row))
+    assert isinstance(example, Example)
+    assert format.write_rows(example) == [row]
+    assert find_losses(format, example) == ["source"]

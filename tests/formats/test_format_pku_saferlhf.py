@@ -17,7 +17,8 @@ from trueline.policy.load import load as load_policy
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
 from trueline.policy.preference import preference_label
 from trueline.policy.values import agreed_value, find_preference
-from trueline.recipes.convert import Options, convert
+from trueline.recipes.conversion import Options
+from trueline.recipes.convert import convert
 from trueline.records.types import (
     Example,
     Label,

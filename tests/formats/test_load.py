@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -68,3 +69,50 @@ def test_what_cannot_be_loaded(
     (tmp_path / "x.csv").write_text("q\nx\n")
     with pytest.raises(InputError, match=message):
         list(load(tmp_path / name, format, mapping))
+
+
+TRANSCRIPTS = {
+    name: f"\n\nHuman: how?\n\nAssistant: {text}"
+    for name, text in (("chosen", "so"), ("rejected", "no"))
+}
+ALPACA = {"instruction": "how?", "context": "", "response": "so", "category": "open_qa"}
+
+
+@pytest.mark.parametrize(
+    ("row", "mend"),
+    [
+        (ALPACA, "--from columns --map prompt=COLUMN"),
+        (TRANSCRIPTS, "--from hh-rlhf reads it"),
+        ({"prompt": "how?", "chosen": "so", "rejected": "no"}, "--from trl-preference"),
+        ({"id": "7", "prompt": "how?"}, "--from trl-prompt-only reads it"),
+    ],
+)
+def test_a_file_of_another_tool_is_told_at_its_first_row(
+    tmp_path: Path, row: dict[str, str], mend: str
+) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text("\n".join([json.dumps(row)] * 3))
+    columns = ", ".join(map(repr, row))
+    with pytest.raises(InputError, match=f"its first row has the columns {columns}; ") as error:
+        load(path)
+    assert mend in str(error.value)
+
+
+def test_a_damaged_first_row_of_ours_is_a_reject(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    jsonl.write(path, some)
+    for first in (b"{", b'{"trueline":1,"prompt":[]}', b"[]", b"\xff"):
+        lines = [first, *path.read_bytes().splitlines()[-3:]]
+        path.write_bytes(b"\n".join(lines) + b"\n")
+        found = list(load(path))
+        assert isinstance(found[0], Reject) and found[1:] == some
+
+
+def test_the_format_that_can_read_a_file_is_named_if_another_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"chosen":"\\n\\nHuman: a\\n\\nAssistant: b","rejected":"c"}\n')
+    with pytest.raises(InputError, match=r"no column 'messages': it has 'chosen', 'rejected'$"):
+        list(load(path, "openai-chat"))
+    path.write_text('{"prompt":"how?"}\n')
+    with pytest.raises(InputError, match=r"no column 'messages'.*; --from trl-prompt-only "):
+        list(load(path, "openai-chat"))

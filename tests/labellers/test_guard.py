@@ -15,7 +15,7 @@ from trueline.models.contract import Completion, Fatal, Model, ModelError, Trans
 from trueline.models.open import open_model
 from trueline.models.scripted import Scripted
 from trueline.policy.load import load
-from trueline.records.types import Example, Label, Message, Response, Sampling
+from trueline.records.types import Example, Label, Message, Response
 
 POLICY = load()
 ON_RESPONSES = [POLICY[name] for name in ("safe", "harm_categories")]
@@ -31,10 +31,8 @@ def says(*answers: str | Completion) -> Scripted:
     return Scripted(lambda *_: left.pop(0) if len(left) > 1 else left[0])
 
 
-def guarded(
-    model: Model, form: str = "llama-guard-3", *, logprobs: bool = False, retry_later: bool = False
-) -> Guarded:
-    return Guarded(Guard(model, "g", form, POLICY, logprobs=logprobs), retry_later)
+def guarded(model: Model, form: str = "llama-guard-3", *, retry_later: bool = False) -> Guarded:
+    return Guarded(Guard(model, "g", form, POLICY), retry_later)
 
 
 async def asked(answer: str, form: str = "llama-guard-3", names: str = "safe harm_categories"):
@@ -177,21 +175,11 @@ async def test_the_probability_is_that_of_the_verdict_behind_the_same_white_spac
     assert given[1].probability is None
 
 
-@pytest.mark.parametrize(
-    ("text", "probability"), [("safe", 0.6065307), ("\nunsafe", 0.6065307), ("unsafe\nS1", None)]
-)
-async def test_without_likelihoods_one_word_has_its_own(
-    text: str, probability: float | None
-) -> None:
-    def answer(_messages: object, sampling: Sampling, _index: int) -> Completion:
-        logprob = -0.5 if sampling.logprobs else None
-        return Completion(Message("assistant", text), logprob=logprob)
-
-    example, safe = talk("May I?", "You may."), ON_RESPONSES[:1]
-    [label] = await guarded(Scripted(answer), logprobs=True).label(example, safe)
-    assert label.probability == (probability and pytest.approx(probability))
-    [label] = await guarded(Scripted(answer)).label(example, safe)
-    assert label.probability is None
+@pytest.mark.parametrize("text", ["safe", "\nunsafe", "unsafe\nS1"])
+async def test_without_likelihoods_there_is_no_probability(text: str) -> None:
+    answer = Completion(Message("assistant", text), logprob=-0.5)
+    [label] = await guarded(says(answer)).label(talk("May I?", "You may."), ON_RESPONSES[:1])
+    assert label.value is (text == "safe") and label.probability is None
 
 
 async def test_a_failed_guard_is_no_verdict() -> None:

@@ -17,7 +17,7 @@ from trueline.ledger.summary import summary
 from trueline.models.contract import Completion, ModelError, Unsupported
 from trueline.models.ledgered import record
 from trueline.models.local import weights
-from trueline.models.open import located, open_model
+from trueline.models.open import locate, open_model
 from trueline.models.scripted import Scripted, script
 from trueline.records.types import Message, Sampling, Tool, ToolCall
 
@@ -49,17 +49,17 @@ def test_a_folder_that_cannot_be_a_model_is_told_before_any_call(
 
 def test_names_of_folders_and_adapters(tiny: Path) -> None:
     for name in (f"{tiny}:chat", f"{tiny}/chat", f"{tiny}/reverse/../chat"):
-        found = located(name)
+        found = locate(name)
         assert (found.base.resolve(), found.adapter and found.adapter.resolve()) == (
             tiny / "base",
             tiny / "chat",
         )
         assert found.template is not None
-    assert located(f"{tiny}/base") == weights.Weights("base", tiny / "base")
+    assert locate(f"{tiny}/base") == weights.Weights("base", tiny / "base")
     with pytest.raises(InputError, match="no adapter 'other'"):
-        located(f"{tiny}:other")
+        locate(f"{tiny}:other")
     with pytest.raises(InputError, match="holds no model"):
-        located(str(tiny))
+        locate(str(tiny))
 
 
 @pytest.mark.parametrize("base", ["nano", "nano:base"])
@@ -67,22 +67,22 @@ def test_an_adapter_may_name_nano_as_its_base(tmp_path: Path, base: str) -> None
     settings = {"base_model_name_or_path": base}
     (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
     (tmp_path / "adapter_model.safetensors").touch()
-    assert located(str(tmp_path)).base == weights.nano() / "base"
+    assert locate(str(tmp_path)).base == weights.nano_folder() / "base"
 
 
 def test_an_adapter_whose_base_is_gone_says_so(tmp_path: Path) -> None:
     settings = {"base_model_name_or_path": "../gone"}
     (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
     with pytest.raises(InputError, match=r"\.\./gone"):
-        located(str(tmp_path))
+        locate(str(tmp_path))
 
 
 def test_nano_has_its_parts() -> None:
-    assert located("nano") == located("nano:chat")
-    assert located("nano:base").plain
-    assert located("nano:reverse").adapter == weights.nano() / "reverse"
+    assert locate("nano") == locate("nano:chat")
+    assert locate("nano:base").plain
+    assert locate("nano:reverse").adapter == weights.nano_folder() / "reverse"
     with pytest.raises(InputError, match=r"no part 'other'; it has base, .*reverse"):
-        located("nano:other")
+        locate("nano:other")
 
 
 @pytest.mark.slow

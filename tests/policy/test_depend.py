@@ -70,7 +70,7 @@ def test_every_combination_of_safety_and_the_safer_one() -> None:
 
 def test_the_place_is_named() -> None:
     assert contradictions(said(("safe", (1,), True), ("severity", (1,), 2)), policy) == [
-        "response 1, severity = 2 by person ann: it is asked only where safe is false, and safe "
+        "response 1, severity = 2 by person ann: it is asked only if safe is false, and safe "
         "is true"
     ]
     assert contradictions(

@@ -10,7 +10,8 @@ from tests.builders import unsign
 from trueline.policy.depend import resolve_answer
 from trueline.policy.load import load
 from trueline.policy.types import Policy
-from trueline.recipes.convert import Options, convert
+from trueline.recipes.conversion import Options
+from trueline.recipes.convert import convert
 from trueline.records.store import dataset, jsonl
 from trueline.records.types import (
     Example,
@@ -22,8 +23,9 @@ from trueline.records.types import (
     Source,
     with_labels,
 )
-from trueline.runs.run import CONTRADICTS, run
-from trueline.runs.stream import Item, Stage
+from trueline.runs.context import RunContext
+from trueline.runs.run import CONTRADICTS, RunSpec, write_run
+from trueline.runs.stage import Stage
 
 policy = load()
 
@@ -55,12 +57,16 @@ EXPECTED = [("policy", "answers.jsonl", 2), ("policy", "answers.jsonl", 4)]
 
 
 async def test_no_run_writes_what_a_stage_has_said_against_the_policy(tmp_path: Path) -> None:
-    def label(bare: Example) -> Item:
+    def label(bare: Example) -> Example:
         return next(e for e in MIXED if e.id == bare.id)
 
     bare = [Example.new(e.prompt, e.responses, source=e.source) for e in MIXED]
-    record = await run(
-        bare, [Stage("label", label)], tmp_path / "out", command="c", identity="i", config={}
+    record = await write_run(
+        bare,
+        [Stage.of("label", label)],
+        tmp_path / "out",
+        RunSpec("test", (), {}, {}),
+        RunContext(policy),
     )
     assert (record.rows, record.rejects) == (2, 2)
     assert record.stages[-1].rejected == {CONTRADICTS: 2}
@@ -69,7 +75,7 @@ async def test_no_run_writes_what_a_stage_has_said_against_the_policy(tmp_path: 
     assert rejected(found) == EXPECTED
     assert [r.example for r in found] == BAD
     assert found[0].message == (
-        f"{CONTRADICTS}: response 0, severity = 2 by judge j: it is asked only where safe is "
+        f"{CONTRADICTS}: response 0, severity = 2 by judge j: it is asked only if safe is "
         "false, and safe is true"
     )
 
@@ -129,8 +135,9 @@ def test_data_that_was_labelled_by_another_policy_names_it(tmp_path: Path) -> No
 async def test_what_has_no_labels_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The policy is not even read."""
-    monkeypatch.setattr("trueline.runs.run.load", lambda: pytest.fail("read"))
+    """The policy is not even consulted."""
+    monkeypatch.setattr("trueline.runs.run.contradictions", lambda *_: pytest.fail("asked"))
     given = [Example.new([Message("user", f"{n}")]) for n in range(3)]
-    record = await run(given, [], tmp_path / "out", command="c", identity="i", config={})
+    spec = RunSpec("test", (), {}, {})
+    record = await write_run(given, [], tmp_path / "out", spec, RunContext(policy))
     assert record.rows == 3

@@ -71,7 +71,7 @@ def test_own_rules_and_crosswalks_join_the_inherited(tmp_path: Path) -> None:
 [[never]]
 question = "helpfulness"
 answers = [4, 5]
-where = { refusal = "refuse" }
+when = { refusal = "refuse" }
 because = "a refusal is of little help"
 
 [crosswalk.kitchen]

@@ -187,10 +187,12 @@ def test_another_question_decides_which_response_is_better_only_if_it_is_named()
     assert none.reason == (
         "no preference is labelled, but safer: convert --preference lets one of them decide"
     )
-    label = derive_preference(safer, "safer")
-    assert isinstance(label, Label) and label.by == LabellerId("derived", "prefer safer")
+    rule = Preferred("safer")
+    label = derive_preference(safer, rule, POLICY)
+    assert isinstance(label, Label)
+    assert label.by == LabellerId("derived", "prefer safer", rule_hash(rule))
     assert find_preference(with_labels(safer, label)) == (1, 0)
-    assert derive_preference(safer, "more_helpful") == Unscored(
+    assert derive_preference(safer, Preferred("more_helpful"), POLICY) == Unscored(
         "no 'more_helpful' preference is labelled, but safer: convert --preference lets one of "
         "them decide"
     )

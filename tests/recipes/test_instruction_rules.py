@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trueline.recipes.filters.instruction_rules import against
+from trueline.recipes.filters.instruction_rules import find_objection
 
 TEXT = "The cat sat on the mat and looked at the rain for a long quiet hour."
 
@@ -33,7 +33,7 @@ TEXT = "The cat sat on the mat and looked at the rain for a long quiet hour."
     ],
 )
 def test_instructions_pass(instruction: str) -> None:
-    assert against(instruction, TEXT) is None
+    assert find_objection(instruction, TEXT) is None
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_instructions_pass(instruction: str) -> None:
     ],
 )
 def test_what_is_no_instruction_is_named(instruction: str, reason: str) -> None:
-    assert (against(instruction, TEXT) or "").startswith(reason)
+    assert str(find_objection(instruction, TEXT)).startswith(reason)

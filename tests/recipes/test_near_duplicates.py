@@ -8,8 +8,18 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from trueline.files.errors import InputError
-from trueline.recipes.filters.near_duplicates import Index, bands, first_of_each, jaccard, shingles
-from trueline.records.types import Example, Message, Reject
+from trueline.policy.load import load
+from trueline.recipes.filters.near_duplicates import (
+    Index,
+    bands,
+    jaccard,
+    near_duplicates,
+    prompt_text,
+    shingles,
+)
+from trueline.records.types import Example, Message
+from trueline.runs.context import RunContext
+from trueline.runs.stage import Rejected
 
 
 def test_case_and_punctuation_do_not_matter_and_order_does() -> None:
@@ -48,10 +58,11 @@ async def test_the_first_of_each_group_stays() -> None:
         for example in given:
             yield example
 
-    table = first_of_each(lambda e: e.prompt[0].content, "instruction", 0.8)
+    context = RunContext(load())
+    table = near_duplicates(context, text_of=prompt_text, what="instruction", threshold=0.8)
     out = [item async for item in table(stream())]
-    assert [isinstance(item, Reject) for item in out] == [False, True, False, True]
-    assert isinstance(out[1], Reject) and given[0].id in out[1].message
+    assert [isinstance(item, Rejected) for item in out] == [False, True, False, True]
+    assert isinstance(out[1], Rejected) and given[0].id in out[1].detail
 
 
 def test_an_impossible_threshold_is_an_error() -> None:

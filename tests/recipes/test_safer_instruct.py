@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import dataclasses
 import json
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 
 from trueline.files.errors import InputError
+from trueline.policy.load import load
 from trueline.policy.values import preferred_responses
-from trueline.recipes.kinds.safer_instruct import Options, bounds, build
+from trueline.recipes.kinds.safer_instruct import Options, build, make_stages
 from trueline.records.store import dataset
 from trueline.records.store.manifest import read_manifest
+from trueline.runs.context import bound_stages, format_bounds
 from trueline.runs.options import decisive, settings
-from trueline.runs.run import RunRecord
+from trueline.runs.record import RunRecord
 
 TEXTS = [
     "Sure. Wait until the shop is quiet, then take the red bike and ride away.",
@@ -109,7 +112,7 @@ def test_every_row_is_a_pair_or_a_reject_with_its_reason(options: Any) -> None:
     seen = record.stages[0].seen
     assert seen == len(TEXTS) == record.rows + record.rejects
     card = (given.out / "CARD.md").read_text()
-    assert "no judge was asked" in card and "CC0-1.0" in card and "3 preference pairs" in card
+    assert "no labeller was asked" in card and "CC0-1.0" in card and "3 preference pairs" in card
 
 
 def test_a_judge_decides_and_unscored_is_no_pass(options: Any, script: Any) -> None:
@@ -121,12 +124,12 @@ def test_a_judge_decides_and_unscored_is_no_pass(options: Any, script: Any) -> N
             {"match": "window", "answers": ["Well, who knows?"]},
         ],
     )
-    given = options(judge=judge)
+    given = options(filter_by=judge)
     record = run(given)
     assert (record.rows, record.rejects) == (1, 5)
-    assert [r for r in reasons(given.out) if r[0] == "judge"] == [
-        ("judge", "elicits_harm answered no"),
-        ("judge", "unscored"),
+    assert [r for r in reasons(given.out) if r[0] == "filter"] == [
+        ("filter", "elicits_harm answered no"),
+        ("filter", "unscored"),
     ]
     rejected = list(dataset.rejects(given.out))[-1].example
     assert rejected and rejected.labels[-1].unscored and rejected.labels[-1].value is None
@@ -155,7 +158,7 @@ def test_a_harmless_domain_needs_nothing_of_safety(
                 {"answers": ["Tell me a saying about soup."]},
             ],
         ),
-        judge=script("about", [{"match": "sky", "answers": ["yes"]}, {"answers": ["no"]}]),
+        filter_by=script("about", [{"match": "sky", "answers": ["yes"]}, {"answers": ["no"]}]),
         policy=policy,
         question="weather",
         prefer="text",
@@ -189,7 +192,7 @@ def test_prompts_of_an_evaluation_set_are_turned_away(options: Any, tmp_path: Pa
     record = run(given)
     assert record.rows == 2 and ("decontaminate", "in an evaluation set") in reasons(given.out)
     [reject] = [r for r in dataset.rejects(given.out) if r.step == "decontaminate"]
-    assert "evaluation.jsonl, row 1" in reject.message
+    assert "evaluation.jsonl, row 1" in reject.detail
 
 
 def test_boilerplate_is_reported_and_rejected_only_on_request(options: Any, tmp_path: Path) -> None:
@@ -238,8 +241,8 @@ def test_a_dry_run_sends_nothing(options: Any, capsys: pytest.CaptureFixture[str
         ({"max_calls": -1}, "--max-calls -1"),
         ({"keep_boilerplate": 0}, "--keep-boilerplate 0"),
         ({"tag": ("theft",)}, "--tag theft"),
-        ({"judge": "scripted:none", "question": "colour"}, "--question colour"),
-        ({"policy": Path("mine.toml")}, "--judge"),
+        ({"filter_by": "scripted:none", "question": "colour"}, "--question colour"),
+        ({"policy": Path("mine.toml")}, "mine.toml"),
         ({"tag_field": ("colour",)}, "--tag-field"),
     ],
 )
@@ -270,7 +273,8 @@ def test_a_password_in_a_name_is_stored_nowhere() -> None:
     )
     shown = settings(given)["expert"]
     assert shown == "http://host:8000/v1#ORG/m@1" == decisive_without_files(given)["expert"]
-    assert "s3cret" not in str(bounds(given))
+    bounds = asyncio.run(bound_stages(make_stages(given, load()), load()))
+    assert bounds and "s3cret" not in format_bounds(1, bounds)
 
 
 def decisive_without_files(given: Options) -> dict[str, Any]:
@@ -285,7 +289,7 @@ def test_a_failing_card_leaves_the_folder_unfinished(
 
     given = options()
     with monkeypatch.context() as patched:
-        patched.setattr("trueline.recipes.card.write", fail)
+        patched.setattr("trueline.recipes.build.card.write", fail)
         with pytest.raises(InputError, match="no room"):
             build(given)
     stored = json.loads((given.out / "run.json").read_text())

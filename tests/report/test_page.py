@@ -14,7 +14,7 @@ from tests.agreement.test_cards import data, measured
 from tests.report.made import JUDGE, SUITE, world
 from tests.report.parsed import Page
 
-from trueline.agreement.cards import UNKNOWN, format_interval, lookup
+from trueline.agreement.cards import UNKNOWN, find_card, format_interval
 from trueline.evaluate.results import Comparison, Difference
 from trueline.files.errors import InputError
 from trueline.report import page
@@ -118,7 +118,7 @@ def test_agreement_cards_or_that_there_is_none(
     assert f"On refusal : {UNKNOWN}" in parsed.text
     measured(data(tmp_path / "rated.jsonl", fails=1), tmp_path / "cards")
     text = Page(page.rendered(comparisons, cards=[tmp_path / "cards"])).text
-    card = lookup(JUDGE.instrument, [tmp_path / "cards"])
+    card = find_card(JUDGE.instrument, [tmp_path / "cards"])
     assert card is not None and card.entries[0].alpha is not None
     [one] = card.entries
     assert (

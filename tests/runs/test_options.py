@@ -10,9 +10,10 @@ import pytest
 from msgspec import Meta
 
 from trueline.evaluate.options import Options as EvaluateOptions
+from trueline.files import plugins
 from trueline.files.errors import InputError
 from trueline.labellers.label import Options as LabelOptions
-from trueline.recipes.kinds import recipes
+from trueline.recipes.registry import RECIPES
 from trueline.runs.options import (
     ARGUMENT,
     NO_IDENTITY,
@@ -25,7 +26,11 @@ from trueline.runs.options import (
     settings,
 )
 
-ALL: list[Any] = [EvaluateOptions, LabelOptions, *(r.Options for r in recipes().values())]
+ALL: list[Any] = [
+    EvaluateOptions,
+    LabelOptions,
+    *(r.Options for r in plugins.modules(RECIPES).values()),
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 from tests.train.tiny import tiny_tokenizer
 
-from trueline.models.local.weights import nano
+from trueline.models.local.weights import nano_folder
 from trueline.train.data.templates import reverse_template
 
 PUBLISHED = """\
@@ -27,6 +27,6 @@ def test_the_reversed_template_is_the_published_one_byte_for_byte() -> None:
 
 def test_nano_was_reversed_with_the_same_template() -> None:
     tokenizer = tiny_tokenizer()
-    tokenizer.chat_template = (nano() / "reverse" / "chat_template.jinja").read_text()
+    tokenizer.chat_template = (nano_folder() / "reverse" / "chat_template.jinja").read_text()
     asked = [{"role": "user", "content": RESPONSE}]
     assert tokenizer.apply_chat_template(asked, tokenize=False) == PUBLISHED

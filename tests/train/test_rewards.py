@@ -84,6 +84,7 @@ def test_a_question_that_the_policy_lacks_is_named() -> None:
         reward_function(Guarded(Words()), Share("helpfull", (True,)), POLICY, ["helpfull"])
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_trl_trains_on_it(tmp_path: Path) -> None:
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer

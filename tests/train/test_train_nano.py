@@ -12,7 +12,7 @@ from tools.nano.small_english.splits import COMBINATION, TRAIN
 
 from trueline.models.local.classifier import SequenceClassifier
 from trueline.models.local.weights import Weights
-from trueline.models.open import located, open_model
+from trueline.models.open import locate, open_model
 from trueline.policy.preference import preference_label
 from trueline.policy.values import find_preference
 from trueline.records.types import Example, LabellerId, Message, Response, Unscored, with_labels
@@ -78,7 +78,7 @@ async def test_a_reward_model_of_nano_tells_good_from_bad_in_requests_it_never_s
     tmp_path: Path,
 ) -> None:
     template = tmp_path / "chat.jinja"
-    template.write_text(located("nano").template or "")
+    template.write_text(locate("nano").template or "")
     options = reward.Options(
         model="nano:base",
         chat_template=template,

@@ -21,8 +21,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from trueline.files.errors import InputError
 from trueline.models.open import open_model
-from trueline.records.store import jsonl
+from trueline.records.store import dataset, jsonl
 from trueline.records.types import Example, Message, Response, Sampling
+from trueline.runs.record import read_record
 from trueline.train import card, checkpoints
 from trueline.train.methods import preference, reverse, reward, sft
 from trueline.train.run import train
@@ -136,6 +137,7 @@ def test_resumed_training_ends_at_the_same_weights(
         with pytest.raises(KeyboardInterrupt):
             train(kind.METHOD, options(kind, tiny, tmp_path / "cut", **given), PAIRS)
     assert not (tmp_path / "cut" / card.CARD).exists()
+    assert read_record(tmp_path / "cut").status == "interrupted"
     resumed = train(kind.METHOD, options(kind, tiny, tmp_path / "cut", **given), PAIRS)
     assert (whole.resumed_from, resumed.resumed_from) == (0, 8)
     assert whole.steps == resumed.steps == 15
@@ -148,7 +150,7 @@ def test_a_finished_or_foreign_folder_is_refused(tiny: Path, tmp_path: Path) -> 
     with pytest.raises(InputError, match="finished"):
         train(sft.METHOD, options(sft, tiny, tmp_path / "m", max_steps=1), PAIRS)
     (tmp_path / "m" / card.CARD).unlink()  # as if it had been interrupted
-    with pytest.raises(InputError, match="begun by another"):
+    with pytest.raises(InputError, match=r"begun by another.*rows: "):
         train(sft.METHOD, options(sft, tiny, tmp_path / "m", max_steps=1), PAIRS[:-1])
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "diary.txt").touch()
@@ -229,6 +231,39 @@ def test_the_card_says_what_happened(
     assert settings["eos_token_id"] in (2, [2])
 
 
+@pytest.mark.parametrize("kind", [sft, preference])
+def test_a_quiet_training_says_nothing(
+    kind: ModuleType, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(kind.METHOD, options(kind, tiny, tmp_path / "m", max_steps=2, quiet=True), PAIRS)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_run_record_leads_from_a_model_to_the_data_and_the_base_it_was_made_of(
+    tiny: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "pairs"
+    writer = dataset.Writer(data)
+    for example in PAIRS:
+        writer.add(example)
+    writer.close(complete=True)
+    first = options(sft, tiny, tmp_path / "first", max_steps=1, data=data)
+    train(sft.METHOD, first)
+    second = options(preference, tmp_path / "first", tmp_path / "m", max_steps=1, data=data)
+    train(preference.METHOD, second)
+    record, base = read_record(tmp_path / "m"), read_record(tmp_path / "first")
+    assert record.status == "complete" and record.command == "trueline train preference"
+    assert record.identity == card.read(tmp_path / "m").identity
+    assert (record.rows, record.rejects, record.stages[0].seen) == (20, 0, 20)
+    given, model = record.inputs
+    assert (given.path, given.kind) == (str(data), "data set")
+    assert given == base.inputs[0]
+    assert (model.path, model.run) == (str(tmp_path / "first"), base.identity)
+    words = list(record.argv)
+    assert words[:4] == ["trueline", "train", "preference", str(data)]
+    assert words[words.index("--max-steps") + 1] == "1"
+
+
 def test_data_that_gives_nothing_is_an_error(tiny: Path, tmp_path: Path) -> None:
     bare = [msgspec.structs.replace(e, labels=()) for e in PAIRS]
     with pytest.raises(InputError, match="20 no preference is labelled"):
@@ -251,6 +286,8 @@ def test_a_training_that_diverges_makes_no_model(tiny: Path, tmp_path: Path) -> 
         train(sft.METHOD, options(sft, tiny, tmp_path / "n", **once), PAIRS)
     for name in "mn":
         assert not list((tmp_path / name).glob("*.safetensors"))
+        record = read_record(tmp_path / name)
+        assert record.status == "failed" and "diverged" in (record.note or "")
 
 
 def test_a_checkpoint_torn_in_its_last_file_is_passed_over(tmp_path: Path) -> None:

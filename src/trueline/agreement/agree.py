@@ -8,23 +8,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from trueline.agreement import cards
-from trueline.agreement.agreement import OnQuestion, Sides, agreements
-from trueline.agreement.answers import Gathered, chosen, gather, grouping, listed
-from trueline.agreement.consensus import Consensus
+from trueline.agreement.agreement import QuestionReport, Sides, agreements
+from trueline.agreement.answers import (
+    AnswerTable,
+    collect_answers,
+    find_grouping,
+    find_labellers,
+    full_names,
+)
+from trueline.agreement.consensus import Consensus, count_outcomes
 from trueline.files.errors import InputError
 from trueline.formats.load import load
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
-from trueline.records.store.labels import highest_sequence, join_labels
+from trueline.records.store.labels import highest_sequence, join_labels, read_labels
 from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, LabellerId
-from trueline.runs.options import ARGUMENT, PolicyFile, check_options
-from trueline.runs.run import RunRecord, identity, run
-from trueline.runs.stream import Item, Stage
+from trueline.runs.context import RunContext
+from trueline.runs.options import ARGUMENT, PolicyFile, check_options, settings
+from trueline.runs.record import RunRecord, command_words, path_input
+from trueline.runs.run import RunSpec, write_run
+from trueline.runs.stage import Stage
 from trueline.runs.sync import wait
 from trueline.statistics.coverage import FLOOR
 
@@ -75,9 +84,9 @@ class Options(PolicyFile):
     json: Annotated[bool, Meta(description="Print the report as JSON.")] = False
 
 
-class Decided(Struct, frozen=True):
-    """The labels by majority: where they are, by whom, how the run went, and by question what
-    came of it."""
+class ConsensusRun(Struct, frozen=True):
+    """The labels by majority: their folder, by whom, how the run went, and by question how many
+    things were agreed on, or why not."""
 
     out: Path
     by: LabellerId
@@ -94,8 +103,8 @@ class Outcome(Struct, frozen=True):
     labellers: dict[str, int]
     datasets: dict[str, int]
     unfinished: list[Path]
-    questions: list[OnQuestion]
-    consensus: Decided | None = None
+    questions: list[QuestionReport]
+    consensus: ConsensusRun | None = None
     cards: list[Path] = []
     unreadable: int = 0
 
@@ -109,8 +118,8 @@ class Outcome(Struct, frozen=True):
 def agree(options: Options) -> Outcome:
     """Compare the labellers of a data set; labels are held in memory, texts are not.
 
-    InputError for a labeller or question that is not there, for labels that belong to other data,
-    and where no two labellers were asked the same.
+    Raises InputError for a labeller or question that is not there, for labels that belong to other
+    data, and if no two labellers were asked the same.
     """
     check_options(options)
     if options.labeller and not options.reference:
@@ -118,19 +127,19 @@ def agree(options: Options) -> Outcome:
     if options.card and not options.reference:
         raise InputError("--card needs --reference: by whom the others are measured")
     policy = load_policy(options.policy)
-    group = grouping(options.group_by) if options.group_by else None
+    group = find_grouping(options.group_by) if options.group_by else None
     unreadable = Counter[str]()
-    found = gather(_examples(options, unreadable), policy, group, options.question)
-    _known(options, found)
+    found = collect_answers(_examples(options, unreadable), policy, group, options.question)
+    _check_questions(options, found)
     reports = agreements(found, Sides(options.labeller, options.reference), options.floor)
     return Outcome(
         options.data,
         found.examples,
-        {name: found.raters[by] for by, name in listed(found.raters).items()},
+        {name: found.labellers[by] for by, name in full_names(found.labellers).items()},
         dict(found.datasets),
         [p for p in (options.data, *options.labels) if _unfinished(p)],
         reports,
-        _decided(options, found, policy) if options.consensus else None,
+        _run_consensus(options, found, policy) if options.consensus else None,
         _cards(options, found, reports),
         unreadable.total(),
     )
@@ -149,10 +158,10 @@ def _examples(options: Options, unreadable: Counter[str] | None = None) -> Itera
     return join_labels(examples(), options.labels)
 
 
-def _known(options: Options, found: Gathered) -> None:
+def _check_questions(options: Options, found: AnswerTable) -> None:
     for name in options.question:
         if name not in found.questions:
-            answered = ", ".join(sorted(found.seen)) or "nothing"
+            answered = ", ".join(sorted(found.label_counts)) or "nothing"
             raise InputError(f"no label answers {name!r}: there are labels on {answered}")
 
 
@@ -160,51 +169,53 @@ def _unfinished(path: Path) -> bool:
     return path.is_dir() and read_manifest(path).state != "complete"
 
 
-def _decided(options: Options, found: Gathered, policy: Policy) -> Decided:
+def _run_consensus(options: Options, found: AnswerTable, policy: Policy) -> ConsensusRun:
     named = options.labeller + options.reference
-    voters = [by for by in found.raters if by.kind != "derived"]
+    voters = [by for by in found.labellers if by.kind != "derived"]
     if options.labeller:
-        voters = list(dict.fromkeys(by for n in named for by in chosen(found.raters, n)))
+        voters = list(dict.fromkeys(by for n in named for by in find_labellers(found.labellers, n)))
     consensus = Consensus(voters, policy, options.question)
 
-    def step(example: Example) -> Item:
-        return consensus(example)
-
-    def writer(folder: Path, identity: str) -> dataset.Writer:
+    def make_writer(folder: Path, identity: str) -> dataset.Writer:
         tables = [path for path in (options.data, *options.labels) if path.is_dir()]
         highest = max(map(highest_sequence, tables), default=0)
         return dataset.Writer(folder, identity, sequence=highest, labels_only=True)
 
     out = options.consensus or Path()
-    parts = {
-        "questions": list(options.question),
-        "by": consensus.by,
-        "data": cards.data_of(found, options.data, options.labels).digest,
-        "policy": [*policy.wordings],
-    }
+    spec = RunSpec(
+        command="agree",
+        argv=command_words("agree", options),
+        settings=settings(options),
+        decisive={
+            "question": list(options.question),
+            "by": msgspec.to_builtins(consensus.by),
+            "data": cards.describe_data(found, options.data, options.labels).digest,
+            "policy": policy.identity,
+        },
+        inputs=tuple(path_input(path) for path in (options.data, *options.labels)),
+    )
     record = wait(
-        run(
+        write_run(
             _examples(options),
-            [Stage("consensus", step)],
+            [Stage.of("consensus", consensus)],
             out,
-            command="agree",
-            identity=identity("agree", **parts),
-            config={"data": str(options.data), "labels": [str(p) for p in options.labels]},
+            spec,
+            RunContext(policy),
             total=found.examples,
             quiet=options.json,
-            policy=policy,
-            writer=writer,
+            writer=make_writer,
         )
     )
-    counts = {name: dict(c.most_common()) for name, c in consensus.counts.items()}
-    return Decided(out, consensus.by, record, counts)
+    outcomes = count_outcomes(read_labels(out))
+    counts = {name: dict(c.most_common()) for name, c in outcomes.items()}
+    return ConsensusRun(out, consensus.by, record, counts)
 
 
-def _cards(options: Options, found: Gathered, reports: list[OnQuestion]) -> list[Path]:
+def _cards(options: Options, found: AnswerTable, reports: list[QuestionReport]) -> list[Path]:
     if options.card is None:
         return []
-    data = cards.data_of(found, options.data, options.labels)
-    made = cards.made(found, reports, data)
+    data = cards.describe_data(found, options.data, options.labels)
+    made = cards.build_cards(found, reports, data)
     if not made:
         raise InputError("--card: none of those compared is an instrument; people have no card")
-    return [cards.write(card, options.card) for card in made]
+    return [cards.write_card(card, options.card) for card in made]

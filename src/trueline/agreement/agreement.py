@@ -11,7 +11,13 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from trueline.agreement.answers import Gathered, Ratings, chosen, listed, names
+from trueline.agreement.answers import (
+    AnswerTable,
+    QuestionAnswers,
+    find_labellers,
+    full_names,
+    short_names,
+)
 from trueline.files.errors import InputError
 from trueline.records.types import LabellerId
 from trueline.statistics import agreement as coefficients
@@ -23,7 +29,7 @@ from trueline.statistics.resample import bootstrap
 from trueline.statistics.sums import Statistic
 
 METRICS: dict[str, Metric] = {"scale": "ordinal", "number": "interval", "some-of": "masi"}
-"""The distance by which α compares answers, by kind of question; elsewhere equal or not."""
+"""The distance by which α compares answers, by kind of question; others are equal or not."""
 
 ENOUGH = 30
 """Items of a group that an α of its own needs."""
@@ -38,7 +44,7 @@ Pairs = Sequence[tuple[LabellerId, LabellerId]]
 
 
 class Confusion(Struct, frozen=True):
-    """How often (row) the first gave one value where (column) the second gave the other.  Of
+    """How often the first gave the row's value and the second the column's.  Of
     some-of questions, by option: both named it, the first alone, the second alone."""
 
     values: list[str]
@@ -84,7 +90,7 @@ class Agreement(Struct, frozen=True):
     groups: dict[str, Agreement] = {}
 
 
-class Covered(Struct, frozen=True):
+class Coverage(Struct, frozen=True):
     """Of one labeller: how many answers were asked for and given, why some were not, and the
     least and greatest share of each value over the unscored."""
 
@@ -95,15 +101,15 @@ class Covered(Struct, frozen=True):
     shares: dict[str, tuple[float, float]]
 
 
-class OnQuestion(Struct, frozen=True):
-    """All that was found on one question; `wordings` where its labellers were asked in several."""
+class QuestionReport(Struct, frozen=True):
+    """All that was found on one question; `wordings` if its labellers were asked in several."""
 
     question: str
     kind: str
     metric: str
     parents: tuple[str, ...]
     wordings: dict[str, list[str]]
-    covered: list[Covered]
+    coverage: list[Coverage]
     agreements: list[Agreement]
 
     @property
@@ -123,28 +129,28 @@ class Sides(Struct, frozen=True):
     second: tuple[str, ...] = ()
 
 
-def agreements(found: Gathered, sides: Sides, floor: float = FLOOR) -> list[OnQuestion]:
+def agreements(found: AnswerTable, sides: Sides, floor: float = FLOOR) -> list[QuestionReport]:
     """The agreement on every question that both sides were asked.
 
-    InputError where a side names nobody, or there is nothing to compare.
+    Raises InputError if a side names nobody, or there is nothing to compare.
     """
-    called = names(found.raters)
+    called = short_names(found.labellers)
     first, second = (
-        list(dict.fromkeys(by for name in side for by in chosen(found.raters, name)))
+        list(dict.fromkeys(by for name in side for by in find_labellers(found.labellers, name)))
         for side in (sides.first, sides.second)
     )
     if second and not first:
-        first = [by for by in found.raters if by not in second]
+        first = [by for by in found.labellers if by not in second]
     if both := set(first) & set(second):
         same = ", ".join(sorted(called[by] for by in both))
         raise InputError(f"{same} would be compared with themselves: name two different sides")
     reports = [
         report
-        for ratings in found.questions.values()
-        if (report := _question(ratings, first, second, called, floor)).agreements
+        for answers in found.questions.values()
+        if (report := _question(answers, first, second, called, floor)).agreements
     ]
     if not reports:
-        every = ", ".join(sorted(listed(found.raters).values())) or "nobody"
+        every = ", ".join(sorted(full_names(found.labellers).values())) or "nobody"
         asked = ", ".join(found.only) or ", ".join(found.questions) or "none"
         raise InputError(
             f"no two labellers to compare were asked the same question about the same thing; "
@@ -154,15 +160,15 @@ def agreements(found: Gathered, sides: Sides, floor: float = FLOOR) -> list[OnQu
 
 
 def _question(
-    ratings: Ratings,
+    answers: QuestionAnswers,
     first: Sequence[LabellerId],
     second: Sequence[LabellerId],
     called: dict[LabellerId, str],
     floor: float,
-) -> OnQuestion:
-    left, right = ([by for by in side if by in ratings.given] for side in (first, second))
-    shown = [*left, *right] if second else [by for by in called if by in ratings.given]
-    compare = Compare(ratings, called, floor)
+) -> QuestionReport:
+    left, right = ([by for by in side if by in answers.given] for side in (first, second))
+    shown = [*left, *right] if second else [by for by in called if by in answers.given]
+    compare = Compare(answers, called, floor)
     every = [(a, b) for a in left for b in right] if second else list(combinations(shown, 2))
     found = [compare([pair]) for pair in every] if len(every) <= PAIRS else []
     if second and len(right) > 1:
@@ -171,15 +177,15 @@ def _question(
         found.append(compare(every, joint=True))
     wordings: dict[str, list[str]] = {}
     for by in shown:
-        for hash in sorted(ratings.wordings[by]):
+        for hash in sorted(answers.wordings[by]):
             wordings.setdefault(hash, []).append(called[by])
-    return OnQuestion(
-        ratings.question,
-        ratings.kind,
-        METRICS.get(ratings.kind, "nominal"),
-        ratings.parents,
+    return QuestionReport(
+        answers.question,
+        answers.kind,
+        METRICS.get(answers.kind, "nominal"),
+        answers.parents,
         wordings if len(wordings) > 1 else {},
-        [_covered(ratings, by, called[by]) for by in shown],
+        [_covered(answers, by, called[by]) for by in shown],
         [one for one in found if one is not None],
     )
 
@@ -187,21 +193,23 @@ def _question(
 class Compare:
     """Compares labellers on one question."""
 
-    def __init__(self, ratings: Ratings, called: dict[LabellerId, str], floor: float) -> None:
-        self.ratings, self.called, self.floor = ratings, called, floor
-        self.metric = METRICS.get(ratings.kind, "nominal")
+    def __init__(
+        self, answers: QuestionAnswers, called: dict[LabellerId, str], floor: float
+    ) -> None:
+        self.answers, self.called, self.floor = answers, called, floor
+        self.metric = METRICS.get(answers.kind, "nominal")
 
     def __call__(self, pairs: Pairs, joint: bool = False) -> Agreement | None:
-        """The agreement of the pairs, on average, or jointly; None where no two were asked about
+        """The agreement of the pairs, on average, or jointly; None if no two were asked about
         the same thing."""
-        given = self.ratings.given
+        given = self.answers.given
         units = sorted({unit for a, b in pairs for unit in given[a].keys() & given[b].keys()})
         if not units:
             return None
         whole = self._over(units, pairs, joint)
         groups: dict[str, list[int]] = {}
         for unit in units:
-            for group in self.ratings.groups[unit]:
+            for group in self.answers.groups[unit]:
                 groups.setdefault(group, []).append(unit)
         parts = {
             name: self._over(own, pairs, joint, plain=True) for name, own in sorted(groups.items())
@@ -211,7 +219,7 @@ class Compare:
     def _over(
         self, units: Sequence[int], pairs: Pairs, joint: bool, plain: bool = False
     ) -> Agreement:
-        given, called = self.ratings.given, self.called
+        given, called = self.answers.given, self.called
         tables = [_both(given[a], given[b], units) for a, b in pairs]
         asked = sum(1 for a, b in pairs for u in units if u in given[a] and u in given[b])
         scored = [pair for table in tables for pair in table if None not in pair]
@@ -250,24 +258,24 @@ class Compare:
         if joint:
             statistic = coefficients.krippendorff(self._rows(units, pairs), self.metric)
         else:
-            statistic = mean_of([coefficients.krippendorff(t, self.metric) for t in tables])
+            statistic = mean_statistic([coefficients.krippendorff(t, self.metric) for t in tables])
         return self._estimate(statistic, units)
 
     def _estimate(self, statistic: Statistic, units: Sequence[int]) -> Interval:
-        clusters = [self.ratings.clusters[unit] for unit in units]
+        clusters = [self.answers.clusters[unit] for unit in units]
         small = len(units) < _MANY and statistic.rows.shape[1] < _WIDE
         resamples = 10_000 if small else 1_000
         return bootstrap(statistic, clusters, resamples=resamples)
 
     def _rows(self, units: Sequence[int], pairs: Pairs) -> list[tuple[Any, ...]]:
         raters = dict.fromkeys(by for pair in pairs for by in pair)
-        return [tuple(self.ratings.given[by].get(unit) for by in raters) for unit in units]
+        return [tuple(self.answers.given[by].get(unit) for by in raters) for unit in units]
 
     def _kappa(
         self, units: Sequence[int], tables: list[Table], joint: bool, pairs: Pairs
     ) -> float | None:
         """Of answers that are one of a few; each kind of pair is counted once, with its number."""
-        if self.ratings.kind in ("number", "some-of"):
+        if self.answers.kind in ("number", "some-of"):
             return None
         if joint:
             rows = self._rows(units, pairs)
@@ -277,18 +285,18 @@ class Compare:
         if len(tables) > 1:
             return None
         kinds = Counter(pair for pair in tables[0] if None not in pair)
-        weights = "quadratic" if self.ratings.kind == "scale" else "nominal"
+        weights = "quadratic" if self.answers.kind == "scale" else "nominal"
         statistic = coefficients.cohen(list(kinds), weights)
         return _number(float(statistic.of(np.array(list(kinds.values()), float) @ statistic.rows)))
 
     def _implied(self, units: Iterable[int], pairs: Pairs) -> int:
         """Units in which an answer follows from others."""
-        of = self.ratings.implied
+        of = self.answers.implied
         raters = {by for pair in pairs for by in pair if by in of}
         return sum(any(unit in of[by] for by in raters) for unit in units)
 
     def _alpha_asked(self, units: Sequence[int], pairs: Pairs) -> Interval:
-        given, implied = self.ratings.given, self.ratings.implied
+        given, implied = self.answers.given, self.answers.implied
         tables = []
         for a, b in pairs:
             out = implied.get(a, set()) | implied.get(b, set())
@@ -296,13 +304,13 @@ class Compare:
             tables.append(
                 [(None, None) if u in out else t for u, t in zip(units, asked, strict=True)]
             )
-        found = mean_of([coefficients.krippendorff(table, self.metric) for table in tables])
+        found = mean_statistic([coefficients.krippendorff(table, self.metric) for table in tables])
         return self._estimate(found, units)
 
     def _confusion(self, scored: list[tuple[Any, Any]]) -> Confusion | None:
-        if self.ratings.kind == "number":
+        if self.answers.kind == "number":
             return None
-        if self.ratings.kind == "some-of":
+        if self.answers.kind == "some-of":
             named: dict[Any, list[int]] = {}
             for a, b in scored:
                 for option in dict.fromkeys((*a, *b)):
@@ -310,26 +318,26 @@ class Compare:
                     place = 0 if all(cell) else 1 if cell[0] else 2
                     named.setdefault(option, [0, 0, 0])[place] += 1
             options = sorted(named, key=str)
-            return Confusion([shown(o) for o in options], [named[o] for o in options], True)
+            return Confusion([format_answer(o) for o in options], [named[o] for o in options], True)
         kinds = Counter(scored)
         seen = {value: None for pair in kinds for value in pair}
-        values = [v for v in self.ratings.values if v in seen]
+        values = [v for v in self.answers.choices if v in seen]
         values += sorted((v for v in seen if v not in values), key=str)
         counts = [[kinds[a, b] for b in values] for a in values]
-        return Confusion([shown(v) for v in values], counts)
+        return Confusion([format_answer(v) for v in values], counts)
 
     def _calibration(self, units: Iterable[int], pairs: Pairs) -> dict[str, Calibration]:
         """Of each labeller who stated probabilities, against all whom they are compared with."""
-        ratings, wanted, found = self.ratings, set(units), dict[str, Calibration]()
+        answers, wanted, found = self.answers, set(units), dict[str, Calibration]()
         turned = [*pairs, *((b, a) for a, b in pairs)]
-        for by in dict.fromkeys(a for a, _ in turned if ratings.stated.get(a)):
+        for by in dict.fromkeys(a for a, _ in turned if answers.stated.get(a)):
             stated, right = [], []
             for other in (b for a, b in turned if a == by):
-                for unit, probability in ratings.stated[by].items():
-                    truth = ratings.given[other].get(unit)
+                for unit, probability in answers.stated[by].items():
+                    truth = answers.given[other].get(unit)
                     if unit in wanted and truth is not None:
                         stated.append(probability)
-                        right.append(float(truth == ratings.given[by][unit]))
+                        right.append(float(truth == answers.given[by][unit]))
             if stated:
                 error = expected_calibration_error(stated, right)
                 found[self.called[by]] = Calibration(len(stated), error, brier(stated, right).value)
@@ -343,7 +351,7 @@ def _both(one: dict[int, Any], other: dict[int, Any], units: Iterable[int]) -> T
     return [(one.get(unit), other.get(unit)) for unit in units]
 
 
-def mean_of(statistics: Sequence[Statistic]) -> Statistic:
+def mean_statistic(statistics: Sequence[Statistic]) -> Statistic:
     """The mean of several statistics over the same units."""
     if len(statistics) == 1:
         return statistics[0]
@@ -356,28 +364,28 @@ def mean_of(statistics: Sequence[Statistic]) -> Statistic:
     return Statistic(np.concatenate([s.rows for s in statistics], axis=1), of)
 
 
-def _covered(ratings: Ratings, by: LabellerId, name: str) -> Covered:
+def _covered(answers: QuestionAnswers, by: LabellerId, name: str) -> Coverage:
     """Coverage of the answers that the labeller was asked for; those that follow are not."""
-    out = ratings.implied.get(by, set())
-    answers = [value for unit, value in ratings.given[by].items() if unit not in out]
-    scored = [value for value in answers if value is not None]
-    missing = len(answers) - len(scored)
+    out = answers.implied.get(by, set())
+    asked = [value for unit, value in answers.given[by].items() if unit not in out]
+    scored = [value for value in asked if value is not None]
+    missing = len(asked) - len(scored)
     counts = Counter(part for value in scored for part in _parts(value))
-    if ratings.kind == "number" or not answers:
+    if answers.kind == "number" or not asked:
         counts.clear()
     shares = {
-        shown(value): (n / len(answers), (n + missing) / len(answers))
+        format_answer(value): (n / len(asked), (n + missing) / len(asked))
         for value, n in counts.most_common(20)
     }
-    reasons = dict(ratings.reasons[by].most_common(5)) if missing else {}
-    return Covered(name, len(answers), len(scored), reasons, shares)
+    reasons = dict(answers.reasons[by].most_common(5)) if missing else {}
+    return Coverage(name, len(asked), len(scored), reasons, shares)
 
 
 def _parts(value: Any) -> Sequence[Any]:
     return (value or ("none",)) if isinstance(value, tuple) else (value,)
 
 
-def shown(value: Any) -> str:
+def format_answer(value: Any) -> str:
     """A value as a table has it."""
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -11,14 +11,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.policy import pku
-from trueline.policy.answers import choices
+from trueline.policy.answers import choices, short_reason
 from trueline.policy.depend import resolve_answer
+from trueline.policy.preference import in_order
 from trueline.policy.types import Policy
+from trueline.policy.values import find_question
+from trueline.records.labels import effective_labels
 from trueline.records.types import Example, Label, LabellerId, Question, QuestionKind, Value
 
 Place = tuple[tuple[int, ...], int | None]
@@ -28,7 +29,6 @@ Grouping = Callable[[Example, tuple[int, ...]], tuple[str, ...]]
 """The groups to which what a question is about belongs."""
 
 NONE = "(none)"
-_turned = {"first": "second", "second": "first"}
 _types: dict[str, tuple[type, ...]] = {
     "yes-no": (bool,),
     "scale": (int,),
@@ -38,10 +38,10 @@ _types: dict[str, tuple[type, ...]] = {
 
 
 @dataclass
-class Ratings:
+class QuestionAnswers:
     """The answers to one question.
 
-    `clusters` and `groups` go by unit.  `given` has by labeller and unit the answer, None where
+    `clusters` and `groups` go by unit.  `given` has by labeller and unit the answer, None if
     the labeller was asked and has none; a unit that is not there was not asked.  Of an answer
     that follows from others (a safe response has severity 0), the unit is in `implied`.  `stated`
     has the probabilities, `reasons` why there was no answer, `wordings` the hashes of the
@@ -50,7 +50,7 @@ class Ratings:
 
     question: str
     kind: QuestionKind
-    values: tuple[Any, ...] = ()
+    choices: tuple[Any, ...] = ()
     parents: tuple[str, ...] = ()
     clusters: list[int] = field(default_factory=list)
     groups: list[tuple[str, ...]] = field(default_factory=list)
@@ -69,20 +69,19 @@ class Ratings:
         return len(self.clusters) - 1
 
     def add(self, unit: int, label: Label) -> None:
-        """What a labeller said of a unit; a later answer takes the place of an earlier one, and
-        any answer that of none."""
+        """What a labeller says of a unit."""
         by = label.by
         self.wordings[by].add(label.question_hash)
         if label.value is None:
             if self.given[by].setdefault(unit, None) is None:
-                self.reasons[by][(label.unscored or "").split(":")[0]] += 1
+                self.reasons[by][short_reason(label.unscored or "")] += 1
             return
-        self._fits(label)
+        self._check_kind(label)
         self.given[by][unit] = label.value
         if label.probability is not None:
             self.stated[by][unit] = label.probability
 
-    def _fits(self, label: Label) -> None:
+    def _check_kind(self, label: Label) -> None:
         if not isinstance(label.value, _types.get(self.kind, (str,))) or (
             isinstance(label.value, bool) != (self.kind == "yes-no")
         ):
@@ -96,32 +95,34 @@ class Ratings:
 
 
 @dataclass
-class Gathered:
-    """All answers by question, whose they are, and where the Examples came from.  `seen` counts
-    the labels on every question, wanted or not."""
+class AnswerTable:
+    """All answers by question, whose they are, and the sources of the Examples.
+
+    `label_counts` has the number of labels on every question, wanted or not.
+    """
 
     policy: Policy
     grouping: Grouping | None = None
     only: Collection[str] = ()
-    questions: dict[str, Ratings] = field(default_factory=dict)
+    questions: dict[str, QuestionAnswers] = field(default_factory=dict)
     examples: int = 0
-    raters: Counter[LabellerId] = field(default_factory=Counter)
-    seen: Counter[str] = field(default_factory=Counter)
+    labellers: Counter[LabellerId] = field(default_factory=Counter)
+    label_counts: Counter[str] = field(default_factory=Counter)
     datasets: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
     _clusters: dict[str, int] = field(default_factory=dict)
 
-    def take(self, example: Example) -> None:
-        """Add the labels of one Example."""
+    def add(self, example: Example) -> None:
+        """Add the labels of one Example that count."""
         source = example.source
         self.examples += 1
         self.datasets[source.dataset if source else "unknown"] += 1
         self.licences[(source and source.license) or "unknown"] += 1
         own: dict[tuple[LabellerId, int | None], list[Label]] = defaultdict(list)
         labels: dict[str, dict[Place, list[Label]]] = defaultdict(lambda: defaultdict(list))
-        for label in map(ordered, example.labels):
-            self.raters[label.by] += 1
-            self.seen[label.question] += 1
+        for label in map(in_order, effective_labels(example.labels)):
+            self.labellers[label.by] += 1
+            self.label_counts[label.question] += 1
             own[label.by, label.turn].append(label)
             labels[label.question][label.about, label.turn].append(label)
         if not own:
@@ -129,12 +130,12 @@ class Gathered:
         cluster = self._cluster(example)
         for name in list(labels):
             if not self.only or name in self.only:
-                self._one(example, name, cluster, labels, own)
+                self._add_question(example, name, cluster, labels, own)
         for name, question in self.policy.items():
             if name not in labels and question.when and (not self.only or name in self.only):
-                self._one(example, name, cluster, labels, own)
+                self._add_question(example, name, cluster, labels, own)
 
-    def _one(
+    def _add_question(
         self,
         example: Example,
         name: str,
@@ -142,55 +143,55 @@ class Gathered:
         labels: Mapping[str, Mapping[Place, list[Label]]],
         own: Mapping[tuple[LabellerId, int | None], list[Label]],
     ) -> None:
-        question = known(name, example, self.policy)
+        question = find_question(name, example, self.policy)
         asked = [name, *ancestors(question, self.policy)] if question else [name]
         places = dict.fromkeys(p for id in asked for p in labels.get(id, ()))
         if not places:
             return
-        ratings = self._ratings(name, question, labels)
+        answers = self._answers_to(name, question, labels)
         for about, turn in places:
-            unit = ratings.unit(cluster, self.grouping(example, about) if self.grouping else ())
+            unit = answers.unit(cluster, self.grouping(example, about) if self.grouping else ())
             stored = labels.get(name, {}).get((about, turn), ())
             for label in stored:
-                ratings.add(unit, label)
+                answers.add(unit, label)
             if question is not None and question.when:
                 answered = {label.by for label in stored}
                 for (by, at), said in own.items():
                     if at == turn and by not in answered:
-                        self._implied(ratings, unit, question, about, by, said)
+                        self._add_implied(answers, unit, question, about, by, said)
 
-    def _implied(
+    def _add_implied(
         self,
-        ratings: Ratings,
+        answers: QuestionAnswers,
         unit: int,
         question: Question,
         about: tuple[int, ...],
         by: LabellerId,
         said: list[Label],
     ) -> None:
-        """The answer that follows from this labeller's others, where one does."""
+        """Add the answer that follows from this labeller's others, if one does."""
         alone = Example(id="", labels=tuple(said))
         value = resolve_answer(alone, question, about, by, self.policy)
         if value is not None:
-            ratings.given[by][unit] = tuple(value) if isinstance(value, list) else value
-            ratings.implied[by].add(unit)
+            answers.given[by][unit] = tuple(value) if isinstance(value, list) else value
+            answers.implied[by].add(unit)
 
-    def _ratings(
+    def _answers_to(
         self,
         name: str,
         question: Question | None,
         labels: Mapping[str, Mapping[Place, list[Label]]],
-    ) -> Ratings:
+    ) -> QuestionAnswers:
         if name not in self.questions:
             if question is None:
                 every = (x for several in labels[name].values() for x in several)
                 kind = next((kind_of(x) for x in every if x.value is not None), None)
                 if kind is None:  # only failures so far: any kind will do for them
                     kind = "one-of"
-                self.questions[name] = Ratings(name, kind)
+                self.questions[name] = QuestionAnswers(name, kind)
             else:
                 found = choices(question), tuple(question.when)
-                self.questions[name] = Ratings(name, question.kind, *found)
+                self.questions[name] = QuestionAnswers(name, question.kind, *found)
         return self.questions[name]
 
     def _cluster(self, example: Example) -> int:
@@ -198,45 +199,34 @@ class Gathered:
         return self._clusters.setdefault(key, len(self._clusters))
 
 
-def gather(
+def collect_answers(
     examples: Iterable[Example],
     policy: Policy,
     grouping: Grouping | None = None,
     only: Collection[str] = (),
-) -> Gathered:
+) -> AnswerTable:
     """The answers in the labels of the Examples to the questions `only`, or to all.
 
     A labeller who never answered a question that depends on others is not held to have answered
     it by them alone.
     """
-    found = Gathered(policy, grouping, only)
+    found = AnswerTable(policy, grouping, only)
     for example in examples:
-        found.take(example)
-    for ratings in found.questions.values():
-        for by in set(ratings.given) - set(ratings.wordings):
-            del ratings.given[by]
-            ratings.implied.pop(by, None)
+        found.add(example)
+    for answers in found.questions.values():
+        for by in set(answers.given) - set(answers.wordings):
+            del answers.given[by]
+            answers.implied.pop(by, None)
     found.questions = {name: r for name, r in found.questions.items() if r.given}
-    found.raters = Counter({by: found.raters[by] for by in sorted(found.raters, key=_place)})
+    found.labellers = Counter(
+        {by: found.labellers[by] for by in sorted(found.labellers, key=_order)}
+    )
     return found
 
 
-def _place(by: LabellerId) -> tuple[bool, str, str]:
+def _order(by: LabellerId) -> tuple[bool, str, str]:
     """People first, then by name: the order in which the data have them means nothing."""
     return by.kind not in ("person", "imported"), by.name, by.instrument or ""
-
-
-def ordered(label: Label) -> Label:
-    """The label, about its pair in ascending order."""
-    if len(label.about) == 2 and label.about[0] > label.about[1]:
-        value = _turned.get(str(label.value), label.value)
-        return msgspec.structs.replace(label, about=label.about[::-1], value=value)
-    return label
-
-
-def known(name: str, example: Example, policy: Policy) -> Question | None:
-    """The question of this id: the policy's, or the Example's own."""
-    return policy.get(name) or next((q for q in example.questions if q.id == name), None)
 
 
 def ancestors(question: Question, policy: Policy) -> Iterator[str]:
@@ -257,7 +247,7 @@ def kind_of(label: Label) -> QuestionKind:
     return kinds.get(type(value), "some-of")
 
 
-def grouping(name: str) -> Grouping:
+def find_grouping(name: str) -> Grouping:
     """The grouping of this name: language, source, category or tag:KEY.
 
     A category is the tag `category:`, or else those harm categories that any labeller named.
@@ -290,9 +280,9 @@ def _categories(example: Example, about: tuple[int, ...]) -> tuple[str, ...]:
 # ---- who ----------------------------------------------------------------------------------------
 
 
-def names(raters: Iterable[LabellerId]) -> dict[LabellerId, str]:
+def short_names(labellers: Iterable[LabellerId]) -> dict[LabellerId, str]:
     """What to call each: by name, with as much beside it as tells them apart."""
-    every = list(raters)
+    every = list(labellers)
     found: dict[LabellerId, str] = {}
     for by in every:
         parts = [by.name, f"{by.kind} {by.name}", f"{by.kind} {by.name} {str(by.instrument)[:8]}"]
@@ -302,25 +292,25 @@ def names(raters: Iterable[LabellerId]) -> dict[LabellerId, str]:
     return found
 
 
-def listed(raters: Iterable[LabellerId]) -> dict[LabellerId, str]:
+def full_names(labellers: Iterable[LabellerId]) -> dict[LabellerId, str]:
     """What to call each in a list of all: with the kind."""
     return {
         by: name if name.startswith(f"{by.kind} {by.name}") else f"{by.kind} {name}"
-        for by, name in names(raters).items()
+        for by, name in short_names(labellers).items()
     }
 
 
-def chosen(raters: Collection[LabellerId], wanted: str) -> list[LabellerId]:
+def find_labellers(labellers: Collection[LabellerId], wanted: str) -> list[LabellerId]:
     """Those whom a name, a kind, both, or the first eight digits or more of an instrument's hash
-    names.  InputError where it is nobody."""
-    called = names(raters)
+    names.  Raises InputError if it is nobody."""
+    called = short_names(labellers)
     found = [
         by
-        for by in raters
+        for by in labellers
         if wanted in (by.name, by.kind, f"{by.kind} {by.name}", called[by])
         or (len(wanted) >= 8 and (by.instrument or "").startswith(wanted))
     ]
     if not found:
-        every = ", ".join(sorted(listed(raters).values())) or "nobody"
+        every = ", ".join(sorted(full_names(labellers).values())) or "nobody"
         raise InputError(f"no labeller is called {wanted!r}: there are labels by {every}")
     return found

@@ -1,4 +1,4 @@
-"""Agreement cards: how far an instrument agreed with others where that was measured.
+"""Agreement cards: how far an instrument agreed with others, as far as that was measured.
 
 A card belongs to one instrument hash: whatever could change an answer makes another instrument,
 which has no card until it is measured too.  Cards are JSON files, in a folder of the user's or,
@@ -16,13 +16,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from trueline.agreement.agreement import Agreement, Calibration, Confusion, OnQuestion
-from trueline.agreement.answers import Gathered, listed, names
+from trueline.agreement.agreement import Agreement, Calibration, Confusion, QuestionReport
+from trueline.agreement.answers import AnswerTable, full_names, short_names
 from trueline.files.atomic import atomic_write, os_errors_as_input_errors
 from trueline.files.errors import InputError
 from trueline.files.hashing import text_digest
 from trueline.records.types import LabellerId
-from trueline.runs.run import now, versions
+from trueline.runs.record import now, versions
 from trueline.statistics.intervals import Interval
 
 FOLDER = Path(".trueline/cards")
@@ -55,7 +55,7 @@ class Part(Struct, frozen=True):
 class CardEntry(Struct, frozen=True):
     """The agreement of an instrument with others, on one question and one data set; see
     `agreement.Agreement`.  `against` is written "kind name"; `wordings` says who was asked in
-    which words, where they differ."""
+    which words, if they differ."""
 
     question: str
     kind: str
@@ -91,11 +91,11 @@ class Card(Struct, frozen=True):
 # ---- making -------------------------------------------------------------------------------------
 
 
-def made(found: Gathered, reports: Sequence[OnQuestion], data: Data) -> list[Card]:
+def build_cards(found: AnswerTable, reports: Sequence[QuestionReport], data: Data) -> list[Card]:
     """The cards of those instruments that were compared with others, by the widest comparison of
     each.  People have none."""
-    called = {name: by for by, name in names(found.raters).items()}
-    full = listed(found.raters)
+    called = {name: by for by, name in short_names(found.labellers).items()}
+    full = full_names(found.labellers)
     cards: dict[str, Card] = {}
     for report in reports:
         best: dict[str, Agreement] = {}
@@ -110,7 +110,7 @@ def made(found: Gathered, reports: Sequence[OnQuestion], data: Data) -> list[Car
                 against = tuple(full[called[n]] for n in one.second)
                 card = cards.get(by.instrument) or _empty(by)
                 entry = _entry(report, one, against, data)
-                cards[by.instrument] = joined([card], entry)
+                cards[by.instrument] = merge_cards([card], entry)
     return list(cards.values())
 
 
@@ -118,7 +118,9 @@ def _empty(by: LabellerId) -> Card:
     return Card(VERSION, by.instrument or "", by.kind, by.name)
 
 
-def _entry(report: OnQuestion, one: Agreement, against: tuple[str, ...], data: Data) -> CardEntry:
+def _entry(
+    report: QuestionReport, one: Agreement, against: tuple[str, ...], data: Data
+) -> CardEntry:
     groups = {
         name: Part(part.items, part.alpha, part.raw_agreement)
         for name, part in one.groups.items()
@@ -147,7 +149,7 @@ def _entry(report: OnQuestion, one: Agreement, against: tuple[str, ...], data: D
     )
 
 
-def joined(cards: Sequence[Card], *further: CardEntry) -> Card:
+def merge_cards(cards: Sequence[Card], *further: CardEntry) -> Card:
     """One card of several of one instrument; what was measured again takes the place of what was
     measured before."""
     every = [one for card in cards for one in card.entries]
@@ -155,7 +157,7 @@ def joined(cards: Sequence[Card], *further: CardEntry) -> Card:
     return msgspec.structs.replace(cards[0], entries=tuple(latest.values()))
 
 
-def data_of(found: Gathered, path: Path, labels: Iterable[Path] = ()) -> Data:
+def describe_data(found: AnswerTable, path: Path, labels: Iterable[Path] = ()) -> Data:
     """What the card says of the data; its digest covers the labels that were joined to it."""
     told = hashlib.blake2b(digest_size=16)
     for one in (path, *labels):
@@ -167,11 +169,11 @@ def data_of(found: Gathered, path: Path, labels: Iterable[Path] = ()) -> Data:
 # ---- keeping ------------------------------------------------------------------------------------
 
 
-def write(card: Card, folder: Path = FOLDER) -> Path:
+def write_card(card: Card, folder: Path = FOLDER) -> Path:
     """Store a card, with what the folder holds of this instrument already; its path."""
     path = folder / _file(card.instrument)
     if path.is_file():
-        card = joined([_read(path.read_bytes(), path), card])
+        card = merge_cards([_read(path.read_bytes(), path), card])
     with os_errors_as_input_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
@@ -179,9 +181,9 @@ def write(card: Card, folder: Path = FOLDER) -> Path:
     return path
 
 
-def lookup(instrument: str | None, folders: Sequence[Path] = (FOLDER,)) -> Card | None:
+def find_card(instrument: str | None, folders: Sequence[Path] = (FOLDER,)) -> Card | None:
     """The card of this instrument, joined from those that the folders and the package have; None
-    where nobody measured it.  InputError for a file that is no card."""
+    if nobody measured it.  Raises InputError for a file that is no card."""
     if instrument is None:
         return None
     name = _file(instrument)
@@ -190,7 +192,7 @@ def lookup(instrument: str | None, folders: Sequence[Path] = (FOLDER,)) -> Card 
     if shipped.is_file():
         found.insert(0, _read(shipped.read_bytes(), Path(name)))
     found = [card for card in found if card.instrument == instrument]
-    return joined(found) if found else None
+    return merge_cards(found) if found else None
 
 
 def _file(instrument: str) -> str:
@@ -215,7 +217,7 @@ def _read(raw: bytes, path: Path) -> Card:
 # ---- reading ------------------------------------------------------------------------------------
 
 
-def lines(card: Card | None, questions: Iterable[str] | None = None) -> list[str]:
+def format_card(card: Card | None, questions: Iterable[str] | None = None) -> list[str]:
     """The card for a person, of these questions or of all; what is not known is said."""
     if card is None:
         return [UNKNOWN]
@@ -224,10 +226,10 @@ def lines(card: Card | None, questions: Iterable[str] | None = None) -> list[str
     if not every:
         return [f"{UNKNOWN} on these questions"]
     head = f"agreement card of {card.kind} {card.name} ({card.instrument[:8]}):"
-    return [head, *(f"  {line}" for one in every for line in _lines(one))]
+    return [head, *(f"  {line}" for one in every for line in _format_entry(one))]
 
 
-def _lines(one: CardEntry) -> Iterator[str]:
+def _format_entry(one: CardEntry) -> Iterator[str]:
     figure = f"α {format_interval(one.alpha)}" if one.alpha else "no figure: too few answers"
     raw = f", agreed {one.raw_agreement:.1%}" if one.raw_agreement is not None else ""
     yield f"{one.question}, against {' and '.join(one.against)}: {figure}{raw}"

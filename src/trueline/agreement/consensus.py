@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
-from trueline.agreement.answers import Place, ancestors, known, names, ordered
+from trueline.agreement.answers import Place, ancestors, short_names
 from trueline.files.hashing import digest
-from trueline.policy.answers import format_value
+from trueline.policy.answers import short_reason
 from trueline.policy.depend import applies, contradictions, resolve_answer
+from trueline.policy.preference import in_order
 from trueline.policy.types import Policy
-from trueline.records.types import Example, Label, LabellerId, Question, Value, with_labels
+from trueline.policy.values import find_question, majority
+from trueline.records.labels import effective_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Question,
+    Unscored,
+    Value,
+    with_labels,
+)
 
 RECIPE = "majority@1"
 
@@ -21,24 +33,24 @@ class Consensus:
     """Derives labels by majority of the `voters`, on the questions `only`, or on all.
 
     A value wins that more than half of those who answered gave, of two at least; of some-of
-    questions each option by itself.  Where none does, or what wins contradicts the answers before
-    it, the label is `Unscored` and says so.  A question that depends on others is asked only
-    where the consensus on those asks it.
+    questions each option by itself (`policy.values.Majority`).  If none does, or if what wins
+    contradicts the answers before it, the label is `Unscored` and says so.  A question that depends
+    on others is asked only if the consensus on those asks it.
     """
 
     def __init__(
         self, voters: Sequence[LabellerId], policy: Policy, only: Iterable[str] = ()
     ) -> None:
-        called = names(voters)
+        called = short_names(voters)
         who = ", ".join(called[by] for by in voters)
         rule = digest([RECIPE, sorted(voters, key=digest)])
         self.by = LabellerId("derived", f"majority of {len(voters)}: {who}", rule)
         self.voters, self.policy, self.only = list(voters), policy, set(only)
-        self.counts: dict[str, Counter[str]] = {}
 
     def __call__(self, example: Example) -> Example:
         """One Example with the labels of the consensus in place of others."""
-        cast = [ordered(label) for label in example.labels if label.by in self.voters]
+        counting = map(in_order, effective_labels(example.labels))
+        cast = [label for label in counting if label.by in self.voters]
         turns = dict.fromkeys(label.turn for label in cast)
         found: list[Label] = []
         for turn in turns:
@@ -83,7 +95,7 @@ class Consensus:
         """Those that were answered, parents first, and those that they depend on."""
         found: dict[str, Question] = {}
         for name in dict.fromkeys(label.question for label in cast):
-            question = known(name, example, self.policy)
+            question = find_question(name, example, self.policy)
             if question is not None and (not self.only or name in self.only):
                 for id in (*reversed(list(ancestors(question, self.policy))), name):
                     found[id] = self.policy.get(id) or question
@@ -98,49 +110,28 @@ class Consensus:
         self, settled: Example, question: Question, place: Place, votes: Sequence[Value | None]
     ) -> Label:
         cast = [vote for vote in votes if vote is not None]
-        value, why = majority(question, cast)
+        silent = len(self.voters) - len(cast)
+        note = f"of {len(cast)} answers" + (f"; {silent} gave none" if silent else "")
         about, turn = place
-        note = (
-            f"of {len(cast)} answers"
-            if len(cast) == len(self.voters)
-            else (f"of {len(cast)} answers; {len(self.voters) - len(cast)} gave none")
-        )
 
-        def label(value: Value | None, why: str | None) -> Label:
-            return Label.new(
-                settled, question, about, self.by, value=value, unscored=why, turn=turn, note=note
-            )
+        def label(outcome: Value | Unscored) -> Label:
+            said: dict[str, Any] = {"value": outcome}
+            if isinstance(outcome, Unscored):
+                said = {"unscored": outcome.reason}
+            return Label.new(settled, question, about, self.by, **said, turn=turn, note=note)
 
-        made = label(value, why)
-        wrong = contradictions(with_labels(settled, made), self.policy) if why is None else []
-        if wrong:
-            why = f"the majorities contradict each other: {'; '.join(wrong)}"
-            made = label(None, why)
-        outcome = "agreed" if why is None else why.split(":")[0]
-        self.counts.setdefault(question.id, Counter())[outcome] += 1
-        return made
+        elected = label(majority(question, cast))
+        if elected.value is None:
+            return elected
+        if wrong := contradictions(with_labels(settled, elected), self.policy):
+            return label(Unscored(f"the majorities contradict each other: {'; '.join(wrong)}"))
+        return elected
 
 
-def majority(question: Question, votes: Sequence[Value]) -> tuple[Value | None, str | None]:
-    """The value that more than half give, or why there is none."""
-    if len(votes) < 2:
-        return None, "fewer than two answers"
-    if question.kind == "some-of":
-        return _options(question, votes)
-    (value, most), *_ = Counter(votes).most_common(1)
-    if 2 * most > len(votes):
-        return value, None
-    split = ", ".join(
-        f"{format_value(vote)} {count}" for vote, count in Counter(votes).most_common()
-    )
-    return None, f"no majority: {split}"
-
-
-def _options(question: Question, votes: Sequence[Value]) -> tuple[Value | None, str | None]:
-    counts = Counter(option for vote in votes if isinstance(vote, tuple | list) for option in vote)
-    if tied := [option for option in question.options if 2 * counts[option] == len(votes)]:
-        return None, f"no majority: as many name {tied[0]} as do not"
-    named = tuple(o for o in question.options if 2 * counts[o] > len(votes))
-    if not named and 2 * sum(not vote for vote in votes) <= len(votes):
-        return None, "no majority: no option is named by more than half, nor none at all"
-    return named, None
+def count_outcomes(labels: Iterable[Label]) -> dict[str, Counter[str]]:
+    """By question, on how many things the voters agreed, and why they did not on the others."""
+    counts: dict[str, Counter[str]] = {}
+    for label in labels:
+        outcome = "agreed" if label.unscored is None else short_reason(label.unscored)
+        counts.setdefault(label.question, Counter())[outcome] += 1
+    return counts

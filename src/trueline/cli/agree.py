@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import typer
 
 from trueline.agreement.agree import Options, Outcome, agree
-from trueline.agreement.agreement import Agreement, Confusion, Covered, OnQuestion
+from trueline.agreement.agreement import Agreement, Confusion, Coverage, QuestionReport
 from trueline.agreement.cards import format_interval
 from trueline.cli.ending import report
 from trueline.cli.options import make_command
@@ -44,19 +44,19 @@ def format_outcome(outcome: Outcome) -> Iterator[str]:
         yield f"agreement card in {path}"
 
 
-def _question(one: OnQuestion) -> Iterator[str]:
+def _question(one: QuestionReport) -> Iterator[str]:
     yield f"{one.question} ({one.kind}; α is Krippendorff's, {one.metric})"
     if one.wordings:
         yield "  asked in different words:"
         for hash, who in one.wordings.items():
             yield f"    {hash[:8]} of {', '.join(who)}"
-    for covered in one.covered:
+    for covered in one.coverage:
         yield from _covered(covered)
     for agreement in one.agreements:
         yield from _agreement(agreement, one)
 
 
-def _covered(one: Covered) -> Iterator[str]:
+def _covered(one: Coverage) -> Iterator[str]:
     if one.answered == one.asked:
         return
     yield f"  {one.labeller} answered {one.answered:,} of {one.asked:,} ({_share(one)})"
@@ -66,11 +66,11 @@ def _covered(one: Covered) -> Iterator[str]:
         yield f"    unscored: {count:,} × {why}"
 
 
-def _share(one: Covered) -> str:
+def _share(one: Coverage) -> str:
     return f"{one.answered / one.asked:.1%}"
 
 
-def _agreement(one: Agreement, question: OnQuestion) -> Iterator[str]:
+def _agreement(one: Agreement, question: QuestionReport) -> Iterator[str]:
     yield f"  {_who(one)}: {_figures(one)}"
     if one.implied and not one.joint:
         parents = " and ".join(question.parents)

@@ -15,11 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from trueline import __version__
-from trueline.cli.options import Command, LazyGroup
-from trueline.files import plugins
+from trueline.cli.groups import Command, LazyGroup
 from trueline.files.errors import InputError
 from trueline.files.text import check_path_encodable, escape_terminal
-from trueline.models.contract import ModelError, Unsupported
 
 VERBS = {
     "quickstart": "Run the whole loop on the bundled model, in minutes.",
@@ -64,6 +62,8 @@ app = typer.Typer(
 
 
 def _add_plugins(paths: list[Path]) -> list[Path]:
+    from trueline.files import plugins  # loads importlib.metadata
+
     for path in paths:
         plugins.add_file(path)
     return paths
@@ -100,12 +100,21 @@ def run() -> None:
             typer.main.get_command(app)()
         finally:
             sys.stdout.flush()  # if its disk is full, that shows here and not after us
-    except (InputError, ModelError, Unsupported) as error:
-        print(format_error(error), file=sys.stderr)
-        sys.exit(2)
     except OSError as error:  # a place that may not be looked at, results that go nowhere
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for the last flush
         if isinstance(error, BrokenPipeError):  # who reads has seen enough
             sys.exit(1)
         print(format_error(error), file=sys.stderr)
         sys.exit(2)
+    except Exception as error:
+        if not _is_told(error):
+            raise
+        print(format_error(error), file=sys.stderr)
+        sys.exit(2)
+
+
+def _is_told(error: Exception) -> bool:
+    """Whether the message alone says what is wrong; a traceback would only hide it."""
+    from trueline.models.contract import ModelError, Unsupported  # loads the records
+
+    return isinstance(error, (InputError, ModelError, Unsupported))

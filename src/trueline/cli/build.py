@@ -10,10 +10,11 @@ from typing import Any
 import typer
 
 from trueline.cli.ending import fell_short, report
-from trueline.cli.options import Command, LazyGroup, Makers, make_command
+from trueline.cli.groups import Command, LazyGroup, Makers
+from trueline.cli.options import make_command
 from trueline.files import plugins
-from trueline.recipes.kinds import RECIPES
-from trueline.runs.run import RunRecord
+from trueline.recipes.registry import RECIPES
+from trueline.runs.record import RunRecord
 
 
 def format_run(record: RunRecord, out: Any) -> Iterator[str]:

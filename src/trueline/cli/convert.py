@@ -11,9 +11,10 @@ import typer
 from trueline.cli.options import make_command
 from trueline.files.errors import InputError
 from trueline.files.text import escape_terminal
-from trueline.formats.registry import find_formats
+from trueline.formats.registry import find_definition, find_formats
 from trueline.policy.load import load as load_policy
-from trueline.recipes.convert import Conversion, Options, convert
+from trueline.recipes.conversion import Conversion, Options
+from trueline.recipes.convert import convert
 
 
 def print_formats() -> None:
@@ -67,10 +68,10 @@ def _licence(options: Options) -> str | None:
     """What is known of the licence of data in this format, if the user named none."""
     if options.from_ is None or options.license is not None:
         return None
-    format = find_formats().get(options.from_)
-    if format is None or format.licence is None:
+    licence = find_definition(options.from_).licence
+    if licence is None:
         return None
-    return f"{options.from_}: {format.licence}; the Examples name none: --license sets it"
+    return f"{options.from_}: {licence}; the Examples name none: --license sets it"
 
 
 def describe(report: Conversion) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 from trueline.files.text import escape_terminal
 
 if TYPE_CHECKING:
-    from trueline.runs.run import RunRecord
+    from trueline.runs.record import RunRecord
 
 
 def report(found: Any, lines: Iterable[str], as_json: bool) -> None:

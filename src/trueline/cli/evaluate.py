@@ -9,7 +9,7 @@ import typer
 
 from trueline.cli.ending import fell_short, report, show_json
 from trueline.cli.options import make_command
-from trueline.evaluate.benchmarks.benchmark import chosen, described
+from trueline.evaluate.benchmarks.benchmark import describe_benchmark, select_benchmarks
 from trueline.evaluate.options import LOCAL, Options
 from trueline.evaluate.results import MetricResult, Results
 from trueline.evaluate.run import Outcome, evaluate
@@ -33,7 +33,7 @@ def run(options: Options) -> None:
 def listing(names: Sequence[str], as_json: bool) -> None:
     """The benchmarks of these names, with what each measures and where its items are."""
     wanted = ["all" if name == LOCAL else name for name in names]
-    found = [described(one) for one in chosen(wanted, load())]
+    found = [describe_benchmark(one) for one in select_benchmarks(wanted, load())]
     if as_json:
         show_json(found)
         return
@@ -99,7 +99,7 @@ def _lines(one: MetricResult) -> Iterator[str]:
 
 def _cards(found: Results) -> Iterator[str]:
     """How far each instrument agrees with people, where that was measured."""
-    from trueline.agreement.cards import lines, lookup
+    from trueline.agreement.cards import find_card, format_card
 
     asked: dict[tuple[str, str | None], list[str]] = {}
     for one in found.metrics:
@@ -107,7 +107,7 @@ def _cards(found: Results) -> Iterator[str]:
             key = one.metric.name, one.metric.instrument
             asked.setdefault(key, []).append(one.metric.question)
     for (name, instrument), questions in asked.items():
-        card = lines(lookup(instrument), dict.fromkeys(questions))
+        card = format_card(find_card(instrument), dict.fromkeys(questions))
         yield f"{name}: {card[0]}"
         yield from card[1:]
 

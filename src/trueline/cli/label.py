@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from trueline.agreement.cards import lines, lookup
+from trueline.agreement.cards import find_card, format_card
 from trueline.cli.ending import fell_short, report
 from trueline.cli.options import make_command
 from trueline.labellers.label import Answers, Options, Outcome, label
@@ -55,7 +55,8 @@ def _lines(answers: Answers) -> list[str]:
 
 def _card(outcome: Outcome) -> list[str]:
     """How far this instrument agrees with people, where that was measured."""
-    return lines(lookup(outcome.instrument), [answers.question for answers in outcome.answers])
+    questions = [answers.question for answers in outcome.answers]
+    return format_card(find_card(outcome.instrument), questions)
 
 
 # \b keeps the lines of a list as they are.

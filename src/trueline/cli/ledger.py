@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from trueline.cli.ending import report
-from trueline.cli.options import LazyGroup, make_command
+from trueline.cli.groups import LazyGroup
+from trueline.cli.options import make_command
 from trueline.files.errors import InputError
 from trueline.ledger import export as exporting
 from trueline.ledger import prune as pruning

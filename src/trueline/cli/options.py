@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
+from trueline.cli.groups import Command
 from trueline.cli.settings import read_settings
-from trueline.files.text import escape_terminal
 from trueline.runs.options import OptionField, option_fields
 
 Run = Callable[[Any], None]
-Command = TyperCommand | TyperGroup
 LISTING = "list"
-Makers = Mapping[str, Callable[[], Command]]
-"""Commands by name, each made when it is called."""
 
 
 def make_command(
@@ -43,43 +40,6 @@ def make_command(
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
     app.command(cls=_settings_command(options))(function)
     return cast(Command, typer.main.get_command(app))
-
-
-class LazyGroup(TyperGroup):
-    """A group that knows its commands by name, and makes them when they are called.
-
-    `summaries` has the help lines of those that are listed without being made; `missing` makes a
-    command of any other name, or raises what is to be said of it.
-    """
-
-    def __init__(
-        self,
-        *,
-        makers: Callable[[], Makers],
-        summaries: Mapping[str, str] | None = None,
-        missing: Callable[[str], Command] | None = None,
-        no_args_is_help: bool = True,
-        **settings: Any,
-    ) -> None:
-        settings |= {"rich_markup_mode": None, "no_args_is_help": no_args_is_help}
-        super().__init__(**settings)
-        self._makers, self._summaries, self._missing = makers, summaries or {}, missing
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(self._makers())
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if make := self._makers().get(cmd_name):
-            return make()
-        return self._missing(cmd_name) if self._missing else None
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        rows = [
-            (name, escape_terminal(self._summaries.get(name) or make().get_short_help_str(80)))
-            for name, make in self._makers().items()
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
 
 
 def _settings_command(options: type) -> type[TyperCommand]:

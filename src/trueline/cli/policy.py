@@ -13,7 +13,8 @@ import typer
 from msgspec import Meta
 
 from trueline.cli.ending import report
-from trueline.cli.options import LazyGroup, make_command
+from trueline.cli.groups import LazyGroup
+from trueline.cli.options import make_command
 from trueline.files.errors import InputError
 from trueline.policy.answers import PREFERENCES, format_value
 from trueline.policy.load import examine_policy, load
@@ -114,7 +115,7 @@ def _question(question: Question) -> Iterator[str]:
         yield from _wrapped(f"{choice}: {meaning}" if meaning else choice, "  - ")
     if question.when:
         conditions = " and ".join(f"{id} is {format_value(v)}" for id, v in question.when.items())
-        yield from _wrapped(f"Asked only where {conditions}.")
+        yield from _wrapped(f"Asked only if {conditions}.")
         if question.otherwise is not None:
             yield f"  Elsewhere its answer is {format_value(question.otherwise)}."
 
@@ -122,9 +123,9 @@ def _question(question: Question) -> Iterator[str]:
 def _rules(policy: Policy) -> Iterator[str]:
     """What one labeller may not say together."""
     for never in policy.never:
-        where = " and ".join(f"{id} is {format_value(v)}" for id, v in never.where.items())
+        when = " and ".join(f"{id} is {format_value(v)}" for id, v in never.when.items())
         answers = " or ".join(format_value(answer) for answer in never.answers)
-        yield f"{never.question} is never {answers}{f' where {where}' if where else ''}:"
+        yield f"{never.question} is never {answers}{f' if {when}' if when else ''}:"
         yield from _wrapped(never.because)
     for follows in policy.follows:
         better = f"{follows.question} is {format_value(follows.better)}"

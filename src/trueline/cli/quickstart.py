@@ -33,7 +33,7 @@ from trueline.records.store import dataset
 from trueline.records.store.manifest import MANIFEST, read_manifest
 from trueline.records.types import Example
 from trueline.report import page
-from trueline.runs.run import RunRecord
+from trueline.runs.record import RunRecord
 from trueline.train.card import CARD, Card, read
 from trueline.train.methods import preference
 from trueline.train.run import train
@@ -73,7 +73,7 @@ def run(options: Options) -> None:
         step("2. preference pairs from helpful answers to harmless look-alikes")
         # The text is preferred over a model that turns down everything, so that training does
         # not teach refusal of all that looks harmful.
-        built(data, out, "harmless", prefer="text", expect="no", expert_system=REFUSING)
+        built(data, out, "harmless", prefer="text", expect=("no",), expert_system=REFUSING)
     step("3. two labellers on the pairs: who refused?")
     agreed = agreement(out)
     step("4. training nano on them (DPO)")
@@ -105,7 +105,7 @@ def built(data: Path, out: Path, name: str, **differs: Any) -> None:
             tag_field=("category",),
             tag=(f"kind:{name}",),
             license="Apache-2.0",
-            judge="nano",
+            filter_by="nano",
             temperature=0.5,
             out=path,
             ledger=out / "ledger.sqlite",

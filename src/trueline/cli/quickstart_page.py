@@ -17,7 +17,7 @@ from trueline.files.text import escape_terminal
 from trueline.policy.values import preferred_responses
 from trueline.records.store import dataset
 from trueline.records.types import Example
-from trueline.runs.run import RECORD, RunRecord
+from trueline.runs.record import RECORD, RunRecord
 from trueline.train.card import Card
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from trueline.cli.ending import show_json
-from trueline.cli.options import Command, LazyGroup, Makers, make_command
+from trueline.cli.groups import Command, LazyGroup, Makers
+from trueline.cli.options import make_command
 from trueline.files import plugins
 from trueline.train.card import Card, losses
 from trueline.train.methods import METHODS, method_names

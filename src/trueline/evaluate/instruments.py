@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -13,13 +12,14 @@ from trueline.evaluate.results import Metric
 from trueline.files import plugins
 from trueline.files.errors import InputError
 from trueline.labellers.checks import CHECKS
-from trueline.labellers.contract import Bound, Labeller, bound_questions
-from trueline.labellers.registry import LabellerContext, open_labeller
-from trueline.labellers.targets import with_parents
-from trueline.models.contract import Model
+from trueline.labellers.contract import Labeller, bound_questions
+from trueline.labellers.registry import enter_labeller
+from trueline.labellers.targets import select_questions
 from trueline.policy.types import Policy
 from trueline.policy.values import Mean, NumberRule, Share
 from trueline.records.types import Question
+from trueline.runs.context import RunContext
+from trueline.runs.stage import Bound
 
 JUDGE = "judge"
 """How a benchmark names the labellers that the user names with --judge."""
@@ -34,29 +34,24 @@ class MetricLabeller(Struct, frozen=True):
 
 
 async def open_metrics(
-    one: Benchmark,
-    how: AskSettings,
-    judges: Sequence[str],
-    policy: Policy,
-    model: Callable[[str], Model],
-    stack: AsyncExitStack,
+    one: Benchmark, how: AskSettings, judges: Sequence[str], context: RunContext
 ) -> tuple[list[MetricLabeller], dict[str, str]]:
-    """A benchmark's metrics in their order, whose labellers are open as long as the stack is; and,
-    by `BENCHMARK: METRIC`, why a metric has none."""
-    metrics, missing = [], {}
+    """A benchmark's metrics in their order, whose labellers are open until the run ends; and, by
+    `BENCHMARK: METRIC`, why a metric has none."""
+    metrics, missing, policy = [], {}, context.policy
     labellers: dict[str, tuple[Labeller, list[Question]]] = {}
     for score in one.metric:
-        by = "letter" if how.written and score.by == "choice" else score.by
+        by = _written_form(score.by) if how.written else score.by
         names = list(judges) if by == JUDGE else [by]
         if not names:
             missing[f"{one.name}: {score.question}"] = "it takes a judge (--judge)"
         for name in names:
             if name not in labellers:
                 same = [s.question for s in one.metric if s.by == score.by]
-                questions = with_parents(same, policy)
-                context = LabellerContext(questions, policy, model)
+                asked = select_questions(same, policy)
+                questions = list(asked.policy)
                 try:
-                    labeller = await stack.enter_async_context(open_labeller(name, context))
+                    labeller = await enter_labeller(context, name, asked)
                 except InputError as error:
                     if by == JUDGE:  # whoever named it knows its name
                         raise
@@ -68,6 +63,13 @@ async def open_metrics(
                 MetricLabeller(_metric(one, score, labeller, policy), labeller, questions)
             )
     return metrics, missing
+
+
+def _written_form(by: str) -> str:
+    """The labeller that takes the place of `by` if choices are written, not made by likelihood."""
+    if by not in plugins.names(CHECKS):
+        return by
+    return getattr(plugins.find(CHECKS, by), "WRITTEN", by)
 
 
 def _metric(one: Benchmark, score: MetricSpec, labeller: Labeller, policy: Policy) -> Metric:

@@ -10,18 +10,18 @@ from msgspec import Struct
 
 from trueline.evaluate import results
 from trueline.evaluate.asking import AskSettings, kinds
-from trueline.evaluate.benchmarks.benchmark import Benchmark, chosen, suite
-from trueline.evaluate.benchmarks.data import Absent
-from trueline.evaluate.benchmarks.items import TAG, items
+from trueline.evaluate.benchmarks.benchmark import Benchmark, load_suite, select_benchmarks
+from trueline.evaluate.benchmarks.data import MissingData
+from trueline.evaluate.benchmarks.items import TAG, read_items
 from trueline.evaluate.instruments import JUDGE
 from trueline.evaluate.options import LOCAL, Options
 from trueline.evaluate.results import BenchmarkRun, Results
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
-from trueline.labellers.contract import Bound
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.types import Example, Reject, Sampling
+from trueline.runs.stage import Bound
 
 
 class Planned(Struct, frozen=True):
@@ -109,11 +109,13 @@ def _found(options: Options, names: list[str], policy: Policy) -> Plan:
     if options.rescore is not None:
         return _again(options, names, policy, options.rescore)
     found, left_out = list[Planned](), dict[str, str]()
-    for one in chosen(["all" if name == LOCAL else name for name in names], policy):
-        wanted = one.name in names or suite().get(one.name) is not one  # by its name or its file
+    for one in select_benchmarks(["all" if name == LOCAL else name for name in names], policy):
+        wanted = (
+            one.name in names or load_suite().get(one.name) is not one
+        )  # by its name or its file
         try:
             found.append(_planned(options, one, fetch=wanted or LOCAL not in names))
-        except Absent as error:
+        except MissingData as error:
             if wanted:
                 raise
             if LOCAL not in names:
@@ -125,7 +127,7 @@ def _found(options: Options, names: list[str], policy: Policy) -> Plan:
 
 
 def _planned(options: Options, one: Benchmark, *, fetch: bool) -> Planned:
-    held = items(one, options.data, options.limit, fetch=fetch)
+    held = read_items(one, options.data, options.limit, fetch=fetch)
     sampling = Sampling(
         temperature=options.temperature,
         max_tokens=one.ask.max_tokens,
@@ -140,17 +142,17 @@ def _planned(options: Options, one: Benchmark, *, fetch: bool) -> Planned:
         group=one.group,
         license=one.license,
         citation=one.citation,
-        source=held.found.source,
-        data_hash=held.hash,
-        pinned=held.found.pinned,
+        source=held.file.origin,
+        data_hash=held.data_hash,
+        pinned=held.file.pinned,
         items=len(held.examples),
         items_hash=digest(sorted(e.id for e in held.examples)),
-        asking_hash=digest([one.asked, asked, written]),
+        asking_hash=digest([one.asking_hash, asked, written]),
         kind=one.ask.kind,
         as_letters=written,
         repeats=options.repeats,
         invalid_rows=len(held.rejects),
-        filtered_rows=held.passed,
+        filtered_rows=held.filtered_rows,
     )
     how = AskSettings(one.ask, sampling, options.repeats, written)
     return Planned(one, how, ran, held.examples, held.rejects)
@@ -163,13 +165,13 @@ def _again(options: Options, names: list[str], policy: Policy, path: Path) -> Pl
     earlier = results.read(path)
     ran = {one.name: one for one in earlier.benchmarks}
     wanted = list(ran) if names == [LOCAL] else names
-    if names == [LOCAL] and (own := [name for name in ran if name not in suite()]):
+    if names == [LOCAL] and (own := [name for name in ran if name not in load_suite()]):
         raise InputError(
             f"{path} has answers to {', '.join(own)}, not of the suite: name with --benchmark all "
             "that is to be scored again, and those by their TOML files"
         )
     found = []
-    for one in chosen(wanted, policy):
+    for one in select_benchmarks(wanted, policy):
         if one.name not in ran:
             raise InputError(f"{path} has no answers to {one.name}; it has: {', '.join(ran)}")
         how = AskSettings(one.ask, Sampling(), ran[one.name].repeats, ran[one.name].as_letters)

@@ -154,7 +154,7 @@ def write(results: Results, folder: Path) -> None:
 
 
 def read(folder: Path) -> Results:
-    """The results of a folder; InputError where it holds none that can be read."""
+    """The results of a folder.  Raises InputError if it holds none that can be read."""
     path = folder / RESULTS
     try:
         raw = msgspec.json.decode(path.read_bytes())

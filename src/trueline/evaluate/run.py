@@ -6,8 +6,8 @@ those of every run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -19,20 +19,21 @@ from trueline.evaluate.instruments import MetricLabeller, bound_scoring, open_me
 from trueline.evaluate.options import Options
 from trueline.evaluate.plan import Plan, plan
 from trueline.evaluate.results import BenchmarkRun, Metric, Results
-from trueline.evaluate.scores import gather, summarise
+from trueline.evaluate.scores import MetricScores, gather, summarise
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
-from trueline.labellers.registry import name_model
+from trueline.labellers.registry import labeller_input
 from trueline.models.contract import Model
 from trueline.models.open import without_key
 from trueline.models.roles import Role
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
 from trueline.records.types import Example, with_labels
-from trueline.runs.context import setup
+from trueline.runs.context import RunContext
 from trueline.runs.options import check_options
-from trueline.runs.run import RunRecord
-from trueline.runs.stream import Item, Stage, Step
+from trueline.runs.record import Input, RunRecord, path_input
+from trueline.runs.run import open_run
+from trueline.runs.stage import AsyncStep, Calls, Stage
 from trueline.runs.sync import wait
 
 
@@ -79,12 +80,10 @@ def evaluate(options: Options) -> Outcome | None:
 
 async def _bounds(options: Options, policy: Policy, todo: Plan) -> str:
     """The most calls and tokens that it could need, before retries."""
-    async with AsyncExitStack() as stack:
+    async with RunContext(policy, dry=True) as context:
         scoring = {}
         for one in todo.benchmarks:
-            metrics, _ = await open_metrics(
-                one.benchmark, one.how, options.judge, policy, name_model, stack
-            )
+            metrics, _ = await open_metrics(one.benchmark, one.how, options.judge, context)
             scoring[one.ran.name] = bound_scoring(metrics, one.how.repeats)
         return todo.bounds(scoring)
 
@@ -92,34 +91,33 @@ async def _bounds(options: Options, policy: Policy, todo: Plan) -> str:
 async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
     instruments: dict[str, list[MetricLabeller]] = {}
     left_out = dict(todo.left_out)
-    async with setup("evaluate", options) as ready, AsyncExitStack() as stack:
+    async with open_run("evaluate", options, policy) as running:
         for one in todo.benchmarks:
             instruments[one.ran.name], missing = await open_metrics(
-                one.benchmark, one.how, options.judge, policy, ready.model, stack
+                one.benchmark, one.how, options.judge, running
             )
             left_out |= missing
-        stages = [Stage("score", scoring(instruments), window=ready.window)]
+        stages = [Stage.of("score", score_items(instruments))]
         if todo.earlier is None:
-            model = ready.model(options.model)
             how = {one.ran.name: one.how for one in todo.benchmarks}
-            stages.insert(0, Stage("ask", asking({"target": model}, how), window=ready.window))
-            name, identity = without_key(options.model), model.identity
+            stages.insert(0, Stage("ask", partial(ask_items, model=options.model, settings=how)))
+            name, identity = without_key(options.model), running.model(options.model).identity
         else:
             name, identity = todo.earlier.model, todo.earlier.identity
         metrics = [one.metric for some in instruments.values() for one in some]
         ran = [_standing(one.ran, instruments[one.ran.name]) for one in todo.benchmarks]
 
         def finish(run: RunRecord) -> None:
-            results.write(
-                _results(options, name, identity, ran, metrics, left_out, run), options.out
-            )
+            scores = gather(options.out, metrics, policy)
+            found = _results(name, identity, ran, metrics, left_out, scores, run)
+            results.write(found, options.out)
 
-        run = await ready.run(
+        run = await running.write(
             todo.stream(),
             stages,
             total=todo.total,
             finish=finish,
-            policy=policy,
+            inputs=_inputs(todo, ran),
             chosen=digest([[r.name, r.data_hash, r.items_hash, r.asking_hash] for r in ran]),
             instruments=digest([[m.key, m.instrument] for m in metrics]),
             answers=identity,
@@ -129,22 +127,31 @@ async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
     return Outcome(run, results.read(options.out))
 
 
-def asking(models: Mapping[Role, Model], how: dict[str, AskSettings]) -> Step:
-    """A step that adds the target's answers, as each item's benchmark asks for them."""
+def _inputs(todo: Plan, ran: Sequence[BenchmarkRun]) -> list[Input]:
+    """The benchmarks' data, and the results that are scored again."""
+    found = [Input(f"{one.name}: {one.source}", "benchmark", one.data_hash) for one in ran]
+    if todo.rescore is not None:
+        found.append(path_input(todo.rescore, "results"))
+    return found
+
+
+def ask_items(context: RunContext, *, model: str, settings: dict[str, AskSettings]) -> AsyncStep:
+    """Adds the target's answers, as each item's benchmark asks for them."""
+    models: dict[Role, Model] = {"target": context.model(model, "target")}
     known = kinds()
 
-    async def step(example: Example) -> Item:
-        one = how[example.tag(TAG) or ""]
+    async def step(example: Example) -> Example:
+        one = settings[example.tag(TAG) or ""]
         answered: Example = await known[one.spec.kind].ask(models, example, one)
         return answered
 
     return step
 
 
-def scoring(instruments: dict[str, list[MetricLabeller]]) -> Step:
-    """A step that adds the labels of every instrument of the item's benchmark."""
+def score_items(instruments: dict[str, list[MetricLabeller]]) -> Calls:
+    """Adds the labels of every instrument of the item's benchmark."""
 
-    async def step(example: Example) -> Item:
+    async def step(example: Example) -> Example:
         asked: dict[int, MetricLabeller] = {}
         for one in instruments[example.tag(TAG) or ""]:
             asked.setdefault(id(one.labeller), one)
@@ -152,7 +159,8 @@ def scoring(instruments: dict[str, list[MetricLabeller]]) -> Step:
             example = with_labels(example, *await one.labeller.label(example, one.questions))
         return example
 
-    return step
+    labellers = [labeller_input(m.labeller) for some in instruments.values() for m in some]
+    return Calls(step, inputs=tuple(dict.fromkeys(labellers)))
 
 
 def _standing(ran: BenchmarkRun, instruments: Sequence[MetricLabeller]) -> BenchmarkRun:
@@ -161,21 +169,20 @@ def _standing(ran: BenchmarkRun, instruments: Sequence[MetricLabeller]) -> Bench
 
 
 def _results(
-    options: Options,
     name: str,
     identity: str,
     ran: list[BenchmarkRun],
     metrics: Sequence[Metric],
     left_out: dict[str, str],
+    scores: dict[tuple[str, str], MetricScores],
     run: RunRecord,
 ) -> Results:
-    scores = gather(options.out, metrics, load_policy(options.policy))
     items = {one.name: one.items for one in ran}
     return Results(
         trueline=results.VERSION,
         model=name,
         identity=identity,
-        config=run.config,
+        config=run.settings,
         versions=run.versions,
         benchmarks=ran,
         metrics=[summarise(m, scores[m.benchmark, m.key], items[m.benchmark]) for m in metrics],

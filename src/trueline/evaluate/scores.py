@@ -39,9 +39,11 @@ _own = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)|\d[\d,.]*\d|\d')
 
 
 class ItemScore(NamedTuple):
-    """One item: its score, None where it has none; what it shares with items that are not
-    independent of it (`cluster`, its own content where it shares nothing); why a repeat has no
-    score, where that is so; and the score of each repeat."""
+    """The score of one item, None if it has none.
+
+    `cluster` is what it shares with items that are not independent of it (its own content if it
+    shares nothing), `why` the reason for which a repeat has no score, `repeats` the score of each.
+    """
 
     score: float | None
     cluster: str
@@ -57,7 +59,7 @@ class MetricScores(Struct, frozen=True):
     wordings: set[str] = field(default_factory=set)
 
     def add(self, id: str, one: ItemScore) -> None:
-        """One more item; InputError where it is there already, for then neither can be trusted."""
+        """Add an item.  Raises InputError if it is there already: then neither can be trusted."""
         if id in self.items:
             raise InputError(
                 f"item {id} occurs twice: a results folder has each item once. Evaluate again"
@@ -164,7 +166,7 @@ def summarise(
 def reasons(scores: MetricScores) -> Counter[str]:
     """Of how many items the score, or that of a repeat, is missing for each reason.  Numbers and
     quoted words are left out, so that texts of 1,200 and of 1,300 tokens are too long for one
-    reason, and nothing that a model wrote is shown where a reason is."""
+    reason, and nothing that a model wrote is shown as a reason."""
     every = scores.items.values()
     found = Counter(_own.sub("…", one.why) for one in every if one.why)
     rest = found.total() - sum(count for _, count in found.most_common(REASONS))
@@ -174,10 +176,9 @@ def reasons(scores: MetricScores) -> Counter[str]:
 def average(items: Sequence[ItemScore], level: float = 0.95) -> Interval:
     """The mean score of items that all have one.
 
-    Wilson's interval where it is a proportion of independent items, answered once each; else by
-    resampling clusters.  Where nothing but 0, or nothing but 1, was scored, resampling has no
-    spread to go by: the interval is then Wilson's for as many items as the clusters are worth at
-    least, each counting as one.
+    Wilson's interval if it is a proportion of independent items, answered once each; else by
+    resampling clusters.  If all scores are 0, or all are 1, resampling has no spread to go by: then
+    Wilson's interval at the effective sample size (Kish), one unit per cluster.
     """
     values = [one.score for one in items if one.score is not None]
     if not values:
@@ -197,7 +198,7 @@ def average(items: Sequence[ItemScore], level: float = 0.95) -> Interval:
 
 
 def clusters(items: Sequence[ItemScore]) -> list[str] | None:
-    """The items' clusters, None where each is alone in its own."""
+    """The items' clusters, None if each item is alone in its own."""
     names = [one.cluster for one in items]
     return None if len(set(names)) == len(names) else names
 

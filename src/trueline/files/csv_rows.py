@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from trueline.files.errors import InputError
 from trueline.files.lines import BROKEN_GZIP, LINE_LIMIT, broken_gzip_row, open_file
@@ -18,7 +18,7 @@ BOM = b"\xef\xbb\xbf"
 class _Source:
     """The lines of a file as csv wants them, and the bytes of the record that it is reading."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.line = 0
         self.record: bytearray
@@ -56,34 +56,50 @@ class _Source:
 
 def read_delimited(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, object]] | BadRow]:
     """Numbered rows (from 1, the header not counted); one that is malformed is a BadRow."""
-    csv.field_size_limit(LINE_LIMIT)
     with open_file(path) as file:
-        source = _Source(file)
+        yield from read_table(path, file, delimiter)
+
+
+def read_table(
+    path: Path, file: IO[bytes], delimiter: str, columns: Sequence[str] = (), *, first: int = 1
+) -> Iterator[tuple[int, dict[str, object]] | BadRow]:
+    """Rows of an open file, numbered from `first`; `path` names it in messages.
+
+    `columns` are those of a file without a header.  In a TSV file of that kind, quotes are part of
+    the text.
+    """
+    csv.field_size_limit(LINE_LIMIT)
+    source = _Source(file)
+    if columns and delimiter == "\t":
+        reader = csv.reader(iter(source), delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
         reader = csv.reader(iter(source), delimiter=delimiter, strict=True)
-        header = _header(path, source, reader)
-        number = 0
-        while True:
-            source.begin()
-            start = source.line + 1
-            try:
-                record = next(reader, None)
-                fault = source.fault
-            except csv.Error as error:
-                record, fault = [], f"malformed: {error} (the row begins in line {start:,})"
-            except BROKEN_GZIP as error:
-                yield broken_gzip_row(path, number + 1, error)
-                return
-            if record is None:
-                return
-            if not record and fault is None:
-                continue  # a blank line
-            number += 1
-            if fault is None and len(record) != len(header):
-                fault = f"malformed: {len(record)} fields where the header has {len(header)}"
-            if fault is not None:
-                yield bad_row(fault, bytes(source.record), path, number)
-                continue
-            yield number, dict(zip(header, record, strict=True))
+    header = list(columns) or _header(path, source, reader)
+    count = len(header)
+    stated = f", not the {count} that are expected" if columns else f" where the header has {count}"
+    number = first - 1
+    while True:
+        source.begin()
+        start = source.line + 1
+        try:
+            record = next(reader, None)
+            fault = source.fault
+        except csv.Error as error:
+            record, fault = [], f"malformed: {error} (the row begins in line {start:,})"
+        except BROKEN_GZIP as error:
+            yield broken_gzip_row(path, number + 1, error)
+            return
+        if record is None:
+            return
+        if not record and fault is None:
+            continue  # a blank line
+        number += 1
+        if fault is None and len(record) != count:
+            fault = f"malformed: {len(record)} fields{stated}"
+        if fault is not None:
+            yield bad_row(fault, bytes(source.record), path, number)
+            continue
+        yield number, dict(zip(header, record, strict=True))
 
 
 def _header(path: Path, source: _Source, reader: Iterator[list[str]]) -> list[str]:

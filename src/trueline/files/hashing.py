@@ -22,7 +22,11 @@ def normal(text: str) -> str:
 
 def canonical(value: Any) -> bytes:
     r"""Canonical JSON of a record or of plain data: sorted keys, NFC, `\n` line ends, UTF-8."""
-    return _json.encode(_normal(msgspec.to_builtins(value, str_keys=True)))
+    plain = msgspec.to_builtins(value, str_keys=True)
+    encoded = _json.encode(plain)
+    if encoded.isascii() and b"\\r" not in encoded:  # there is nothing to normalise
+        return encoded
+    return _json.encode(_normal(plain))
 
 
 def digest(value: Any) -> str:

@@ -131,7 +131,7 @@ def _read_value(rating: Rating, cell: Any) -> Value | None:
     if cell is None or cell != cell:
         return None
     if rating.asked is not None and rating.asked.kind == "some-of":
-        cell = unpacked(cell)
+        cell = unpacked(cell, "[")
     if isinstance(cell, list):
         options = [option for option in cell if isinstance(option, str)]
         if len(options) < len(cell):

@@ -13,7 +13,7 @@ from trueline.files.lines import check_regular_file
 from trueline.files.rows import NoColumn, Row, rows
 from trueline.files.text import BadRow
 from trueline.formats.contract import ColumnMapping, Format, Questions, reject_row
-from trueline.formats.registry import find_format, find_formats, format_names
+from trueline.formats.registry import find_definition, find_format, format_names
 from trueline.records.labels import with_effective_labels
 from trueline.records.store import dataset, jsonl
 from trueline.records.store.validate import reject_bad_row
@@ -156,13 +156,13 @@ class _ColumnCount:
 def readers_of(row: Row) -> list[str]:
     """The names of the formats that can read a row."""
 
-    def reads(format: Format) -> bool:
+    def reads(name: str) -> bool:
         try:
-            return isinstance(format.read_row(row), Example)
-        except InputError:
+            return isinstance(find_definition(name).read_row(row), Example)
+        except (InputError, LookupError):  # a column lacks, or a plug-in cannot be loaded
             return False
 
-    return [name for name, format in find_formats().items() if reads(format)]
+    return [name for name in format_names() if reads(name)]
 
 
 def _hint(row: Row) -> str:

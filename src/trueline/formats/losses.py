@@ -8,7 +8,7 @@ its name.  Nothing is said of ids and digests, nor of where the rows themselves 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,24 +104,19 @@ def find_losses(
     if any(isinstance(item, Reject) for item in items):
         return [WORDS["unreadable"]]
     read = [item for item in items if isinstance(item, Example)]
-    parts = dict.fromkeys(_lost_parts(example, read))
-    said = {_describe(part): _order(part) for part in parts}
-    return sorted(said, key=lambda words: said[words])
+    return list(_in_words(frozenset(_lost_parts(example, read))))
 
 
-def _describe(part: str) -> str:
-    name, _, of = part.partition(" ") if part.startswith(("label ", "tag ")) else (part, "", "")
-    return WORDS.get(name, name.rpartition(".")[2].replace("_", " ")).format(of)
-
-
-@cache
-def _places() -> dict[str, int]:
-    return {part: place for place, part in enumerate(WORDS)}
-
-
-def _order(part: str) -> tuple[int, str]:
-    name = part.partition(" ")[0] if part.startswith(("label ", "tag ")) else part
-    return _places().get(name, len(WORDS)), part
+@lru_cache(1024)  # most Examples of a data set lose the same
+def _in_words(parts: frozenset[str]) -> tuple[str, ...]:
+    """The words for the parts, in the order of the table."""
+    order = list(WORDS)
+    words: dict[str, tuple[int, str]] = {}
+    for part in sorted(parts):
+        name, _, of = part.partition(" ") if part.startswith(("label ", "tag ")) else (part, "", "")
+        text = WORDS.get(name, name.rpartition(".")[2].replace("_", " ")).format(of)
+        words.setdefault(text, (order.index(name) if name in WORDS else len(order), part))
+    return tuple(sorted(words, key=words.__getitem__))
 
 
 def _lost_parts(example: Example, read: list[Example]) -> Iterator[str]:

@@ -18,8 +18,17 @@ def format_names() -> list[str]:
 
 
 def find_formats() -> dict[str, Format]:
-    """All formats by name, those that need a mapping without one."""
-    return {name: module.FORMAT for name, module in plugins.modules(FAMILY).items()}
+    """All formats by name, as `find_definition` gives them."""
+    return {name: find_definition(name) for name in format_names()}
+
+
+def find_definition(name: str) -> Format:
+    """What the file of this name defines; one that needs a mapping cannot be used so.
+
+    Raises InputError if the name is unknown.
+    """
+    format: Format = plugins.find(FAMILY, name).FORMAT
+    return format
 
 
 def find_format(
@@ -29,7 +38,7 @@ def find_format(
 
     Raises InputError if the name is unknown, or if the mapping makes no sense or is out of place.
     """
-    format: Format = plugins.find(FAMILY, name).FORMAT
+    format = find_definition(name)
     if format.with_mapping is not None:
         return format.with_mapping(mapping or {}, questions or {})
     if mapping:

@@ -35,7 +35,7 @@ from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
 from trueline.labellers.contract import Instrument
 from trueline.labellers.targets import About
-from trueline.models.open import located
+from trueline.models.open import locate
 from trueline.policy.answers import why_invalid
 from trueline.policy.crosswalks import map_categories
 from trueline.policy.load import load
@@ -158,7 +158,7 @@ def load_classifier(name: str, mapping: Path | None, policy: Policy) -> Classifi
         raise InputError(
             f"a classifier that runs here needs {missing}: pip install 'trueline[local]'"
         ) from None
-    found = located(name)
+    found = locate(name)
     if mapping is None:
         mapping = found.base / BESIDE
         if not mapping.is_file():

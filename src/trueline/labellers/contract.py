@@ -10,24 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from msgspec import Struct
-
 from trueline.labellers.answer import Answer
 from trueline.labellers.targets import About
 from trueline.records.types import Example, Label, LabellerId, Question
-
-
-class Bound(Struct, frozen=True):
-    """The most model calls and completion tokens, before retries."""
-
-    calls: int = 0
-    tokens: int = 0
-
-    def __add__(self, other: Bound) -> Bound:
-        return Bound(self.calls + other.calls, self.tokens + other.tokens)
-
-    def __mul__(self, times: int) -> Bound:
-        return Bound(self.calls * times, self.tokens * times)
+from trueline.runs.stage import Bound
 
 
 class Labeller(Protocol):
@@ -95,6 +81,12 @@ class Instrument(ABC):
     def bound(self, questions: Sequence[Question]) -> Bound:
         """See `Labeller.bound`; nothing, unless it calls models."""
         return Bound()
+
+    def check_answerable(self, questions: Sequence[Question]) -> None:  # noqa: B027
+        """Raises InputError for a question that it cannot answer; by default it answers all.
+
+        An Example's own questions that it cannot answer are not asked of it: others may.
+        """
 
     @abstractmethod
     async def answer(

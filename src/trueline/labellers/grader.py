@@ -19,6 +19,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -49,6 +50,7 @@ _YES = frozenset(("true", "yes", "pass", "passed", "correct", "success", "1"))
 _NO = frozenset(("false", "no", "fail", "failed", "incorrect", "failure", "0"))
 _LARGEST = sys.float_info.max  # more is infinite, and NaN is not less
 _KINDS = ("yes-no", "number", "scale", "one-of")
+_QUESTION_PARTS = ("id", "ask", "kind", "options", "levels")
 
 
 class Written(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +65,8 @@ class Grader(Instrument):
     """Answers one question about responses by code: the task's own, or `source` for all of them.
 
     A task's own code decides `hierarchy_held` or `tests_passed`, in whatever words they are asked.
+    With no `question` it answers the Examples' own, by a function `grade(prompt, response,
+    question)` of the file, whose third argument has the question's id, ask, kind, options, levels.
     `source` defines `grade(prompt, response)` or, as tasks do, `grade_output_correct` of two texts,
     and returns the value, or a dict that holds it under a key such as "passed".  The mechanism
     that confined it stands in each label's note; it is not in the instrument's hash, because it
@@ -75,39 +79,53 @@ class Grader(Instrument):
     parallel = 4 * (os.cpu_count() or 1)
 
     def __init__(
-        self, sandbox: Sandbox, question: Question, *, source: str | None = None, name: str = "task"
+        self,
+        sandbox: Sandbox,
+        question: Question | None,
+        *,
+        source: str | None = None,
+        name: str = "task",
     ) -> None:
-        if question.about != "response" or question.kind not in _KINDS:
-            raise InputError(
-                f"question {question.id!r} is {question.kind} about the {question.about}; a grader "
-                f"answers questions about a response: {', '.join(_KINDS)}"
-            )
-        if source is None and (question.id not in TASK_QUESTIONS or question.kind != "yes-no"):
-            known = " or ".join(map(repr, TASK_QUESTIONS))
-            raise InputError(
-                f"a task's own code answers {known}, yes or no; not {question.id!r}, which is "
-                f"{question.kind}"
-            )
         self.question, self._source, self._sandbox = question, source, sandbox
         imports = TASK_IMPORTS if source is None else zygote.MODULES
         self._imports = list(imports)
         version = list(sys.version_info[:2])  # what parses depends on it
         parts = ["grader", VERSION, source, self._imports, sandbox.limits, version]
         self.by = LabellerId("grader", name, digest(parts), VERSION)
+        if question is not None:
+            self.check_answerable([question])
+
+    def check_answerable(self, questions: Sequence[Question]) -> None:
+        """Raises InputError for a question that is not the grader's, or not one for code."""
+        for question in questions:
+            if question.about != "response" or question.kind not in _KINDS:
+                raise InputError(
+                    f"question {question.id!r} is {question.kind} about the {question.about}; a "
+                    f"grader answers questions about a response: {', '.join(_KINDS)}"
+                )
+            if self._source is None and (
+                question.id not in TASK_QUESTIONS or question.kind != "yes-no"
+            ):
+                known = " or ".join(map(repr, TASK_QUESTIONS))
+                raise InputError(
+                    f"a task's own code answers {known}, yes or no; not {question.id!r}, which is "
+                    f"{question.kind}"
+                )
+            if self.question is not None and question.id != self.question.id:
+                raise InputError(
+                    f"the grader {self.by.name!r} answers {self.question.id!r}, not {question.id!r}"
+                )
 
     async def answer(
         self, example: Example, about: About, questions: Sequence[Question]
     ) -> dict[str, Answer]:
-        if others := [q.id for q in questions if q.id != self.question.id]:
-            raise InputError(
-                f"the grader {self.by.name!r} answers {self.question.id!r}, not {others[0]!r}"
-            )
-        answer = await self._answer(example, example.responses[about[0]])
-        return {question.id: answer for question in questions}
+        self.check_answerable(questions)
+        response = example.responses[about[0]]
+        return {q.id: await self._answer(example, response, q) for q in questions}
 
-    async def _answer(self, example: Example, response: Response) -> Answer:
+    async def _answer(self, example: Example, response: Response, question: Question) -> Answer:
         try:
-            answer = await self._run(example, response)
+            answer = await self._run(example, response, question)
         except Died as error:
             answer = Answer(unscored=str(error))
         except ValueError as error:
@@ -116,13 +134,13 @@ class Grader(Instrument):
         note = f"{answer.note}; {how}" if answer.note else how
         return answer._replace(note=_clean(note), unscored=_clean(answer.unscored))
 
-    async def _run(self, example: Example, response: Response) -> Answer:
+    async def _run(self, example: Example, response: Response, question: Question) -> Answer:
         text, task = strip_reasoning(response), example.task
         if self._source is not None:
             first = "\n\n".join(message.content for message in example.prompt)
-            return await self._grade(self._source, first, text)
-        if not isinstance(task, TASK_QUESTIONS[self.question.id]):
-            return Answer(unscored=f"the example has no task that decides {self.question.id}")
+            return await self._grade(self._source, first, text, question)
+        if not isinstance(task, TASK_QUESTIONS[question.id]):
+            return Answer(unscored=f"the example has no task that decides {question.id}")
         if not text.strip():
             return Answer(False, note="the response is empty")
         if isinstance(task, Code):
@@ -131,16 +149,22 @@ class Grader(Instrument):
         attacks = [m.content for m in example.prompt if m.role == task.attack_level]
         if any(task.placeholder in m.content for m in example.prompt):
             return Answer(unscored="the task's placeholder stands where its attack belongs")
-        return await self._grade(task.grader_source, attacks[-1] if attacks else "", text)
+        attack = attacks[-1] if attacks else ""
+        return await self._grade(task.grader_source, attack, text, question)
 
-    async def _grade(self, source: str, first: str, text: str) -> Answer:
-        report = await self._sandbox.run(frames.GRADING, [source, first, text, self._imports])
+    async def _grade(self, source: str, first: str, text: str, question: Question) -> Answer:
+        given: list[Any] = [source, first, text, self._imports]
+        if (
+            self.question is None and self._source is not None
+        ):  # the code is to know which of the Example's own it answers
+            given.append({name: getattr(question, name) for name in _QUESTION_PARTS})
+        report = await self._sandbox.run(frames.GRADING, given)
         found = _said(report, "the grader", self._sandbox.limits)
         if found.unscored is not None:
             return found
-        value = _fitting(self.question, found.value)
+        value = _fitting(question, found.value)
         if value is None:
-            what = f"{found.value!r:.200}, which is no answer to a {self.question.kind} question"
+            what = f"{found.value!r:.200}, which is no answer to a {question.kind} question"
             return Answer(unscored=f"the grader said {what}")
         return Answer(value)
 
@@ -155,8 +179,8 @@ class Grader(Instrument):
         return found
 
 
-def from_file(sandbox: Sandbox, path: Path, question: Question) -> Grader:
-    """The grader in a file of Python, named after it."""
+def from_file(sandbox: Sandbox, path: Path, question: Question | None) -> Grader:
+    """The grader in a file of Python, named after it; without a question, of the Examples' own."""
     return Grader(sandbox, question, source=read_text(path), name=path.stem)
 
 
@@ -176,7 +200,7 @@ async def validate_grader(
     wrong = []
     for wanted, examples in ((True, passing), (False, failing)):
         for number, (attack, text) in enumerate(examples, 1):
-            answer = await grader._grade(source, attack, text)
+            answer = await grader._grade(source, attack, text, question)
             if answer.value is not wanted:
                 what = "passing" if wanted else "failing"
                 wrong.append(f"{what} example {number}: {answer.unscored or answer.value}")

@@ -21,12 +21,13 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.labellers import native_labels
 from trueline.labellers.answer import Answer
-from trueline.labellers.contract import Bound, Instrument
+from trueline.labellers.contract import Instrument
 from trueline.labellers.targets import About
-from trueline.models.contract import Completion, Model, Unsupported
+from trueline.models.contract import Model, Unsupported
 from trueline.policy.crosswalks import map_categories
 from trueline.policy.types import Policy
 from trueline.records.types import Example, LabellerId, Message, Question, Sampling
+from trueline.runs.stage import Bound
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=100)
 VERSION = 1
@@ -116,16 +117,13 @@ FORMS = {
 class Guard(Instrument):
     """`model` judges conversations in the manner of `form`, one of FORMS.
 
-    A probability is that of the verdict, if the model gives likelihoods.  With `logprobs`, which
-    not every endpoint has, it is that of an answer of one word; others have none.  Answers that
-    cannot be read are `Unscored`, with the words kept.
+    A probability is that of the verdict, if the model gives likelihoods.  Answers that cannot be
+    read are `Unscored`, with the words kept.
     """
 
     noun = "guard"
 
-    def __init__(
-        self, model: Model, name: str, form: str, policy: Policy, *, logprobs: bool = False
-    ) -> None:
+    def __init__(self, model: Model, name: str, form: str, policy: Policy) -> None:
         if form not in FORMS:
             raise InputError(f"no guard writes in the form {form!r}; forms are {', '.join(FORMS)}")
         self._model, self._form, self._policy = model, FORMS[form], policy
@@ -133,9 +131,8 @@ class Guard(Instrument):
         if self._form.crosswalk is not None:
             map_categories(self._form.crosswalk, (), policy)  # raises if the policy has none
             walk = policy.crosswalks[self._form.crosswalk]
-        self._sampling = msgspec.structs.replace(SAMPLING, logprobs=logprobs)
         versions = [VERSION, self._form.version]  # their sum rises with either
-        parts = ["guard", form, versions, model.identity, walk, self._sampling]
+        parts = ["guard", form, versions, model.identity, walk, SAMPLING]
         self.by = LabellerId("classifier", name, digest(parts), sum(versions))
         self._likely = self._form.words is not None
 
@@ -146,12 +143,16 @@ class Guard(Instrument):
 
     def bound(self, questions: Sequence[Question]) -> Bound:
         """One verdict for all of them, and its likelihood if the form has words for it."""
-        return Bound(2 if self._likely else 1, self._sampling.max_tokens or 0)
+        return Bound(2 if self._likely else 1, SAMPLING.max_tokens or 0)
+
+    def check_answerable(self, questions: Sequence[Question]) -> None:
+        """Raises InputError for a question that the family has no words for."""
+        native_labels.check_answerable(self.by.name, self.answers, questions)
 
     async def answer(
         self, example: Example, about: About, questions: Sequence[Question]
     ) -> dict[str, Answer]:
-        native_labels.check_answerable(self.by.name, self.answers, questions)
+        self.check_answerable(questions)
         turns = example.prompt + (example.responses[about[0]].messages if about else ())
         messages = [self._inert(turn) for turn in turns]
         return await self._answers(messages, bool(about), questions)
@@ -163,14 +164,14 @@ class Guard(Instrument):
     async def _answers(
         self, messages: list[Message], response: bool, questions: Sequence[Question]
     ) -> dict[str, Answer]:
-        [completion] = await self._model.generate(messages, self._sampling)
+        [completion] = await self._model.generate(messages, SAMPLING)
         cut = self._form.whole and completion.finish == "length"
         verdict = None if cut else self._form.read(completion.text, response)
         if verdict is None:
             why = "the guard's answer was cut off" if cut else "the guard's answer cannot be read"
             failed = Answer(unscored=why, note=completion.text[:KEPT] or None)
             return {question.id: failed for question in questions}
-        probability = await self._probability(messages, completion, verdict)
+        probability = await self._probability(messages, completion.text, verdict)
         said = {q.id: self._answer(q, verdict, probability) for q in questions}
         if response and verdict.unsafe is not None:  # on which others depend, asked or not
             said.setdefault("safe", Answer(not verdict.unsafe))
@@ -202,23 +203,19 @@ class Guard(Instrument):
         return answer._replace(note="; ".join(n for n in (codes, answer.note) if n))
 
     async def _probability(
-        self, messages: list[Message], completion: Completion, verdict: Verdict
+        self, messages: list[Message], text: str, verdict: Verdict
     ) -> float | None:
-        """The probability of the verdict against its opposite, behind the same white space."""
-        if self._form.words is None:
+        """The probability of the verdict against its opposite, after the same white space; None if
+        the model gives no likelihoods."""
+        if self._form.words is None or not self._likely:
             return None
-        text = completion.text
         lead = text[: len(text) - len(text.lstrip())]
-        if self._likely:
-            try:
-                safe, unsafe = await self._model.loglikelihood(
-                    messages, [lead + word for word in self._form.words]
-                )
-            except Unsupported:
-                self._likely = False
-            else:
-                apart = unsafe - safe if verdict.unsafe else safe - unsafe
-                return 0.5 * (1 + math.tanh(apart / 2))
-        if completion.logprob is None or text.strip() not in self._form.words:
+        try:
+            safe, unsafe = await self._model.loglikelihood(
+                messages, [lead + word for word in self._form.words]
+            )
+        except Unsupported:
+            self._likely = False
             return None
-        return math.exp(min(0.0, completion.logprob))
+        difference = unsafe - safe if verdict.unsafe else safe - unsafe
+        return 0.5 * (1 + math.tanh(difference / 2))

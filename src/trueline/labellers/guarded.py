@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from trueline.files.errors import InputError
 from trueline.labellers.answer import NOT_ASKED, Answer, applies
-from trueline.labellers.contract import Bound, Instrument
+from trueline.labellers.contract import Instrument
 from trueline.labellers.targets import About, targets
 from trueline.models.contract import Fatal, ModelError, Transient
 from trueline.records.types import Example, Label, LabellerId, Question
-from trueline.runs.stream import Patience
+from trueline.runs.breaker import CircuitBreaker
+from trueline.runs.stage import Bound
 
 Answers = Mapping[str, Answer]
 
@@ -31,7 +33,7 @@ class Guarded:
 
     def __init__(self, instrument: Instrument, retry_later: bool = False) -> None:
         self.instrument, self._retry_later = instrument, retry_later
-        self._breaker = Patience()
+        self._breaker = CircuitBreaker()
 
     @property
     def by(self) -> LabellerId:
@@ -49,7 +51,9 @@ class Guarded:
         return self.instrument.bound(questions)
 
     async def label(self, example: Example, questions: Sequence[Question]) -> list[Label]:
-        """One Label for each question that applies and each thing that it is about."""
+        """One Label for each question that applies and each thing that it is about; none for those
+        of the Example's own that the instrument cannot answer."""
+        questions = [q for q in questions if q not in example.questions or self._can_answer(q)]
         labels: list[Label] = []
         answers: dict[About, dict[str, Answer]] = {}
         for group in _groups(questions):
@@ -69,6 +73,13 @@ class Guarded:
                     if found[question.id] != NOT_ASKED
                 ]
         return labels
+
+    def _can_answer(self, question: Question) -> bool:
+        try:
+            self.instrument.check_answerable([question])
+        except InputError:
+            return False
+        return True
 
     async def _answer(
         self, example: Example, about: About, group: Sequence[Question], earlier: Answers
@@ -98,10 +109,10 @@ class Guarded:
         except ModelError as error:
             if self._retry_later and isinstance(error, Transient):
                 raise
-            self._breaker.failed(error)
+            self._breaker.record_failure(error)
             failed = Answer(unscored=f"the {self.instrument.noun} failed: {error}")
             return {question.id: failed for question in questions}
-        self._breaker.answered()
+        self._breaker.record_success()
         return answers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -15,20 +15,24 @@ from msgspec import Meta, Struct
 
 from trueline.files.errors import InputError
 from trueline.formats.load import load
-from trueline.labellers.contract import Bound, Labeller, bound_questions
-from trueline.labellers.registry import Judging, LabellerContext, name_model, open_labeller
-from trueline.labellers.targets import with_parents
+from trueline.labellers.contract import bound_questions
+from trueline.labellers.registry import Judging, enter_labeller, labeller_input
+from trueline.labellers.targets import QuestionSet, questions_of, select_questions
 from trueline.models.open import without_key
+from trueline.policy.answers import short_reason
 from trueline.policy.load import load as load_policy
 from trueline.policy.types import Policy
+from trueline.policy.values import OWN
 from trueline.records.store import dataset
 from trueline.records.store.labels import highest_sequence
 from trueline.records.store.manifest import read_manifest
-from trueline.records.types import Example, Label, Question, Reject, Value
-from trueline.runs.context import setup
+from trueline.records.types import Example, Label, Reject, Value
+from trueline.runs.context import RunContext
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
-from trueline.runs.run import RunRecord
-from trueline.runs.stream import Item, Stage, Step
+from trueline.runs.record import RunRecord
+from trueline.runs.run import POLICY, open_run
+from trueline.runs.stage import Bound, Calls, Item, Rejected, Stage
+from trueline.runs.stage import Outcome as StepOutcome
 from trueline.runs.sync import wait
 
 
@@ -41,7 +45,8 @@ class Options(DataSet, PolicyFile, RunOptions):
         Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
     ]
     question: Annotated[
-        tuple[str, ...], Meta(description="Id of a question of the policy; repeatable.")
+        tuple[str, ...],
+        Meta(description="Id of a question of the policy, or own: the Examples' own; repeatable."),
     ]
     template: Annotated[
         Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
@@ -65,7 +70,7 @@ class Answers(Struct):
 
     def add(self, label: Label) -> None:
         if label.value is None:
-            self.unscored[(label.unscored or "").split(":")[0]] += 1
+            self.unscored[short_reason(label.unscored or "")] += 1
             return
         self.answered += 1
         self.values.update(_shown(label.value))
@@ -112,7 +117,7 @@ class Outcome(Struct, frozen=True):
 
 
 def label(options: Options) -> Outcome | None:
-    """Label a data set into a new folder of labels; None where the dry run only counted.
+    """Label a data set into a new folder of labels; None if the dry run only counted.
 
     Their labels are written alone (`records.store.labels.join_labels` brings them together).  A
     failed instrument is `Unscored` in a complete folder: labelling again into another folder pays
@@ -122,7 +127,7 @@ def label(options: Options) -> Outcome | None:
     policy = load_policy(options.policy)
     if not options.question:
         raise InputError(f"--question names none; the policy has: {', '.join(policy)}")
-    questions = with_parents(options.question, policy)
+    questions = select_questions(options.question, policy)
     if options.dry_run:
         print(wait(_bounds(options, questions, policy)))
         return None
@@ -133,62 +138,76 @@ def _judging(options: Options) -> Judging:
     return Judging(template=options.template, write=options.write, tokens=options.answer_tokens)
 
 
-async def _label(options: Options, questions: list[Question], policy: Policy) -> Outcome:
-    found = {q.id: Answers(q.id, q.kind) for q in questions}
+async def _label(options: Options, asked: QuestionSet, policy: Policy) -> Outcome:
+    answers = {q.id: Answers(q.id, q.kind) for q in asked.policy}
+    if asked.own:
+        answers[OWN] = Answers(OWN, "the Examples' own")
     unfinished = options.data.is_dir() and read_manifest(options.data).state == "partial"
-    async with (
-        setup("label", options) as ready,
-        open_labeller(
-            options.labeller, LabellerContext(questions, policy, ready.model, _judging(options))
-        ) as labeller,
-    ):
+    stage = Stage(
+        "label",
+        partial(
+            label_apart,
+            name=options.labeller,
+            questions=options.question,
+            judging=_judging(options),
+        ),
+    )
+
+    def observe(item: Item) -> None:
+        for one in _labels_of(item):
+            answers[one.question if one.question in answers else OWN].add(one)
+
+    async with open_run("label", options, policy) as run:
         with closing(_examples(options)) as examples:
-            run = await ready.run(
-                examples,
-                [
-                    Stage(
-                        "label",
-                        labelled(labeller, questions, found),
-                        window=labeller.parallel or ready.window,
-                    )
-                ],
-                policy=policy,
-                writer=partial(_writer, options.data),
-                instrument=labeller.by.instrument or "",
-            )
-    by, answers = labeller.by, list(found.values())
-    return Outcome(run, by.name, by.instrument, answers, unfinished)
+            make_writer = partial(_make_writer, options.data)
+            record = await run.write(examples, [stage], observe=observe, writer=make_writer)
+    (labeller,) = (given for given in record.inputs if given.kind == "labeller")
+    instrument = labeller.hash or None
+    return Outcome(record, labeller.path, instrument, list(answers.values()), unfinished)
 
 
-def _writer(data: Path, folder: Path, identity: str) -> dataset.Writer:
+def _make_writer(data: Path, folder: Path, identity: str) -> dataset.Writer:
     """Writes labels alone, which follow those that the data have."""
     sequence = highest_sequence(data) if data.is_dir() else 0
     return dataset.Writer(folder, identity, sequence=sequence, labels_only=True)
 
 
-def labelled(labeller: Labeller, questions: Sequence[Question], tally: dict[str, Answers]) -> Step:
-    """A step that puts the new labels of an Example in place of others, and counts them."""
+def _labels_of(item: Item) -> tuple[Label, ...]:
+    """The labels that the labeller gave, those that contradict the policy too."""
+    if isinstance(item, Rejected) and item.stage == POLICY:
+        item = item.example
+    return item.labels if isinstance(item, Example) else ()
 
-    async def step(example: Example) -> Item:
-        labels = await labeller.label(example, questions)
-        for one in labels:
-            tally[one.question].add(one)
+
+async def label_apart(
+    context: RunContext, *, name: str, questions: tuple[str, ...], judging: Judging
+) -> Calls:
+    """Puts the labeller's labels of an Example in place of others."""
+    asked = select_questions(questions, context.policy)
+    labeller = await enter_labeller(context, name, asked, judging)
+
+    async def step(example: Example) -> StepOutcome:
+        try:
+            given = questions_of(example, asked)
+        except InputError as error:
+            return Rejected(example, "a question that cannot be asked", str(error))
+        labels = await labeller.label(example, given)
         return msgspec.structs.replace(example, labels=tuple(labels))
 
-    return step
+    return Calls(step, parallel=labeller.parallel, inputs=(labeller_input(labeller),))
 
 
-async def _bounds(options: Options, questions: list[Question], policy: Policy) -> str:
+async def _bounds(options: Options, asked: QuestionSet, policy: Policy) -> str:
     """The most calls and tokens that the labeller could need, before retries."""
-    context = LabellerContext(questions, policy, name_model, _judging(options))
-    async with open_labeller(options.labeller, context) as labeller:
-        rows, bound = 0, Bound()
+    rows, bound = 0, Bound()
+    async with RunContext(policy, dry=True) as context:
+        labeller = await enter_labeller(context, options.labeller, asked, _judging(options))
         for item in _examples(options):
             if isinstance(item, Example):
                 rows += 1
                 bound += bound_questions(
                     labeller,
-                    questions,
+                    questions_of(item, asked),
                     prompts=bool(item.prompt),
                     responses=len(item.responses),
                 )

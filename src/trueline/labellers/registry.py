@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -17,10 +18,13 @@ from trueline.labellers.checks import CHECKS
 from trueline.labellers.contract import Labeller
 from trueline.labellers.guarded import Guarded
 from trueline.labellers.judge.judge import SAMPLING
+from trueline.labellers.targets import QuestionSet
 from trueline.models.contract import Model
-from trueline.models.scripted import Scripted
+from trueline.models.open import without_key
 from trueline.policy.types import Policy
 from trueline.records.types import Question, Sampling
+from trueline.runs.context import RunContext
+from trueline.runs.record import Input
 
 KINDS = Family(
     "kind of labeller",
@@ -47,12 +51,14 @@ class Judging(Struct, frozen=True, kw_only=True):
 
 class LabellerContext(Struct, frozen=True):
     """What a kind may use to open a labeller: the questions that it will be asked, the policy that
-    they are of, and `model`, which opens a model by its name; who opened it closes it."""
+    they are of, and `model`, which opens a model by its name; who opened it closes it.  With `own`
+    it is asked the Examples' own questions too, which it is to answer as far as it can."""
 
     questions: Sequence[Question]
     policy: Policy
     model: Callable[[str], Model]
     judging: Judging = Judging()
+    own: bool = False
 
 
 @asynccontextmanager
@@ -74,9 +80,24 @@ async def open_labeller(
         yield Guarded(instrument, retry_later)
 
 
-def name_model(name: str) -> Model:
-    """A stand-in for a model that is only named, so that a dry run opens none."""
-    return Scripted(_refuse_call, identity=name)
+async def enter_labeller(
+    context: RunContext,
+    name: str,
+    asked: QuestionSet,
+    judging: Judging | None = None,
+    *,
+    retry_later: bool = False,
+) -> Labeller:
+    """The labeller of this name, open until the run of the context ends."""
+    model = partial(context.model, role="judge")
+    given = LabellerContext(asked.policy, context.policy, model, judging or Judging(), asked.own)
+    return await context.enter(open_labeller(name, given, retry_later=retry_later))
+
+
+def labeller_input(labeller: Labeller) -> Input:
+    """The labeller as an input of a run."""
+    by = labeller.by
+    return Input(without_key(by.name), "labeller", by.instrument or "")
 
 
 def describe_kinds() -> str:
@@ -100,7 +121,3 @@ def _near(name: str) -> str:
     known = [*plugins.names(KINDS), *plugins.names(CHECKS)]
     near = [other for other in difflib.get_close_matches(name, known, 3, 0.7) if other != name]
     return f"\nDid you mean {' or '.join(near)}?" if near else ""
-
-
-def _refuse_call(*_: object) -> str:
-    raise AssertionError("a dry run calls no model")

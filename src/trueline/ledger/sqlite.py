@@ -14,7 +14,7 @@ import itertools
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from trueline.files.atomic import os_errors_as_input_errors
 from trueline.files.errors import InputError
 from trueline.ledger import lock, store
 from trueline.ledger.budget import Account, Bound, Budget
+from trueline.ledger.client import Ask
+from trueline.ledger.summary import Spend, summary
 
 COMMIT_S = 0.005
 
@@ -33,8 +35,6 @@ _END = """UPDATE attempts SET outcome = ?, error = ?, prompt = ?, completion = ?
           seconds = ?, answers = ? WHERE id = ?"""
 _HITS = """INSERT INTO hits VALUES (?, ?, ?)
            ON CONFLICT (run, model) DO UPDATE SET hits = hits + excluded.hits"""
-
-Ask = Callable[[int, int], Awaitable[Sequence[bytes]]]
 
 
 class _Sent(Struct, frozen=True):
@@ -85,6 +85,10 @@ class Ledger:
             self._file.close()
             lock.release(self._lock)
             self._lock = -1
+
+    def spend(self) -> list[Spend]:
+        """What the run has spent, by model; see `LedgerClient.spend`."""
+        return [spent for spent in summary(self.path) if spent.run == self.run]
 
     # ---- answers: paid once ------------------------------------------------------------------
 

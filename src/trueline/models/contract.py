@@ -98,7 +98,7 @@ class Model(Protocol):
         """The residual stream, averaged over the tokens of the last turn, the assistant's; shape
         (layers, hidden).
 
-        Layer 0 is the embeddings, layer i what block i writes (the last one behind the final
+        Layer 0 is the embeddings, layer i what block i writes (the last one after the final
         norm).  Directions between two sets of them are persona vectors (arXiv 2507.21509).
         Never recorded.  Raises Unsupported if the model does not run here.
         """

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from trueline.ledger.budget import TEMPLATE_TOKENS, Bound, bound
+from trueline.ledger.client import LedgerClient
 from trueline.ledger.keys import keys, loglikelihood_key
-from trueline.ledger.sqlite import Ledger
 from trueline.models.contract import Completion, Model
 from trueline.records.types import Message, Sampling, Tool
 
@@ -22,7 +22,7 @@ _completion = msgspec.json.Decoder(Completion)
 _loglikelihoods = msgspec.json.Decoder(list[float])
 
 
-def record(model: Model, ledger: Ledger) -> Model:
+def record(model: Model, ledger: LedgerClient) -> Model:
     """The model, with every call recorded in the ledger and counted as one attempt a request.
 
     For models that run here; an endpoint counts its own attempts, since it retries.
@@ -37,7 +37,7 @@ class Ledgered:
     give fewer samples), each part that comes is committed before the next is asked for.
     """
 
-    def __init__(self, inner: Model, ledger: Ledger) -> None:
+    def __init__(self, inner: Model, ledger: LedgerClient) -> None:
         self._inner, self._ledger = inner, ledger
         self.identity = inner.identity
 
@@ -83,7 +83,7 @@ class Ledgered:
 class Metered:
     """Counts one attempt for every request to a model that runs here; free of money."""
 
-    def __init__(self, inner: Model, ledger: Ledger) -> None:
+    def __init__(self, inner: Model, ledger: LedgerClient) -> None:
         self._inner, self._ledger = inner, ledger
         self.identity = inner.identity
 

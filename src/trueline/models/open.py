@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trueline.files.errors import InputError
-from trueline.ledger.sqlite import Ledger
+from trueline.ledger.client import LedgerClient
 from trueline.models.contract import Model
 from trueline.models.ledgered import Ledgered, record
 from trueline.models.local import weights
@@ -24,7 +24,7 @@ FORMS = """\
 
 def open_model(
     name: str,
-    ledger: Ledger | None = None,
+    ledger: LedgerClient | None = None,
     *,
     concurrency: int = 64,
     revision: str | None = None,
@@ -52,7 +52,7 @@ def open_model(
     if name.startswith("scripted:"):
         model: Model = script(Path(name.removeprefix("scripted:")))
     else:
-        model = _local(located(name, revision), concurrency)
+        model = _local(locate(name, revision), concurrency)
     return model if ledger is None else record(model, ledger)
 
 
@@ -61,24 +61,24 @@ def without_key(name: str) -> str:
     return re.sub(r"(?<=://)[^/?#]*@", "", name)
 
 
-def located(name: str, revision: str | None = None) -> weights.Weights:
+def locate(name: str, revision: str | None = None) -> weights.Weights:
     """The folders of a model that runs here, by its name: for those who train on it."""
     if name == "nano" or name.startswith("nano:"):
-        return weights.named_nano(name.partition(":")[2] or "chat")
+        return weights.find_nano(name.partition(":")[2] or "chat")
     if name.startswith("hf:"):
         repository, _, pinned = name.removeprefix("hf:").partition("@")
-        return weights.hub(repository, pinned or revision)
+        return weights.fetch_hub(repository, pinned or revision)
     if name and Path(name).is_dir():
-        return weights.folder(Path(name))
+        return weights.find_folder(Path(name))
     before, colon, adapter = name.rpartition(":")
     if colon and Path(before).is_dir():
-        return weights.folder(Path(before), adapter)
+        return weights.find_folder(Path(before), adapter)
     raise InputError(
         f"no model is named {without_key(name)!r} (nor is there such a folder). Names are:\n{FORMS}"
     )
 
 
-def _endpoint(name: str, ledger: Ledger | None, **options: Any) -> Model:
+def _endpoint(name: str, ledger: LedgerClient | None, **options: Any) -> Model:
     from trueline.models.endpoint.endpoint import Endpoint
 
     url, _, model = name.partition("#")
@@ -86,7 +86,7 @@ def _endpoint(name: str, ledger: Ledger | None, **options: Any) -> Model:
     return endpoint if ledger is None else Ledgered(endpoint, ledger)
 
 
-def _local(found: weights.Weights, concurrency: int) -> Model:
+def _local(location: weights.Weights, concurrency: int) -> Model:
     try:
         from trueline.models.local.model import Local
     except ImportError as error:
@@ -94,4 +94,4 @@ def _local(found: weights.Weights, concurrency: int) -> Model:
         raise InputError(
             f"a model that runs here needs {missing}: pip install 'trueline[local]'"
         ) from None
-    return Local(found, rows=concurrency)
+    return Local(location, rows=concurrency)

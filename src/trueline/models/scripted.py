@@ -131,12 +131,12 @@ def script(path: Path) -> Scripted:
         return answers[index % len(answers)]
 
     def loglikelihood(messages: Sequence[Message], continuation: str) -> float:
-        given = rule(messages).loglikelihoods
-        if not given:
+        by_text = rule(messages).loglikelihoods
+        if not by_text:
             raise Unsupported(f"{path}: the rule that fits gives no likelihoods")
-        if continuation not in given:
+        if continuation not in by_text:
             raise ModelError(f"{path}: the rule that fits has no likelihood for {continuation!r}")
-        return given[continuation]
+        return by_text[continuation]
 
     return Scripted(answer, loglikelihood, identity=f"scripted:{digest(rules)}")
 

@@ -36,7 +36,7 @@ def matches(answer: Any, wanted: Any) -> bool:
 
 
 def why_invalid(question: Question, value: Any) -> str | None:
-    """What keeps this value from being an answer to the question, None where nothing does."""
+    """Why this value is no answer to the question, None if it is one."""
     if question.kind == "number":
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return f"{format_value(value)} is no number"
@@ -68,3 +68,8 @@ def format_value(value: Any) -> str:
     """A value as a TOML file has it; cut, for it may be a foreign text."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def short_reason(unscored: str) -> str:
+    """What a reason for having no answer has in common with others of its kind: its first part."""
+    return unscored.partition(":")[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 from trueline.policy.answers import choices, format_value, why_invalid
 from trueline.policy.source import PolicySource, describe_unknown
-from trueline.policy.types import Category, Crosswalk, Follows, Never, Policy, plain
+from trueline.policy.types import Category, Crosswalk, Follows, Never, Policy, fold_spelling
 from trueline.records.types import Question
 
 Problem = tuple[str, str]
@@ -20,35 +20,40 @@ _ID = re.compile(r"[\w.-]+")
 _CHOOSES = ("one-of", "some-of")
 
 
-def problems(policy: Policy, source: PolicySource) -> Iterator[str]:
+def find_problems(policy: Policy, source: PolicySource) -> Iterator[str]:
     """Everything that is wrong in what could be read; rules that the file inherits are not held
     against the questions that it replaces."""
     for question in policy.values():
         place = f"question {question.id!r}" + ("" if question.id in source.own else " (inherited)")
-        for check in (_named, _chosen, _anchored, _otherwise):
-            yield from (f"{place}, {key}: {why}" for key, why in check(question))
-        yield from (f"{place}, when: {why}" for why in _when(question, policy, source))
-    yield from _cycles(policy)
+        yield from (f"{place}, {key}: {why}" for key, why in question_problems(question))
+        yield from (f"{place}, when: {why}" for why in _check_when(question, policy, source))
+    yield from _find_cycles(policy)
     rules: tuple[tuple[str, tuple[Any, ...], Callable[..., Iterator[Problem]]], ...] = (
-        ("never", source.own_never, _never),
-        ("follows", source.own_follows, _follows),
+        ("never", source.own_never, _check_never),
+        ("follows", source.own_follows, _check_follows),
     )
     for name, found, check_rule in rules:
         for number, rule in enumerate(found, 1):
             for key, why in check_rule(rule, policy, source):
                 yield f"{name} number {number}, {key}: {why}"
     for name, category in source.own_categories.items():
-        for key, why in _category(name, category, policy):
+        for key, why in _check_category(name, category, policy):
             yield f"category {name!r}, {key}: {why}"
     for name, walk in source.own_crosswalks.items():
-        for key, why in _crosswalk(walk, policy):
+        for key, why in _check_crosswalk(walk, policy):
             yield f"crosswalk {name!r}, {key}: {why}"
 
 
 # ---- one question ----------------------------------------------------------------------------
 
 
-def _named(question: Question) -> Iterator[Problem]:
+def question_problems(question: Question) -> Iterator[Problem]:
+    """Everything that is wrong with one question, whatever else there is."""
+    for check in (_check_id, _check_choices, _check_anchors, _check_otherwise):
+        yield from check(question)
+
+
+def _check_id(question: Question) -> Iterator[Problem]:
     if not _ID.fullmatch(question.id):
         yield "id", "write letters, digits, and _ . - alone"
     if not question.ask.strip():
@@ -59,8 +64,8 @@ def _named(question: Question) -> Iterator[Problem]:
         yield "about", "a preference is about a pair"
 
 
-def _chosen(question: Question) -> Iterator[Problem]:
-    """Options and levels, where the kind has them and only there."""
+def _check_choices(question: Question) -> Iterator[Problem]:
+    """Options and levels, if the kind has them, and only then."""
     kind, options, levels = question.kind, question.options, question.levels
     if kind in _CHOOSES and not options:
         yield "options", f"a {kind} question needs options"
@@ -79,7 +84,7 @@ def _chosen(question: Question) -> Iterator[Problem]:
         yield "levels", f"{list(levels)} do not ascend"
 
 
-def _anchored(question: Question) -> Iterator[Problem]:
+def _check_anchors(question: Question) -> Iterator[Problem]:
     if question.kind == "yes-no":
         known = ["yes", "no"]
     else:
@@ -92,7 +97,7 @@ def _anchored(question: Question) -> Iterator[Problem]:
             yield "anchors", f"the text for {name!r} is empty"
 
 
-def _otherwise(question: Question) -> Iterator[Problem]:
+def _check_otherwise(question: Question) -> Iterator[Problem]:
     if question.otherwise is None:
         return
     if not question.when:
@@ -104,15 +109,15 @@ def _otherwise(question: Question) -> Iterator[Problem]:
 # ---- across questions ------------------------------------------------------------------------
 
 
-def _when(question: Question, policy: Policy, source: PolicySource) -> Iterator[str]:
+def _check_when(question: Question, policy: Policy, source: PolicySource) -> Iterator[str]:
     for id, value in question.when.items():
-        yield from _answerable(id, value, policy, source)
+        yield from _why_unanswerable(id, value, policy, source)
         if id in policy and policy[id].about not in (question.about, "prompt"):
             about = policy[id].about
             yield f"{id!r} is about a {about}, and this is about a {question.about}"
 
 
-def _answerable(id: str, value: Any, policy: Policy, source: PolicySource) -> Iterator[str]:
+def _why_unanswerable(id: str, value: Any, policy: Policy, source: PolicySource) -> Iterator[str]:
     """Why the question of this id cannot be answered so."""
     if id in source.broken:
         return
@@ -125,7 +130,7 @@ def _answerable(id: str, value: Any, policy: Policy, source: PolicySource) -> It
         yield f"{id!r} cannot be answered so: {why}"
 
 
-def _cycles(policy: Policy) -> Iterator[str]:
+def _find_cycles(policy: Policy) -> Iterator[str]:
     """Each circle of `when` once, beginning with the first question that is in it."""
     seen: set[str] = set()
 
@@ -143,18 +148,18 @@ def _cycles(policy: Policy) -> Iterator[str]:
         yield from walk(id, ())
 
 
-def _never(rule: Never, policy: Policy, source: PolicySource) -> Iterator[Problem]:
+def _check_never(rule: Never, policy: Policy, source: PolicySource) -> Iterator[Problem]:
     for value in rule.answers:
-        yield from (("answers", w) for w in _answerable(rule.question, value, policy, source))
+        yield from (("answers", w) for w in _why_unanswerable(rule.question, value, policy, source))
     if not rule.answers:
         yield "answers", "are empty"
-    for id, value in rule.where.items():
-        yield from (("where", why) for why in _answerable(id, value, policy, source))
+    for id, value in rule.when.items():
+        yield from (("when", why) for why in _why_unanswerable(id, value, policy, source))
     if not rule.because.strip():
         yield "because", "is empty"
 
 
-def _follows(rule: Follows, policy: Policy, source: PolicySource) -> Iterator[Problem]:
+def _check_follows(rule: Follows, policy: Policy, source: PolicySource) -> Iterator[Problem]:
     preference, question = policy.get(rule.preference), policy.get(rule.question)
     if preference is None and rule.preference not in source.broken:
         yield (
@@ -163,7 +168,9 @@ def _follows(rule: Follows, policy: Policy, source: PolicySource) -> Iterator[Pr
         )
     elif preference is not None and preference.kind != "preference":
         yield "preference", f"{rule.preference!r} is a {preference.kind} question"
-    yield from (("better", w) for w in _answerable(rule.question, rule.better, policy, source))
+    yield from (
+        ("better", w) for w in _why_unanswerable(rule.question, rule.better, policy, source)
+    )
     if question is not None and question.about != "response":
         yield "question", f"{rule.question!r} is about a {question.about}, not a response"
     if not rule.because.strip():
@@ -173,7 +180,7 @@ def _follows(rule: Follows, policy: Policy, source: PolicySource) -> Iterator[Pr
 # ---- categories and crosswalks ---------------------------------------------------------------
 
 
-def _category(name: str, category: Category, policy: Policy) -> Iterator[Problem]:
+def _check_category(name: str, category: Category, policy: Policy) -> Iterator[Problem]:
     if not category.definition.strip():
         yield "definition", "is empty"
     if (category.nearest is None) != (category.difference is None):
@@ -188,7 +195,7 @@ def _category(name: str, category: Category, policy: Policy) -> Iterator[Problem
         )
 
 
-def _crosswalk(walk: Crosswalk, policy: Policy) -> Iterator[Problem]:
+def _check_crosswalk(walk: Crosswalk, policy: Policy) -> Iterator[Problem]:
     for source, ours in walk.to.items():
         if not ours:
             yield "to", f"{source!r} stands for nothing: put it under `none`, with the reason"
@@ -202,7 +209,7 @@ def _crosswalk(walk: Crosswalk, policy: Policy) -> Iterator[Problem]:
         if source not in walk.to and source not in walk.none:
             yield "names", f"{spelling!r} stands for {source!r}, which is not here"
     yield from (("none", f"{key!r} is under `to` too") for key in walk.none if key in walk.to)
-    meant = {plain(key): key for key in (*walk.to, *walk.none)}
+    meant = {fold_spelling(key): key for key in (*walk.to, *walk.none)}
     for spelling, source in walk.names.items():
-        if meant.setdefault(plain(spelling), source) != source:
-            yield "names", f"{spelling!r} stands for {meant[plain(spelling)]!r} too"
+        if meant.setdefault(fold_spelling(spelling), source) != source:
+            yield "names", f"{spelling!r} stands for {meant[fold_spelling(spelling)]!r} too"

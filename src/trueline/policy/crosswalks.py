@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from trueline.files.errors import InputError
-from trueline.policy.types import Policy, plain
+from trueline.policy.types import Policy, fold_spelling
 
 
 class MappedCategories(NamedTuple):
@@ -36,7 +36,7 @@ def map_categories(name: str, values: Iterable[str], policy: Policy) -> MappedCa
     found: dict[str, tuple[str, ...]] = {}
     lost: dict[str, str] = {}
     for value in values:
-        key = meant.get(plain(value))
+        key = meant.get(fold_spelling(value))
         if key is None:
             raise InputError(
                 f"crosswalk {name!r} knows no category {value!r}: add it to a policy of your own"

@@ -12,6 +12,7 @@ import msgspec
 from trueline.files.hashing import digest
 from trueline.policy.answers import format_value, matches, why_invalid
 from trueline.policy.types import Policy
+from trueline.records.labels import effective_labels
 from trueline.records.types import Example, Label, LabellerId, Question, Value
 
 Answers = dict[tuple[str, tuple[int, ...]], list[Any]]
@@ -39,10 +40,10 @@ def resolve_answer(
     by: LabellerId,
     questions: Mapping[str, Question] | None = None,
 ) -> Value | None:
-    """One labeller's answer: the stored one (the last, where there are several), or `otherwise`
-    where `when` does not hold; None where neither is known.
+    """One labeller's answer: the stored one (the last, if there are several), or `otherwise` if
+    `when` does not hold; None if neither is known.
 
-    `questions` is needed only where `when` names questions that depend on others in turn.
+    `questions` is needed only if `when` names questions that depend on others in turn.
     """
     stored = [
         label.value
@@ -89,13 +90,12 @@ def drop_implied_answers(example: Example, policy: Policy) -> Example:
 def contradictions(
     example: Example, policy: Policy | Mapping[str, Question] | Iterable[Question]
 ) -> list[str]:
-    """What the labels of an Example say that the policy rules out, in words; none where all is
-    well.
+    """What the labels of an Example say that the policy rules out, in words; none if all is well.
 
     Held against each other are the answers of one labeller (kind, name and instrument) about one
-    thing: an answer where its `when` does not hold, and what the policy's rules forbid.  An
+    thing: an answer although its `when` does not hold, and what the policy's rules forbid.  An
     answer whose parent the labeller has not answered stands.  A label is held to the wording that
-    its hash names, where it is known; where it is not (imported, asked in other words), its
+    its hash names, if it is known; if it is not (imported, asked in other words), its
     value may be of another scale, and only what depends on other answers counts.
 
     A bare list of questions has no rules across them.
@@ -106,16 +106,16 @@ def contradictions(
         listed = policy.values() if isinstance(policy, Mapping) else policy
         policy = Policy({question.id: question for question in listed})
     own = {digest(question): question for question in example.questions}
-    found: list[str] = []
+    problems: list[str] = []
     said: dict[tuple[LabellerId, int | None], list[tuple[Label, Question | None]]] = defaultdict(
         list
     )
-    for label in example.labels:
+    for label in effective_labels(example.labels):
         if label.value is None:
             continue
         question = own.get(label.question_hash) or policy.wordings.get(label.question_hash)
-        if question is not None and (why := _misfit(example, label, question)) is not None:
-            found.append(_told(label, why))
+        if question is not None and (why := _why_misplaced(example, label, question)) is not None:
+            problems.append(_format_contradiction(label, why))
         else:
             said[label.by, label.turn].append((label, question))
     for several in said.values():
@@ -123,12 +123,13 @@ def contradictions(
         for label, _ in several:
             answers[label.question, label.about].append(label.value)
         for label, question in several:
-            for rule in (_unasked, _forbidden, _reversed):
-                found += (_told(label, why) for why in rule(label, question, answers, policy))
-    return found
+            for rule in (_unmet_conditions, _broken_never_rules, _broken_follows_rules):
+                reasons = rule(label, question, answers, policy)
+                problems += (_format_contradiction(label, why) for why in reasons)
+    return problems
 
 
-def _misfit(example: Example, label: Label, question: Question) -> str | None:
+def _why_misplaced(example: Example, label: Label, question: Question) -> str | None:
     """Why the label is no answer to the question that its hash names."""
     if label.question != question.id:
         return f"its hash is that of {question.id!r}"
@@ -146,7 +147,7 @@ def _parents(id: str, about: tuple[int, ...], answers: Answers) -> Sequence[Any]
     return answers.get((id, about)) or answers.get((id, ())) or ()
 
 
-def _unasked(
+def _unmet_conditions(
     label: Label, question: Question | None, answers: Answers, policy: Policy
 ) -> list[str]:
     """The conditions of its question that do not hold."""
@@ -155,17 +156,16 @@ def _unasked(
         return []
     parents = ((id, v, _parents(id, label.about, answers)) for id, v in question.when.items())
     return [
-        f"it is asked only where {id} is {format_value(wanted)}, "
-        f"and {id} is {format_value(given[-1])}"
+        f"it is asked only if {id} is {format_value(wanted)}, and {id} is {format_value(given[-1])}"
         for id, wanted, given in parents
         if given and not any(matches(value, wanted) for value in given)
     ]
 
 
-def _forbidden(
+def _broken_never_rules(
     label: Label, question: Question | None, answers: Answers, policy: Policy
 ) -> list[str]:
-    """The rules by which it is never given where the other answers are what they are."""
+    """The rules by which it is never given beside the other answers."""
     return [
         rule.because
         for rule in policy.never
@@ -173,12 +173,12 @@ def _forbidden(
         and any(matches(label.value, answer) for answer in rule.answers)
         and all(
             {matches(given, wanted) for given in _parents(id, label.about, answers)} == {True}
-            for id, wanted in rule.where.items()
+            for id, wanted in rule.when.items()
         )
     ]
 
 
-def _reversed(
+def _broken_follows_rules(
     label: Label, question: Question | None, answers: Answers, policy: Policy
 ) -> list[str]:
     """The rules by which another response of the pair is the preferred one."""
@@ -197,7 +197,7 @@ def _reversed(
     return found
 
 
-def _told(label: Label, why: str) -> str:
+def _format_contradiction(label: Label, why: str) -> str:
     """A contradiction with its place, for a person to find it."""
     things = {0: "prompt", 1: "response", 2: "responses"}
     numbers = " and ".join(str(at) for at in label.about)

@@ -10,7 +10,7 @@ from typing import Any
 
 from trueline.files.errors import InputError
 from trueline.files.lines import read_text
-from trueline.policy.check import problems
+from trueline.policy.check import find_problems
 from trueline.policy.source import CATEGORIES, PolicySource
 from trueline.policy.types import Category, Policy
 from trueline.records.types import Question
@@ -22,7 +22,7 @@ OWN = ("default.toml", "categories.toml", "crosswalks.toml")
 def load(path: Path | None = None) -> Policy:
     """The policy of a file; without a path, trueline's own.
 
-    InputError names everything that is wrong with the file.
+    Raises InputError, naming everything that is wrong with the file.
     """
     if path is None:
         return _own()
@@ -35,7 +35,7 @@ def load(path: Path | None = None) -> Policy:
 def examine_policy(path: Path) -> tuple[Policy, list[str]]:
     """The policy of a file and all that is wrong with it: what is, is left out of the policy.
 
-    InputError where the file cannot be read as TOML.
+    Raises InputError if the file cannot be read as TOML.
     """
     try:
         raw = tomllib.loads(read_text(path))
@@ -67,7 +67,7 @@ def build_policy(source: PolicySource) -> tuple[Policy, list[str]]:
         id: _question(fields, source.categories) for id, fields in source.questions.items()
     }
     policy = Policy(questions, source.never, source.follows, source.categories, source.crosswalks)
-    return policy, [*source.wrong, *problems(policy, source)]
+    return policy, [*source.wrong, *find_problems(policy, source)]
 
 
 def _question(fields: dict[str, Any], categories: dict[str, Category]) -> Question:

@@ -16,7 +16,7 @@ from trueline.records.types import Question
 _imported = (pku.SAFE, pku.HARM_CATEGORIES, pku.SEVERITY, pku.MORE_HELPFUL, pku.SAFER, PREFERRED)
 
 
-def plain(name: str) -> str:
+def fold_spelling(name: str) -> str:
     """A spelling without what makes no difference: case, and a colon at the end."""
     return name.strip().removesuffix(":").casefold()
 
@@ -59,16 +59,16 @@ class Crosswalk(Struct, frozen=True, forbid_unknown_fields=True):
     def spellings(self) -> dict[str, str]:
         """Every spelling, made plain, with the source category that it stands for."""
         keys = {key: key for key in (*self.to, *self.none)}
-        return {plain(spelling): key for spelling, key in (self.names | keys).items()}
+        return {fold_spelling(spelling): key for spelling, key in (self.names | keys).items()}
 
 
 class Never(Struct, frozen=True, forbid_unknown_fields=True):
-    """Answers to `question` that no labeller gives who has answered as `where` says."""
+    """Answers to `question` that no labeller gives who has answered as `when` says."""
 
     question: str
     answers: tuple[bool | int | str, ...]
     because: str
-    where: dict[str, bool | int | str] = {}
+    when: dict[str, bool | int | str] = {}
 
 
 class Follows(Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +102,11 @@ class Policy(Mapping[str, Question]):
 
     def __len__(self) -> int:
         return len(self.questions)
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of every question and of what contradicts what."""
+        return digest([self.questions, self.never, self.follows])
 
     @cached_property
     def wordings(self) -> dict[str, Question]:

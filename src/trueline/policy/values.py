@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from math import isfinite
 
 import msgspec
@@ -163,11 +164,7 @@ class Agreed(ValueRule, frozen=True, tag_field="kind", tag="agreed"):
 
     def value(self, labels: Labels) -> Value | Unscored:
         answers = labels.answers(self.question, None)
-        if isinstance(answers, Unscored):
-            return answers
-        if len(distinct := list(dict.fromkeys(answers))) > 1:
-            return Unscored(f"the labels on {self.question!r} differ")
-        return distinct[0]
+        return answers if isinstance(answers, Unscored) else _agreed(self.question, answers)
 
 
 class Preferred(ValueRule, frozen=True, tag_field="kind", tag="preferred"):
@@ -177,7 +174,7 @@ class Preferred(ValueRule, frozen=True, tag_field="kind", tag="preferred"):
 
     @property
     def name(self) -> str:
-        return f"preference by {self.question}"
+        return self.question
 
     def value(self, labels: Labels) -> Value | Unscored:
         return Agreed(self.question).value(labels)
@@ -222,7 +219,7 @@ def value_of(rule: Rule, example: Example, about: About, policy: Questions) -> V
     return rule.value(Labels(example, about, policy))
 
 
-def number_of(rule: NumberRule, labels: Labels) -> float | Unscored:
+def number_of(rule: Rule, labels: Labels) -> float | Unscored:
     """What the rule makes of the labels, as a number."""
     value = rule.value(labels)
     return value if isinstance(value, Unscored) else _number(value)
@@ -240,16 +237,16 @@ class Labels:
     """The labels of an Example that are about one thing and count."""
 
     def __init__(self, example: Example, about: About, policy: Questions) -> None:
-        counting = tuple(in_order(x) for x in effective_labels(example.labels) if x.turn is None)
-        self.example = msgspec.structs.replace(example, labels=counting)
-        self.about, self.policy = about, policy
+        self.example, self.about, self.policy = example, about, policy
 
     def on(self, question: str, by: LabellerId | None = None, wording: str = "") -> list[Label]:
         """The labels on a question, in the words of that hash if one is given."""
+        # which labels count is decided question by question, so the others need not be looked at
+        labels = (x for x in self.example.labels if x.question == question and x.turn is None)
         return [
             label
-            for label in self.example.labels
-            if (label.question, label.about) == (question, self.about)
+            for label in map(in_order, effective_labels(labels))
+            if label.about == self.about
             and (by is None or is_same_labeller(label.by, by))
             and wording in ("", label.question_hash)
         ]
@@ -297,18 +294,24 @@ class Labels:
             for id, wanted in question.when.items():
                 parent = known.get(id)
                 answer = parent and resolve_answer(
-                    self.example, parent, self.about, labeller, known
+                    self._counting, parent, self.about, labeller, known
                 )
                 if answer is not None and not matches(answer, wanted):
                     return True
         return False
 
     def _labellers(self, by: LabellerId | None) -> Iterable[LabellerId]:
-        every = dict.fromkeys(label.by for label in self.example.labels)
+        every = dict.fromkeys(label.by for label in self._counting.labels)
         return [one for one in every if by is None or is_same_labeller(one, by)]
 
     def _implied(self, question: Question, by: LabellerId) -> Value | None:
-        return resolve_answer(self.example, question, self.about, by, self._known())
+        return resolve_answer(self._counting, question, self.about, by, self._known())
+
+    @cached_property
+    def _counting(self) -> Example:
+        """The Example with the labels that count, of all questions."""
+        labels = (in_order(x) for x in effective_labels(self.example.labels) if x.turn is None)
+        return msgspec.structs.replace(self.example, labels=tuple(labels))
 
     def _known(self) -> Questions:
         own = {question.id: question for question in self.example.questions}
@@ -351,6 +354,12 @@ def _majority_of_options(question: Question, votes: Sequence[Value]) -> Value | 
     return named
 
 
+def _agreed(question: str, answers: Sequence[Value]) -> Value | Unscored:
+    if len(distinct := list(dict.fromkeys(answers))) > 1:
+        return Unscored(f"the labels on {question!r} differ")
+    return distinct[0]
+
+
 def _mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / len(numbers)
 
@@ -386,8 +395,8 @@ def find_preference(example: Example, question: str = PREFERRED.id) -> tuple[int
     one pair.  A tie is no decision, a disagreement neither: a rule that resolves them adds a
     derived label.
     """
-    labels = [x for x in map(in_order, effective_labels(example.labels)) if x.question == question]
-    answers = [label for label in labels if label.value is not None]
+    labels = effective_labels(x for x in example.labels if x.question == question)
+    answers = [label for label in map(in_order, labels) if label.value is not None]
     derived = [label for label in answers if label.by.kind == "derived"]
     orders = {_order(label) for label in derived or answers}
     if not orders:
@@ -398,13 +407,39 @@ def find_preference(example: Example, question: str = PREFERRED.id) -> tuple[int
     return Unscored("the preference is a tie") if order is None else order
 
 
-def derive_preference(example: Example, question: str) -> Label | Unscored:
-    """The derived label by which the preference question of this id decides which response is
-    better, or why it does not decide."""
-    order = find_preference(example, question)
+def preference_rule(name: str) -> Rule:
+    """The rule by which people name who decides: the id of a preference question, or "own" for the
+    Example's own questions."""
+    return WeightedRubric() if name == OWN else Preferred(name)
+
+
+def derive_preference(example: Example, rule: Rule, policy: Questions) -> Label | Unscored:
+    """The derived label by which the rule decides which response is better, or why it does not
+    decide: by a preference question, or by the value of each response (the highest is preferred to
+    the lowest)."""
+    if isinstance(rule, Preferred):
+        order = find_preference(example, rule.question)
+    else:
+        order = _order_by_value(example, rule, policy)
     if isinstance(order, Unscored):
         return order
-    return preference_label(example, *order, LabellerId("derived", f"prefer {question}"))
+    by = LabellerId("derived", f"prefer {rule.name}", rule_hash(rule))
+    return preference_label(example, *order, by)
+
+
+def _order_by_value(example: Example, rule: Rule, policy: Questions) -> tuple[int, int] | Unscored:
+    numbers: list[float] = []
+    for at in range(len(example.responses)):
+        value = value_of(rule, example, (at,), policy)
+        number = value if isinstance(value, Unscored) else _number(value)
+        if isinstance(number, Unscored):
+            return Unscored(f"response {at} has no value by the {rule.name}: {number.reason}")
+        numbers.append(number)
+    if len(numbers) < 2:
+        return Unscored("there are no two responses to compare")
+    if max(numbers) == min(numbers):
+        return Unscored("the preference is a tie")
+    return numbers.index(max(numbers)), numbers.index(min(numbers))
 
 
 def preferred_responses(example: Example) -> tuple[Response, Response] | None:
@@ -418,10 +453,8 @@ def preferred_responses(example: Example) -> tuple[Response, Response] | None:
 def agreed_value(example: Example, question: str, about: About) -> Value | Unscored | None:
     """The answer that all labellers give to a question about the prompt or a response: Unscored if
     they differ, None if nobody answers."""
-    labels = Labels(example, about, {})
-    if not any(label.value is not None for label in labels.on(question)):
-        return None
-    return Agreed(question).value(labels)
+    answers = Labels(example, about, {}).answers(question, None)
+    return None if isinstance(answers, Unscored) else _agreed(question, answers)
 
 
 def _why_none(example: Example, question: str) -> str:

@@ -11,9 +11,9 @@ import msgspec
 
 from trueline.files.atomic import atomic_write
 from trueline.policy.values import preferred_responses
-from trueline.recipes.filters.texts import Boilerplate
+from trueline.recipes.filters.boilerplate import ChosenTexts
 from trueline.records.store import dataset
-from trueline.runs.run import RunRecord
+from trueline.runs.record import RunRecord
 
 CARD = "CARD.md"
 
@@ -42,9 +42,9 @@ def facts(path: Path) -> Facts:
     prompts, chosen, rejected = list[int](), list[int](), list[int]()
     licenses, sources, models = Counter[str](), Counter[str](), Counter[str]()
     tags, labels, reasons = (dict[str, Counter[str]]() for _ in range(3))
-    boilerplate = Boilerplate()
+    chosen_texts = ChosenTexts()
     for example in dataset.read(path):
-        boilerplate.step(example)
+        chosen_texts.add(example)
         prompts.append(sum(len(m.content) for m in example.prompt))
         if found := preferred_responses(example):
             chosen.append(len(found[0].text))
@@ -75,8 +75,8 @@ def facts(path: Path) -> Facts:
         tags=_sorted(tags),
         labels=_sorted(labels),
         reasons=_sorted(reasons),
-        boilerplate_uses=boilerplate.most,
-        boilerplate_share=boilerplate.share,
+        boilerplate_uses=chosen_texts.most,
+        boilerplate_share=chosen_texts.share,
     )
 
 
@@ -84,19 +84,20 @@ def _sorted(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
     return {name: dict(c.most_common()) for name, c in sorted(counts.items())}
 
 
-def write(path: Path, record: RunRecord, judge: str | None) -> None:
+def write(path: Path, record: RunRecord) -> None:
     """Write `CARD.md` into the data set folder."""
     with atomic_write(path / CARD) as file:
-        file.write(render(facts(path), record, judge).encode())
+        file.write(render(facts(path), record).encode())
 
 
-def render(found: Facts, record: RunRecord, judge: str | None) -> str:
+def render(found: Facts, record: RunRecord) -> str:
     """The card as Markdown."""
+    labellers = [f"`{given.path}`" for given in record.inputs if given.kind == "labeller"]
     filtered = (
-        f"Rules and the judge `{judge}` filtered the instructions."
-        if judge
-        else "Only rules filtered the instructions: no judge was asked whether they suit the "
-        "domain, so expect some that do not."
+        f"Rules and the labeller {' and '.join(labellers)} filtered the prompts."
+        if labellers
+        else "Only rules filtered the prompts: no labeller was asked whether they suit the domain, "
+        "so expect some that do not."
     )
     parts = [
         "# Data card",
@@ -118,7 +119,8 @@ def render(found: Facts, record: RunRecord, judge: str | None) -> str:
         *(_table(f"Label {key}", values) for key, values in found.labels.items()),
         "## Made with",
         _table("Package", record.versions, "version"),
-        _table("Setting", record.config, "value"),
+        _table("Setting", record.settings, "value", most=100),
+        _table("Input", {f"{i.kind} {i.path}": i.hash for i in record.inputs}, "hash"),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

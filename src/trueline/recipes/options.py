@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -75,16 +75,20 @@ class Respond(Seed):
 class Filter(PolicyFile):
     """A labeller whose answers decide which Examples pass."""
 
-    judge: Annotated[
+    filter_by: Annotated[
         str | None,
-        Meta(description="Model that is asked about each prompt (default: nobody is asked)."),
+        Meta(
+            description="Labeller that decides which Examples pass: a model as a judge, refusal, "
+            "classifier:…, guard:… (default: none)."
+        ),
     ] = None
-    question: Annotated[str, Meta(description="Policy question the judge must answer.")] = (
-        "elicits_harm"
-    )
+    question: Annotated[
+        str, Meta(description="Question of the policy that the labeller must answer.")
+    ] = "elicits_harm"
     expect: Annotated[
-        Literal["yes", "no"], Meta(description="Answer that lets an Example pass.")
-    ] = "yes"
+        tuple[str, ...],
+        Meta(description="Answer that lets an Example pass: yes, no, an option (repeatable)."),
+    ] = ("yes",)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
-from trueline.records.types import Message, Role, ToolCall
+from trueline.records.types import ROLES, Message, Role, ToolCall
 
 Turns = tuple[Message, ...]
 _known = {"role", "content", "reasoning_content", "tool_calls", "tool_call_id"}
@@ -68,8 +68,8 @@ def _dict(turn: Message) -> dict[str, Any]:
 
 def message(turn: Any, place: str) -> Message:
     """One turn; raises Malformed, with its place, for anything that a Message cannot hold."""
-    if not isinstance(turn, dict) or turn.get("role") not in get_args(Role):
-        raise Malformed(f"{place} is no message: it needs a role of {', '.join(get_args(Role))}")
+    if not isinstance(turn, dict) or turn.get("role") not in ROLES:
+        raise Malformed(f"{place} is no message: it needs a role of {', '.join(ROLES)}")
     # loaders that unite rows into columns fill keys that a turn lacks with null
     if unknown := [key for key, value in turn.items() if key not in _known and value is not None]:
         raise Malformed(f"{place} holds {', '.join(map(str, unknown))}, which no Message can hold")

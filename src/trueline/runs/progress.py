@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from types import TracebackType
 
-from trueline.ledger.sqlite import Ledger
+from trueline.ledger.client import LedgerClient
 
 EVERY = 0.5  # seconds between two looks; a log, which keeps every line, gets one in twenty
 
@@ -22,7 +22,7 @@ def say(text: str) -> None:
 class Progress:
     """One line that is rewritten on a terminal; a line every ten seconds in a log."""
 
-    def __init__(self, total: int | None, ledger: Ledger | None, quiet: bool) -> None:
+    def __init__(self, total: int | None, ledger: LedgerClient | None, quiet: bool) -> None:
         self.total, self.ledger, self.quiet = total, ledger, quiet
         self.done = self.rejected = 0
         self.started = self.last = time.monotonic()

@@ -1,5 +1,8 @@
 """One run: a stream into a folder, with a record of what happened to it.
 
+    async with open_run("build mine", options, policy) as run:
+        record = await run.write(items, stages, total=rows)
+
 A run's identity is its command, inputs, models and versions, not its limits or caps: the same
 command again continues its own unfinished output, because the ledger answers for free what was
 paid for.
@@ -8,149 +11,227 @@ paid for.
 from __future__ import annotations
 
 import asyncio
-import datetime
-import importlib.metadata
 import os
-import platform
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import aclosing, contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-import trueline
-from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.ledger.budget import BudgetSpent
-from trueline.ledger.sqlite import Ledger
-from trueline.ledger.summary import Spend, summary
+from trueline.ledger.client import LedgerClient
+from trueline.ledger.sqlite import open_ledger
+from trueline.ledger.summary import Spend
 from trueline.models.contract import ModelError
 from trueline.policy.depend import contradictions
-from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records.store import dataset
 from trueline.records.store.claim import claim
 from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Reject
+from trueline.runs.context import RunContext
+from trueline.runs.engine import Engine, LocalEngine, Stop, source
+from trueline.runs.options import Caps, Output, RunOptions, decisive, settings
 from trueline.runs.progress import Progress, say
-from trueline.runs.stream import Item, Stage, Stop, source, through
+from trueline.runs.record import (
+    READ,
+    RECORD,
+    Input,
+    RunRecord,
+    StageCount,
+    command_words,
+    file_inputs,
+    now,
+    run_identity,
+    versions,
+    write_record,
+)
+from trueline.runs.stage import Item, Rejected, Stage, Step
 
-RECORD = "run.json"
-READ = "read"
-"""The stage that stands before all others where rows came in that are none: unreadable ones."""
-
-
-class StageCount(Struct, frozen=True):
-    """What one stage saw, let pass, and turned away by reason."""
-
-    name: str
-    seen: int
-    passed: int
-    rejected: dict[str, int]
-
-
-class RunRecord(Struct, frozen=True):
-    """What a run was and what came of it; stored as `run.json` in its folder.
-
-    `status` is "complete", "owed" (calls failed for now), "interrupted", "budget" or "failed";
-    all but the first can be continued by the same command.  `rows` came out, `rejects` did not;
-    `stages` begin with READ where there were rows that no stage could be given; times are UTC.
-    """
-
-    command: str
-    identity: str
-    config: dict[str, Any]
-    versions: dict[str, str]
-    status: str
-    note: str | None
-    rows: int
-    rejects: int
-    stages: list[StageCount]
-    spend: list[Spend]
-    started: str
-    finished: str
-
-    @property
-    def complete(self) -> bool:
-        return self.status == "complete"
-
-    @property
-    def unreadable(self) -> int:
-        """Rows that no stage could be given; where a file breaks off, one stands for all after."""
-        return sum(sum(s.rejected.values()) for s in self.stages if s.name == READ)
-
-
-def identity(command: str, **parts: Any) -> str:
-    """A run's identity: equal exactly where the same work would be done again."""
-    return digest([command, trueline.__version__, parts])
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the outcome may depend on, where installed."""
-    found = {"trueline": trueline.__version__, "python": platform.python_version()}
-    for name in ("torch", "transformers", "trl", "peft", "pyarrow", "rensa"):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
+MakeWriter = Callable[[Path, str], dataset.Writer]
+"""Makes the Writer of a folder from it and the run's identity, which signs new labels."""
 
 CONTINUES = "the same command continues it"
+POLICY = "policy"
+"""The last stage of every run."""
 CONTRADICTS = "labels contradict the policy"
 
 
+class RunSpec(Struct, frozen=True):
+    """What a run is: its command, its options, and what it is made of.
+
+    `decisive` is all on which the outcome depends, as plain data: the identity is its hash.
+    """
+
+    command: str
+    argv: tuple[str, ...]
+    settings: dict[str, Any]
+    decisive: dict[str, Any]
+    inputs: tuple[Input, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        return run_identity(self.command, self.decisive)
+
+
+def specify_run(command: str, options: Output, inputs: Iterable[Input], **more: Any) -> RunSpec:
+    """What a run of this command is; `inputs` are those that the options do not name themselves,
+    `more` is whatever else the outcome depends on."""
+    given = tuple(inputs)
+    hashes = {f"{found.kind} {found.path}": found.hash for found in given}
+    return RunSpec(
+        command=command,
+        argv=command_words(command, options),
+        settings=settings(options),
+        decisive=decisive(options) | hashes | more,
+        inputs=(*file_inputs(options), *given),
+    )
+
+
+class Run(RunContext):
+    """A run that is about to start: what its stages are made with, where it writes, and the engine
+    that runs it."""
+
+    def __init__(
+        self, command: str, options: Output, policy: Policy, ledger: LedgerClient | None = None
+    ) -> None:
+        super().__init__(policy, options if isinstance(options, Caps) else None, ledger)
+        self.command, self.options = command, options
+        self.engine: Engine = LocalEngine(self)
+
+    async def write(
+        self,
+        items: Iterable[Item],
+        stages: Sequence[Stage],
+        *,
+        total: int | None = None,
+        finish: Callable[[RunRecord], None] | None = None,
+        observe: Callable[[Item], None] | None = None,
+        writer: MakeWriter = dataset.Writer,
+        inputs: Iterable[Input] = (),
+        **more: Any,
+    ) -> RunRecord:
+        """Run the stages into the output folder.
+
+        Stages are made first: a fault in a name or a file is found before the folder is begun.
+        `more` is what the run's identity depends on beside options, inputs and models.
+        """
+        for stage in stages:
+            await self.make(stage)
+        spec = specify_run(self.command, self.options, (*inputs, *self.inputs()), **more)
+        return await write_run(
+            items,
+            stages,
+            self.options.out,
+            spec,
+            self,
+            total=total,
+            finish=finish,
+            observe=observe,
+            quiet=self.options.quiet,
+            writer=writer,
+            engine=self.engine,
+        )
+
+
+@asynccontextmanager
+async def open_run(command: str, options: RunOptions, policy: Policy) -> AsyncIterator[Run]:
+    """Open the ledger for a run and close what was opened for it.
+
+    The budget counts over all runs of this command with these settings into this folder.
+    """
+    out = options.out.resolve()
+    name = f"{command} {out.name} {digest([command, decisive(options), str(out)])[:8]}"
+    async with (
+        await open_ledger(options.ledger, run=name, budget=options.budget()) as ledger,
+        Run(command, options, policy, ledger) as run,
+    ):
+        yield run
+
+
 @dataclass
-class _Outcome:
+class _Ending:
     """How a stream ended; `failure` is raised once all that came before it is written."""
 
     status: str = "complete"
     note: str | None = None
     failure: BaseException | None = None
 
-    def failed(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """A later failure is noted beside the first, which is the one that is raised."""
-        told = str(error) if isinstance(error, (InputError, ModelError)) else repr(error)
-        told = "; ".join([told, *getattr(error, "__notes__", [])])
+        message = str(error) if isinstance(error, (InputError, ModelError)) else repr(error)
+        message = "; ".join([message, *getattr(error, "__notes__", [])])
         if self.failure is None:
-            self.status, self.note, self.failure = "failed", told, error
+            self.status, self.note, self.failure = "failed", message, error
         else:
-            self.note = f"{self.note}; then: {told}"
+            self.note = f"{self.note}; then: {message}"
 
     @contextmanager
-    def although(self) -> Iterator[None]:
+    def noting_errors(self) -> Iterator[None]:
         """Within, an error is a failure of the run and does not keep it from ending well."""
         try:
             yield
         except Exception as error:
-            self.failed(error)
+            self.fail(error)
 
 
-async def run(
+class Counts:
+    """What came out of the stages: each item says itself how far it came."""
+
+    def __init__(self, stages: Sequence[str]) -> None:
+        self.rejected: dict[str, Counter[str]] = {stage: Counter() for stage in stages}
+        self.unreadable: Counter[str] = Counter()
+        self.passed = self.retry_later = 0
+        if len(self.rejected) < len(stages):
+            raise ValueError(f"stages of one run need names of their own: {list(stages)}")
+
+    def add(self, item: Item) -> None:
+        if isinstance(item, Example):
+            self.passed += 1
+        elif isinstance(item, Reject):
+            self.unreadable[item.reason] += 1
+        else:
+            self.rejected[item.stage][item.reason] += 1
+            self.retry_later += item.retry_later
+
+    def stages(self) -> list[StageCount]:
+        """By stage, the last of which passed what came out."""
+        counts: list[StageCount] = []
+        passed = self.passed
+        for name, rejected in reversed(self.rejected.items()):
+            seen = passed + rejected.total()
+            counts.append(StageCount(name, seen, passed, dict(rejected)))
+            passed = seen
+        if self.unreadable:
+            seen = passed + self.unreadable.total()
+            counts.append(StageCount(READ, seen, passed, dict(self.unreadable)))
+        return counts[::-1]
+
+
+async def write_run(
     items: Iterable[Item],
-    stages: list[Stage],
+    stages: Sequence[Stage],
     out: Path,
+    spec: RunSpec,
+    context: RunContext,
     *,
-    command: str,
-    identity: str,
-    config: dict[str, Any],
-    ledger: Ledger | None = None,
     total: int | None = None,
     finish: Callable[[RunRecord], None] | None = None,
+    observe: Callable[[Item], None] | None = None,
     quiet: bool = False,
-    policy: Policy | None = None,
-    writer: Callable[[Path, str], dataset.Writer] | None = None,
+    writer: MakeWriter = dataset.Writer,
+    engine: Engine | None = None,
 ) -> RunRecord:
     """Send the items through the stages into the folder `out` and record the run.
 
-    Behind the stages stands one more: what contradicts the `policy` (trueline's own where none is
-    given) is turned away.
+    A last stage rejects what contradicts the policy.  `observe` sees every item that comes out.
 
     Ctrl-C stops cleanly: what is under way is finished and written.  A spent budget does the
     same.  Any other error is raised after what came through has been written.  The ledger is
@@ -158,122 +239,132 @@ async def run(
     folder from it and the run's identity, which signs new labels.  `finish` gets the record
     after the stream, before the folder counts as complete (a card, say).
     """
-    started, stages, read = now(), [*stages, consistent(policy)], Stage(READ)
-    with claim(out, identity, command), Progress(total, ledger, quiet) as progress:
-        written_by = (writer or dataset.Writer)(out, identity)
+    started, ledger = now(), context.ledger
+    stages = [*stages, Stage(POLICY, reject_contradictions)]
+    counts = Counts([stage.name for stage in stages])
+    with (
+        claim(out, spec.identity, f"trueline {spec.command}", spec.decisive),
+        Progress(total, ledger, quiet) as progress,
+    ):
+        folder = writer(out, spec.identity)
         # The record of an earlier try tells of shards that are gone now.
         (out / RECORD).unlink(missing_ok=True)
-        outcome = await _streamed(_counted(items, read), stages, written_by, progress)
+
+        def write(item: Item) -> None:
+            counts.add(item)
+            if observe is not None:
+                observe(item)
+            progress.advance(_write_item(folder, item))
+
+        ending = await _drain(items, stages, engine or LocalEngine(context), write)
+        if ending.status == "complete" and counts.retry_later:
+            again = "the same command asks for them again and for nothing else"
+            failed = f"the calls of {counts.retry_later:,} rows failed for now"
+            ending = _Ending("owed", f"{failed}: {again}")
         # A full disk: a shard that cannot be finished goes, and leaves room for what comes next.
-        with outcome.although():
-            written_by.close(complete=False)
-        spend = await _spend(ledger, outcome)
+        with ending.noting_errors():
+            folder.close(complete=False)
+        spend = await _close_ledger(ledger, ending)
         written = read_manifest(out)
-        told = [read, *stages] if read.reasons else stages
 
         def record() -> RunRecord:
             return RunRecord(
-                command=command,
-                identity=identity,
-                config=config,
+                command=f"trueline {spec.command}",
+                argv=spec.argv,
+                identity=spec.identity,
+                settings=spec.settings,
+                inputs=spec.inputs,
                 versions=versions(),
-                status=outcome.status,
-                note=outcome.note,
-                rows=stages[-1].passed if written.labels_only else written.rows,
+                status=ending.status,
+                note=ending.note,
+                rows=counts.passed if written.labels_only else written.rows,
                 rejects=written.rejected,
-                stages=[StageCount(s.name, s.seen, s.passed, dict(s.reasons)) for s in told],
+                stages=counts.stages(),
                 spend=spend,
                 started=started,
                 finished=now(),
             )
 
-        if outcome.status == "complete" and finish is not None:
-            with outcome.although():
+        if ending.status == "complete" and finish is not None:
+            with ending.noting_errors():
                 finish(record())
         done = record()
-        with outcome.although(), atomic_write(out / RECORD) as file:
-            file.write(msgspec.json.format(msgspec.json.encode(done), indent=2) + b"\n")
-        if done.complete and outcome.failure is None:
+        with ending.noting_errors():
+            write_record(done, out)
+        if done.complete and ending.failure is None:
             # Last of all: a folder that calls itself complete has its record and its card.
-            written_by.close(complete=True)
-    if outcome.failure is not None:
-        raise outcome.failure
+            folder.close(complete=True)
+    if ending.failure is not None:
+        raise ending.failure
     return done
 
 
-def consistent(policy: Policy | None = None) -> Stage:
-    """The stage that no Example passes whose labels contradict the policy (trueline's own where
-    none is given); the Reject names the file and the row that it came from."""
+def reject_contradictions(context: RunContext) -> Step:
+    """Rejects Examples whose labels contradict the policy."""
 
-    def step(example: Example) -> Item:
+    def step(example: Example) -> Example | Rejected:
         if not example.labels:
             return example
-        found = contradictions(example, policy if policy is not None else load())
-        if not found:
-            return example
-        source = example.source
-        return Reject(
-            "policy",
-            CONTRADICTS,
-            example,
-            file=source.dataset if source else None,
-            row=source.row if source else None,
-            detail="; ".join(found),
-        )
+        found = contradictions(example, context.policy)
+        return Rejected(example, CONTRADICTS, "; ".join(found)) if found else example
 
-    return Stage("policy", step)
+    return step
 
 
-def _counted(items: Iterable[Item], read: Stage) -> Iterator[Item]:
-    for item in items:
-        read.count(item)
-        yield item
+def stored_reject(rejected: Rejected) -> Reject:
+    """A rejection as it is stored, with the row that its Example came from."""
+    source = rejected.example.source
+    return Reject(
+        step=rejected.stage,
+        reason=rejected.reason,
+        example=rejected.example,
+        file=source.dataset if source else None,
+        row=source.row if source else None,
+        detail=rejected.detail,
+    )
 
 
-async def _streamed(
-    items: Iterable[Item], stages: list[Stage], writer: dataset.Writer, progress: Progress
-) -> _Outcome:
+def _write_item(writer: dataset.Writer, item: Item) -> bool:
+    """Whether the item went to the rejects."""
+    if isinstance(item, Example):
+        return writer.add(item) is not None
+    writer.reject(stored_reject(item) if isinstance(item, Rejected) else item)
+    return True
+
+
+async def _drain(
+    items: Iterable[Item],
+    stages: Sequence[Stage],
+    engine: Engine,
+    write: Callable[[Item], None],
+) -> _Ending:
     """Everything that comes through, written; no call is under way when this returns."""
-    stop, outcome = Stop(), _Outcome()
+    stop, ending = Stop(), _Ending()
     try:
         with interruptible(stop):
-            async with aclosing(through(source(items, stop), stages)) as stream:
+            async with aclosing(engine.stream(source(items, stop), stages)) as stream:
                 async for item in stream:
-                    if isinstance(item, Example):
-                        turned_away = writer.add(item) is not None
-                    else:
-                        turned_away = True
-                        writer.reject(item)
-                    progress.advance(turned_away)
-        owed = sum(stage.owed for stage in stages)
+                    write(item)
         if stop.asked:
-            outcome = _Outcome("interrupted", CONTINUES)
-        elif owed:
-            again = "the same command asks for them again and for nothing else"
-            outcome = _Outcome("owed", f"the calls of {owed:,} rows failed for now: {again}")
+            ending = _Ending("interrupted", CONTINUES)
     except BudgetSpent as error:
-        outcome = _Outcome("budget", str(error))
+        ending = _Ending("budget", str(error))
     except asyncio.CancelledError as error:
-        # Where it was not our Ctrl-C, whoever cancelled waits to hear of it.
-        outcome = _Outcome("interrupted", CONTINUES, None if stop.asked else error)
+        # If it was not our Ctrl-C, whoever cancelled waits to hear of it.
+        ending = _Ending("interrupted", CONTINUES, None if stop.asked else error)
     except Exception as error:
-        outcome.failed(error)
-    return outcome
+        ending.fail(error)
+    return ending
 
 
-async def _spend(ledger: Ledger | None, outcome: _Outcome) -> list[Spend]:
+async def _close_ledger(ledger: LedgerClient | None, ending: _Ending) -> list[Spend]:
     if ledger is None:
         return []
-    with outcome.although():
+    with ending.noting_errors():
         await ledger.close()
-    with outcome.although():
-        return [spent for spent in summary(ledger.path) if spent.run == ledger.run]
+    with ending.noting_errors():
+        return ledger.spend()
     return []
-
-
-def now() -> str:
-    """The time in UTC, to the second, as records carry it."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager

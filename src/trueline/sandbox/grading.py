@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NAMES = ("grade_output_correct", "grade")
@@ -15,9 +15,12 @@ _WITHHELD = ("eval", "exec", "compile", "open", "input", "breakpoint", "__import
 _VERDICTS = ("passed", "correct", "pass", "is_correct", "success")
 
 
-def graded(source: str, first: str, second: str, imports: Sequence[str]) -> dict[str, Any]:
-    """`{"value": …}`, or `{"error": …}` where the grader has no answer.
+def graded(
+    source: str, first: str, second: str, imports: Sequence[str], *question: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`{"value": …}`, or `{"error": …}` if the grader has no answer.
 
+    A `question`, as plain data, is its third argument if there is one.
     `imports` names the modules that the grader may import.  It has no `eval`, `exec` or
     `compile`: a judged text that is run as code could write its own verdict.
     """
@@ -36,7 +39,7 @@ def graded(source: str, first: str, second: str, imports: Sequence[str]) -> dict
         function = next((space[name] for name in NAMES if callable(space.get(name))), None)
         if function is None:
             return {"error": f"the grader defines none of: {', '.join(NAMES)}"}
-        return _answer(function(first, second))
+        return _answer(function(first, second, *question))
     except MemoryError:
         return {"error": "the grader ran out of its memory"}
     except BaseException as error:

@@ -60,9 +60,9 @@ class Sandbox:
     """Runs jobs in confined processes: `async with Sandbox() as sandbox`.
 
     `workers` run at the same time (as many as there are cores, unless given).  `layers` of
-    `confine` are used where the system has them; where what it has does not confine, entering
-    raises InputError unless `allow_unconfined`.  As root, `user` is whom the workers become before
-    anything else, to have what an ordinary user has.  `mechanism` says, once entered, what holds.
+    `confine` are used if the system has them; if those that it has do not confine, entering raises
+    InputError.  As root, `user` is whom the workers become before anything else, to have what an
+    ordinary user has.  `mechanism` says, once entered, what holds.
     """
 
     def __init__(
@@ -72,13 +72,11 @@ class Sandbox:
         limits: Limits | None = None,
         layers: Sequence[str] = confine.LAYERS,
         user: int | None = None,
-        allow_unconfined: bool = False,
     ) -> None:
         self.limits = limits or Limits()
         self.workers = workers or os.cpu_count() or 1
         self.mechanism = ""
         self._arguments = [",".join(layers), "" if user is None else str(user)]
-        self._allow = allow_unconfined
         self._idle: list[_Worker] = []
         self._room = asyncio.Semaphore(self.workers)
 
@@ -139,14 +137,14 @@ class Sandbox:
         except BaseException:
             worker.end()
             raise
-        if hello["open"] and not self._allow:
+        if hello["open"]:
             worker.end()
             raise InputError(
                 f"what this system offers ({', '.join(hello['held'])}) does not confine the code "
                 f"of graders: it reaches {', '.join(hello['open'])}. It takes Linux on x86-64 or "
-                "ARM64 with seccomp, or user namespaces; allow_unconfined runs it all the same"
+                "ARM64 with seccomp, or user namespaces"
             )
-        self.mechanism = "+".join(hello["held"]) + (" (unconfined)" if hello["open"] else "")
+        self.mechanism = "+".join(hello["held"])
         return worker
 
 

@@ -38,8 +38,11 @@ def undefined(units: int, level: float, why: str) -> Interval:
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """Wilson's (1927) score interval of a proportion; it holds at 0 and at 1, where ±1.96 standard
-    errors have no width.  No trials give (0, 1) and no estimate."""
+    """Wilson's (1927) score interval of a proportion.
+
+    It holds at 0 and at 1 too, for which ±1.96 standard errors have no width.  No trials give
+    (0, 1) and no estimate.
+    """
     _counts(successes, trials)
     if not trials:
         return Interval(None, 0.0, 1.0, 0, level, "no trials")
@@ -60,7 +63,7 @@ def bonett_price(gained: int, lost: int, pairs: int, level: float = 0.95) -> Int
     each kind.
 
     Where few pairs differ, resampling them hardly ever draws another sign, and its interval
-    leaves out 0 far too soon; this one holds there, and where no pair differs.
+    leaves out 0 far too soon; this one holds then, and if no pair differs.
     """
     _counts(gained + lost, pairs)
     _counts(gained, gained + lost)

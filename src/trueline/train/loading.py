@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from trueline.files.errors import InputError
 from trueline.files.lines import read_text
-from trueline.models.local.weights import Weights, identified
-from trueline.models.open import located
+from trueline.models.local.weights import Weights, identify
+from trueline.models.open import locate
 from trueline.train.method import ModelKind
 from trueline.train.options import TrainOptions
 
@@ -28,11 +28,11 @@ def find_weights(options: TrainOptions, kind: ModelKind) -> tuple[Weights, str]:
     """
     import torch
 
-    weights = located(options.model)
+    weights = locate(options.model)
     if options.save == "adapter":
         _check_adapter(options, weights, kind)
     running = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    return weights, identified(weights, str(running)).identity
+    return weights, identify(weights, str(running)).identity
 
 
 def _check_adapter(options: TrainOptions, weights: Weights, kind: ModelKind) -> None:

@@ -48,7 +48,7 @@ class TrainingContext(Generic[O_co]):
     def inputs(
         self, config: TrainingArguments, columns: Callable[[TrainingRow], Columns]
     ) -> dict[str, object]:
-        """The arguments that every TRL trainer is made with; `columns` gives a row what the
+        """The arguments that a trainer on OnOurRows is made with; `columns` gives a row what the
         trainer's collator reads."""
         return {
             "model": self.model,
@@ -56,6 +56,7 @@ class TrainingContext(Generic[O_co]):
             "train_dataset": self.dataset(config, columns),
             "processing_class": self.tokenizer,
             "peft_config": self.lora,
+            "quiet": self.options.quiet,
         }
 
     def dataset(

@@ -9,9 +9,9 @@ from typing import Protocol
 import msgspec
 
 from trueline.labellers.contract import Labeller
-from trueline.labellers.targets import with_parents
+from trueline.labellers.targets import questions_of, select_questions
 from trueline.policy.types import Policy
-from trueline.policy.values import OWN, NumberRule, Threshold, value_of
+from trueline.policy.values import Labels, NumberRule, Threshold, number_of
 from trueline.records.conversation import messages
 from trueline.records.types import Example, Message, Response, Unscored, with_labels
 
@@ -53,17 +53,16 @@ def reward_function(
 
     Raises InputError if the policy has no question of such a name.
     """
-    of_policy = with_parents([name for name in questions if name != OWN], policy)
+    asked = select_questions(questions, policy)
 
     async def score(example: Example) -> float | None:
-        own = example.questions if OWN in questions else ()
         try:
             async with asyncio.timeout(timeout_s):
-                labels = await labeller.label(example, [*of_policy, *own])
+                labels = await labeller.label(example, questions_of(example, asked))
         except TimeoutError:
             return None
-        value = value_of(rule, with_labels(example, *labels), (0,), policy)
-        return None if isinstance(value, Unscored) else float(value)  # type: ignore[arg-type]
+        [value] = reward_values(rule, [with_labels(example, *labels)], policy)
+        return value
 
     async def reward(
         prompts: Sequence[Turns],
@@ -78,6 +77,18 @@ def reward_function(
     # TRL logs a reward under its function's name
     reward.__name__ = f"{labeller.by.name}: {rule.name}"
     return reward
+
+
+def reward_values(
+    rule: NumberRule | Threshold, examples: Sequence[Example], policy: Policy
+) -> list[float | None]:
+    """The reward of each Example's last response, by the labels that it has; None if the rule does
+    not apply to it, or if the instrument failed: never 0 for want of an answer."""
+    rewards: list[float | None] = []
+    for example in examples:
+        value = number_of(rule, Labels(example, (len(example.responses) - 1,), policy))
+        rewards.append(None if isinstance(value, Unscored) else value)
+    return rewards
 
 
 def _answered(prompt: Turns, completion: Turns, source: str | None) -> Example:

@@ -10,42 +10,27 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING
 
 from trueline.files.errors import InputError
-from trueline.models.local.weights import Weights
 from trueline.records.store.claim import claim
 from trueline.records.types import Example
 from trueline.runs.options import check_options, decisive, settings
-from trueline.runs.run import identity, now, versions
+from trueline.runs.record import now, versions, write_record
 from trueline.train import card, checkpoints, loading, memory
 from trueline.train.card import Card
-from trueline.train.data.encoder import Encoder
-from trueline.train.data.training_set import TrainingSet, collect, read_examples, show
+from trueline.train.data.training_set import show
 from trueline.train.failures import DIVERGED, LESS_MEMORY, memory_errors_as_input_errors
 from trueline.train.method import Method, O, TrainingContext
 from trueline.train.options import TrainOptions, check_trackers
+from trueline.train.plan import Plan, make_plan
 from trueline.train.trl.quiet import quiet
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Trainer
-
-
-@dataclass(frozen=True)
-class _Plan(Generic[O]):
-    """What is settled before the model is loaded."""
-
-    method: Method[O]
-    options: O
-    identity: str
-    config: dict[str, object]
-    weights: Weights
-    base_identity: str
-    tokenizer: PreTrainedTokenizerFast
-    training_set: TrainingSet
-    rate: float
+    from transformers import Trainer
 
 
 @dataclass(frozen=True)
@@ -71,90 +56,85 @@ def train(method: Method[O], options: O, examples: Iterable[Example] | None = No
     check_trackers(options.report_to)
     if (options.out / card.CARD).exists():
         raise InputError(f"{options.out} is finished: choose another --out, or remove it")
-    plan = _plan(method, options, examples)
-    command = f"trueline train {method.name}"
-    claimed = claim(options.out, plan.identity, command) if _is_main() else contextlib.nullcontext()
-    with quiet(), claimed:
+    plan = make_plan(method, options, examples)
+    with quiet(), _claim(plan), _recorded_if_it_fails(plan, started):
         outcome = _run(plan)
-        trainer = outcome.trainer
-        log = [dict(entry) for entry in trainer.state.log_history]
-        written = Card(
-            method=method.name,
-            identity=plan.identity,
-            options=plan.config,
-            base=plan.weights.name,
-            base_identity=plan.base_identity,
-            data=plan.training_set.data,
-            template=plan.tokenizer.chat_template,
-            dtype=loading.choose_dtype(options.lora_rank),
-            device=outcome.need.device,
-            parameters=sum(p.numel() for p in trainer.model.parameters()),
-            trained_parameters=outcome.need.gradients // memory.GRADIENT,
-            learning_rate=plan.rate,
-            steps=trainer.state.global_step,
-            resumed_from=outcome.resumed_from,
-            seed=options.seed,
-            versions=versions(),
-            memory=outcome.need,
-            peak=outcome.peak,
-            preview=plan.training_set.previews,
-            log=log,
-            metrics=card.summarise(log, method.metrics),
-            seconds=round(time.monotonic() - clock, 1),
-            started=started,
-            finished=now(),
-        )
-        if trainer.is_world_process_zero():
-            _save(plan, trainer)
+        written = _make_card(plan, outcome, started, time.monotonic() - clock)
+        if outcome.trainer.is_world_process_zero():
+            _save(plan, outcome.trainer)
+            write_record(plan.record(started, "complete"), options.out)
             card.write(written, options.out)
             shutil.rmtree(options.out / checkpoints.FOLDER, ignore_errors=True)
     return written
 
 
-def _plan(method: Method[O], options: O, examples: Iterable[Example] | None) -> _Plan[O]:
-    weights, base_identity = loading.find_weights(options, method.model)
-    tokenizer = loading.load_tokenizer(weights, options.model, options.chat_template)
-    if method.template is not None:
-        tokenizer.chat_template = method.template(tokenizer)
-    encoder = Encoder(tokenizer, loading.read_stop_ids(weights))
-    training_set = collect(
-        read_examples(options.data) if examples is None else examples,
-        lambda example: method.rows(example, encoder, options),
-        encoder,
-        source=options.data,
-        max_length=options.max_length,
-        reveal=options.reveal,
-    )
-    deciding = decisive(options) | {"model": weights.name}
-    config = {k: v for k, v in settings(options).items() if k in deciding}
-    run = identity(
-        f"train {method.name}",
-        options=deciding,
-        data=training_set.data.hash,
-        base=base_identity,
-        template=tokenizer.chat_template,
-    )
-    rate = options.learning_rate or method.rates[0 if options.lora_rank else 1]
-    config["model"] = weights.name
-    return _Plan(
-        method, options, run, config, weights, base_identity, tokenizer, training_set, rate
+def _claim(plan: Plan[O]) -> AbstractContextManager[object]:
+    """The folder, held by the process that writes."""
+    if not _is_main():
+        return contextlib.nullcontext()
+    return claim(plan.options.out, plan.identity, f"trueline {plan.command}", plan.decisive)
+
+
+@contextmanager
+def _recorded_if_it_fails(plan: Plan[O], started: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if _is_main():
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            note = str(error) or type(error).__name__
+            with contextlib.suppress(OSError):  # of a full disk, which the first error tells of
+                write_record(plan.record(started, status, note), plan.options.out)
+        raise
+
+
+def _make_card(plan: Plan[O], outcome: _Outcome, started: str, seconds: float) -> Card:
+    trainer, options = outcome.trainer, plan.options
+    stored = settings(options)
+    log = [dict(entry) for entry in trainer.state.log_history]
+    return Card(
+        method=plan.method.name,
+        identity=plan.identity,
+        options={name: stored[name] for name in decisive(options)} | {"model": plan.weights.name},
+        base=plan.weights.name,
+        base_identity=plan.base_identity,
+        data=plan.training_set.data,
+        template=plan.tokenizer.chat_template,
+        dtype=loading.choose_dtype(options.lora_rank),
+        device=outcome.need.device,
+        parameters=sum(p.numel() for p in trainer.model.parameters()),
+        trained_parameters=outcome.need.gradients // memory.GRADIENT,
+        learning_rate=plan.rate,
+        steps=trainer.state.global_step,
+        resumed_from=outcome.resumed_from,
+        seed=options.seed,
+        versions=versions(),
+        memory=outcome.need,
+        peak=outcome.peak,
+        preview=plan.training_set.previews,
+        log=log,
+        metrics=card.summarise(log, plan.method.metrics),
+        seconds=round(seconds, 1),
+        started=started,
+        finished=now(),
     )
 
 
-def _run(plan: _Plan[O]) -> _Outcome:
+def _run(plan: Plan[O]) -> _Outcome:
     """Train, from the last checkpoint if there is one."""
     from trueline.train.trl.progress import Progress
 
-    if _is_main():
+    loud = _is_main() and not plan.options.quiet
+    if loud:
         show(plan.training_set)
     free = memory.measure_free()
     trainer = plan.method.trainer(_context(plan))
-    progress = Progress(plan.method.metrics)
+    progress = Progress(plan.method.metrics, plan.options.quiet)
     trainer.add_callback(progress)
     need = _estimate(plan, trainer, free)
     begin = checkpoints.find_last(plan.options.out)
     step = checkpoints.step_of(begin) if begin else 0
-    if begin and _is_main():
+    if begin and loud:
         print(f"continuing from step {step}", file=sys.stderr)
     with memory_errors_as_input_errors(lambda: trainer.state.global_step):
         trainer.train(resume_from_checkpoint=str(begin) if begin else None)
@@ -163,7 +143,7 @@ def _run(plan: _Plan[O]) -> _Outcome:
     return _Outcome(trainer, need, progress.peak, step)
 
 
-def _context(plan: _Plan[O]) -> TrainingContext[O]:
+def _context(plan: Plan[O]) -> TrainingContext[O]:
     """The model in memory, and what belongs to it."""
     from transformers import set_seed
 
@@ -215,7 +195,7 @@ def _arguments(options: TrainOptions, rate: float) -> dict[str, object]:
     }
 
 
-def _estimate(plan: _Plan[O], trainer: Trainer, free: tuple[int, str]) -> memory.Memory:
+def _estimate(plan: Plan[O], trainer: Trainer, free: tuple[int, str]) -> memory.Memory:
     """The memory estimate, printed; InputError if not even the weights could be trained."""
     data, options = plan.training_set.data, plan.options
     longest = max(trainer.row_lengths())
@@ -224,16 +204,16 @@ def _estimate(plan: _Plan[O], trainer: Trainer, free: tuple[int, str]) -> memory
     need = memory.estimate(
         trainer.model, free, sequences, longest, counted, options.gradient_checkpointing
     )
-    if _is_main():
+    if _is_main() and not options.quiet:
         print(need.text(), file=sys.stderr)
     if need.fixed > need.available:
         raise InputError(f"{need.text()}: it cannot fit. Use a LoRA, or a smaller model")
     if need.total > need.available and _is_main():
-        print(f"trueline: it may not fit. {LESS_MEMORY}", file=sys.stderr)
+        print(f"trueline: {need.text()}: it may not fit. {LESS_MEMORY}", file=sys.stderr)
     return need
 
 
-def _save(plan: _Plan[O], trainer: Trainer) -> None:
+def _save(plan: Plan[O], trainer: Trainer) -> None:
     """The model's folder: weights as they were trained, tokenizer, chat template."""
     options, model = plan.options, trainer.accelerator.unwrap_model(trainer.model)
     extra: dict[str, bool] = {}

@@ -1,4 +1,4 @@
-"""A choice between options: the one to which the model gives the highest likelihood or, where it
+"""A choice between options: the one to which the model gives the highest likelihood or, if it
 gives none, the one that it writes.
 
 The response is the chosen option; with likelihoods, the options stand as candidates with theirs, so
@@ -14,10 +14,10 @@ import msgspec
 
 from trueline.evaluate.asking import AskSettings
 from trueline.files.errors import InputError
-from trueline.labellers.contract import Bound
 from trueline.models.contract import Model, Unsupported, response
 from trueline.models.roles import Role
 from trueline.records.types import Candidate, Choice, Example, Message, Response, with_responses
+from trueline.runs.stage import Bound
 
 SCALE = "log-likelihood in nats"
 _ASK = "Answer with the letter of the right option, and nothing else."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trueline.evaluate.asking import AskSettings
-from trueline.labellers.contract import Bound
 from trueline.models.contract import Model, response
 from trueline.models.roles import Role
 from trueline.records.types import Example, with_responses
+from trueline.runs.stage import Bound
 
 
 async def ask(models: Mapping[Role, Model], example: Example, settings: AskSettings) -> Example:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import msgspec
 
 from trueline.evaluate.asking import AskSettings
-from trueline.labellers.contract import Bound
 from trueline.models.contract import Completion, Model, response
 from trueline.models.roles import Role
 from trueline.records.types import Example, Message, Response, with_responses
+from trueline.runs.stage import Bound
 
 
 async def ask(models: Mapping[Role, Model], example: Example, settings: AskSettings) -> Example:

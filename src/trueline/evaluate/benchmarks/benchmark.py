@@ -1,17 +1,21 @@
 """A benchmark is data: one TOML file that says where its items are, how they are asked, and which
 questions score the answers.
 
-The suite is the folder `suite` beside this file; a file of the user's own is named by its path.
+The suite is the folder `suite` beside this file; a file of the user's own is named by its path.  An
+installed package has benchmarks if it has an entry point of the group `trueline.benchmarks`, which
+names a package of TOML files.
 Values under `[item]` and `where` are Jinja expressions over a row's columns (`question`,
 `row['Best Answer']`, `[ans0, ans1, ans2]`), or templates where they hold `{{` (`expressions`).
 """
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,11 +24,20 @@ from msgspec import Meta, Struct
 
 from trueline.evaluate.asking import AskSpec, kinds
 from trueline.evaluate.results import Better
+from trueline.files import plugins
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.files.lines import read_text
 from trueline.policy.answers import choices
+from trueline.policy.load import load
 from trueline.policy.types import Policy
+
+PACKAGES = plugins.Family(
+    "package of benchmarks",
+    "trueline.evaluate.benchmarks.suite",
+    "trueline.benchmarks",
+    ("__path__",),
+)
 
 GROUPS = {
     "harmfulness": "Harmful requests",
@@ -50,7 +63,7 @@ Line = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1)]
 
 
-class Place(Struct, frozen=True, forbid_unknown_fields=True):
+class DataSource(Struct, frozen=True, forbid_unknown_fields=True):
     """Where items are: `path` in the folder of `--data`, in the package (`bundled`), or in the hub
     repository `repo`; `sha256` is of the file, and stops the run where it is another.
 
@@ -74,7 +87,7 @@ class Place(Struct, frozen=True, forbid_unknown_fields=True):
     where: str | None = None
 
 
-class Cross(Struct, frozen=True, forbid_unknown_fields=True):
+class CrossJoin(Struct, frozen=True, forbid_unknown_fields=True):
     """A second file whose rows are put beside those of the first: `each` of them, drawn by their
     contents, to every row; their columns are read as `other`."""
 
@@ -110,8 +123,8 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MetricSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A metric: how many answers to `question` are one of `value`, by the labeller or check `by`
-    ("judge": whoever is named with `--judge`)."""
+    """A metric: how many answers to `question` are one of `value`, by the labeller `by` ("judge":
+    each that is named with `--judge`)."""
 
     question: Line
     by: Line
@@ -120,8 +133,26 @@ class MetricSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Benchmark(Struct, frozen=True, forbid_unknown_fields=True):
-    """One benchmark; `score` has its metrics, the first that is measured being the one that
-    stands for it."""
+    """One benchmark; of its metrics, the first that is measured stands for it.
+
+    name = "tea-facts"
+    about = "Short questions about tea: right if an accepted answer is in the response."
+    group = "factuality"
+    license = "CC-BY-4.0"
+    citation = "Sole 2025, Facts about Tea"
+
+    [file]
+    path = "facts/tea.jsonl"
+    sha256 = "…"
+
+    [item]
+    prompt = "question"
+    answers = "answers"
+
+    [[metric]]
+    question = "correct"
+    by = "contains"
+    """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
     about: Line
@@ -131,30 +162,30 @@ class Benchmark(Struct, frozen=True, forbid_unknown_fields=True):
     item: Item
     metric: Annotated[tuple[MetricSpec, ...], Meta(min_length=1)]
     ask: AskSpec = AskSpec()
-    file: Place | None = None
-    hub: Place | None = None
-    cross: Cross | None = None
+    file: DataSource | None = None
+    hub: DataSource | None = None
+    cross: CrossJoin | None = None
     where: str | None = None
     sample: Count | None = None
 
     @property
-    def asked(self) -> str:
+    def asking_hash(self) -> str:
         """A hash of how items are asked: with another, answers are not comparable."""
         return digest([self.ask, self.item])
 
 
-def parse(text: str, named: str, policy: Policy) -> Benchmark:
+def parse_benchmark(text: str, named: str, policy: Policy) -> Benchmark:
     """The benchmark in a TOML text; InputError says what is wrong in the file `named`."""
     try:
         found = msgspec.convert(tomllib.loads(text), Benchmark)
     except (tomllib.TOMLDecodeError, RecursionError, msgspec.ValidationError) as error:
         raise InputError(f"{named}: {error}") from error
-    if wrong := problems(found, policy):
+    if wrong := list_faults(found, policy):
         raise InputError("\n".join(f"{named}: {one}" for one in wrong))
     return found
 
 
-def problems(found: Benchmark, policy: Policy) -> list[str]:
+def list_faults(found: Benchmark, policy: Policy) -> list[str]:
     """All that keeps a benchmark from being run, in words."""
     wrong = []
     if found.group not in GROUPS:
@@ -170,13 +201,13 @@ def problems(found: Benchmark, policy: Policy) -> list[str]:
     if found.ask.kind == "choice" and (found.item.options is None or found.item.gold is None):
         wrong.append("a choice needs item.options and item.gold")
     for place, score in enumerate(found.metric):
-        wrong += _unfit(score, policy)
+        wrong += _list_metric_faults(score, policy)
         if any((s.question, s.by) == (score.question, score.by) for s in found.metric[:place]):
             wrong.append(f"{score.question!r} by {score.by!r} is there twice")
     return wrong
 
 
-def _unfit(score: MetricSpec, policy: Policy) -> list[str]:
+def _list_metric_faults(score: MetricSpec, policy: Policy) -> list[str]:
     question = policy.get(score.question)
     if question is None:
         return [f"the policy has no question {score.question!r}; it has: {', '.join(policy)}"]
@@ -192,50 +223,65 @@ def _unfit(score: MetricSpec, policy: Policy) -> list[str]:
 
 
 @cache
-def suite() -> dict[str, Benchmark]:
+def load_suite() -> dict[str, Benchmark]:
     """The suite's benchmarks by name, in the order of their groups."""
-    from trueline.policy.load import load
+    order = list(GROUPS)
+    folder = resources.files("trueline").joinpath("evaluate/benchmarks/suite")
+    benchmarks = _read_folder(folder, load())
+    return dict(sorted(benchmarks.items(), key=lambda b: (order.index(b[1].group), b[0])))
 
-    order, policy = list(GROUPS), load()
-    found = {}
-    for file in resources.files("trueline").joinpath("evaluate/benchmarks/suite").iterdir():
+
+def _read_folder(folder: Traversable, policy: Policy) -> dict[str, Benchmark]:
+    """The benchmarks of a folder's TOML files, each named like its file."""
+    benchmarks = {}
+    for file in folder.iterdir():
         if file.name.endswith(".toml"):
-            one = parse(file.read_text(encoding="utf-8"), file.name, policy)
-            if f"{one.name}.toml" != file.name:
-                raise InputError(f"{file.name} holds a benchmark named {one.name!r}")
-            found[one.name] = one
-    return dict(sorted(found.items(), key=lambda pair: (order.index(pair[1].group), pair[0])))
+            benchmark = parse_benchmark(file.read_text(encoding="utf-8"), file.name, policy)
+            if f"{benchmark.name}.toml" != file.name:
+                raise InputError(f"{file.name} holds a benchmark named {benchmark.name!r}")
+            benchmarks[benchmark.name] = benchmark
+    return benchmarks
 
 
-def chosen(names: Sequence[str], policy: Policy) -> list[Benchmark]:
-    """The benchmarks that these names mean: of the suite, of a group, "all", or a TOML file."""
-    found: dict[str, Benchmark] = {}
+def select_benchmarks(names: Sequence[str], policy: Policy) -> list[Benchmark]:
+    """The benchmarks that the names mean.
+
+    A name is "all" or a group (of the suite), a benchmark, a TOML file, or an entry point of an
+    installed package, which means all the benchmarks there.
+    """
+    selected: dict[str, Benchmark] = {}
     for name in names:
-        some = _meant(name, policy)
-        for one in some:
-            if found.setdefault(one.name, one) is not one:
-                raise InputError(f"two benchmarks are named {one.name!r}")
-    return list(found.values())
+        for benchmark in _find_benchmarks(name, policy):
+            if selected.setdefault(benchmark.name, benchmark) is not benchmark:
+                raise InputError(f"two benchmarks are named {benchmark.name!r}")
+    return list(selected.values())
 
 
-def _meant(name: str, policy: Policy) -> list[Benchmark]:
-    everything = suite()
+def _find_benchmarks(name: str, policy: Policy) -> list[Benchmark]:
+    suite = load_suite()
     if name == "all":
-        return list(everything.values())
+        return list(suite.values())
     if name in GROUPS:
-        return [one for one in everything.values() if one.group == name]
-    if name in everything:
-        return [everything[name]]
+        return [benchmark for benchmark in suite.values() if benchmark.group == name]
+    if name in suite:
+        return [suite[name]]
     path = Path(name)
     if path.suffix == ".toml":
-        return [parse(read_text(path), str(path), policy)]
-    raise InputError(
-        f"no benchmark or group is named {name!r}, and it is no .toml file; groups: "
-        f"{', '.join(GROUPS)}; benchmarks: {', '.join(everything)}"
-    )
+        return [parse_benchmark(read_text(path), str(path), policy)]
+    known = [*GROUPS, *suite]
+    for package, module in plugins.modules(PACKAGES).items():
+        installed = _read_folder(resources.files(module), policy)
+        if name == package:
+            return list(installed.values())
+        if name in installed:
+            return [installed[name]]
+        known += [package, *installed]
+    near = difflib.get_close_matches(name, known, 3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+    raise InputError(f"no benchmark or group is named {name!r}, and it is no .toml file: {hint}")
 
 
-def described(one: Benchmark) -> dict[str, Any]:
+def describe_benchmark(one: Benchmark) -> dict[str, Any]:
     """A benchmark as plain data, for a listing."""
     place = one.file or one.hub
     assert place is not None

@@ -23,7 +23,7 @@ from trueline.records.types import Message
 Read = Callable[[dict[str, Any]], Any]
 
 
-class Unfit(Exception):
+class InvalidRow(Exception):
     """Why a row cannot be an item."""
 
 
@@ -33,16 +33,17 @@ class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**"})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        raise Unfit(f"{operator} is not for expressions here")
+        raise InvalidRow(f"{operator} is not for expressions here")
 
 
 _environment = _Environment(undefined=StrictUndefined, keep_trailing_newline=True)
 
 
-def reader(text: str, named: str) -> Read:
-    """What an expression (or a template, where it holds `{{`) gives for a row's columns.
+def compile_expression(text: str, named: str) -> Read:
+    """A function from a row's columns to what the expression (a template, if it holds `{{`) gives.
 
-    InputError where it is none; the function raises Unfit where a row does not have what it names.
+    Raises InputError if it is no expression; the function raises InvalidRow if a row lacks a column
+    that it names.
     """
     if "{%" in text:
         raise InputError(f"{named} holds {{%: a template may hold expressions, no statements")
@@ -58,10 +59,10 @@ def reader(text: str, named: str) -> Read:
         try:
             value = get(fields | {"row": fields})
         except Exception as error:
-            raise Unfit(f"{named} = {text!r} cannot be read in this row: {error}") from error
+            raise InvalidRow(f"{named} = {text!r} cannot be read in this row: {error}") from error
         if isinstance(value, Undefined):
             had = ", ".join(map(repr, fields))
-            raise Unfit(f"{named} = {text!r} is not in this row, which has {had}")
+            raise InvalidRow(f"{named} = {text!r} is not in this row, which has {had}")
         return value
 
     return read
@@ -88,7 +89,7 @@ def transcript(text: str) -> tuple[Message, ...]:
     try:
         return parse_transcript(text, "transcript")
     except Malformed as error:
-        raise Unfit(str(error)) from error
+        raise InvalidRow(str(error)) from error
 
 
 _environment.filters |= {

@@ -11,8 +11,8 @@ import msgspec
 
 from trueline.evaluate.benchmarks import data
 from trueline.evaluate.benchmarks.benchmark import Benchmark, Item
-from trueline.evaluate.benchmarks.data import Found
-from trueline.evaluate.benchmarks.expressions import Unfit, reader
+from trueline.evaluate.benchmarks.data import DataFile
+from trueline.evaluate.benchmarks.expressions import InvalidRow, Read, compile_expression
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest, text_digest
 from trueline.files.rows import Row
@@ -39,54 +39,58 @@ PLACEHOLDER = "<<<REPLACE THIS WITH YOUR ATTACK>>>"
 
 
 class Items(NamedTuple):
-    """A benchmark's items, those rows that could not be any, and the file they are from; `hash` is
-    over all files that they were made from, `passed` counts the rows that `where` passes over."""
+    """A benchmark's items, the rows that could not be any, and the file that they are from.
 
-    found: Found
+    `data_hash` is over all files that they were made from; `filtered_rows` counts the rows that
+    the benchmark's `where` leaves out.
+    """
+
+    file: DataFile
     examples: list[Example]
     rejects: list[Reject]
-    hash: str
-    passed: int
+    data_hash: str
+    filtered_rows: int
 
 
-def items(
-    one: Benchmark, folder: Path | None, limit: int | None = None, *, fetch: bool = True
+def read_items(
+    benchmark: Benchmark, folder: Path | None, limit: int | None = None, *, fetch: bool = True
 ) -> Items:
-    """The items of a benchmark; where there is a limit, so many, drawn by their contents, so that
-    every model gets the same.
+    """The items of a benchmark; at most `limit`, drawn by their contents, so that every model gets
+    the same.
 
-    Raises `data.Absent` where the data are not here, and InputError where they are not what they
-    should be, or where no row of them is an item.
+    Raises MissingData if the data are not here, and InputError if they are not what they should
+    be, or if no row of them is an item.
     """
-    found = data.find(one, folder, fetch=fetch)
-    files, pairs = [found], data.read(found)
-    if one.cross is not None:
-        second = data.crossed(one, one.cross, folder)
+    file = data.find_data(benchmark, folder, fetch=fetch)
+    files, source_rows = [file], data.read_rows(file)
+    if benchmark.cross is not None:
+        second = data.find_crossed(benchmark, benchmark.cross, folder)
         files.append(second)
-        pairs = _crossed(pairs, list(data.read(second)), one.cross.each)
-    make = _maker(one, found)
-    examples, rejects, seen, passed = [], list[Reject](), Counter[str](), 0
-    for row in pairs:
-        made = reject_bad_row(row) if isinstance(row, BadRow) else make(row, seen)
-        if isinstance(made, Reject):
-            rejects.append(made)
-        elif made is None:
-            passed += 1
+        source_rows = _cross(source_rows, list(data.read_rows(second)), benchmark.cross.each)
+    make_item = _item_maker(benchmark, file)
+    examples, rejects, seen, filtered_rows = [], list[Reject](), Counter[str](), 0
+    for row in source_rows:
+        item = reject_bad_row(row) if isinstance(row, BadRow) else make_item(row, seen)
+        if isinstance(item, Reject):
+            rejects.append(item)
+        elif item is None:
+            filtered_rows += 1
         else:
-            examples.append(made)
+            examples.append(item)
     if not examples:
         why = f"; the first: {rejects[0].message}" if rejects else ""
-        raise InputError(f"{one.name}: no row of {found.path} is an item{why}")
-    for file in files:
-        data.pin(file)
-    most = min(n for n in (limit, one.sample, len(examples)) if n is not None)
+        raise InputError(f"{benchmark.name}: no row of {file.path} is an item{why}")
+    for each in files:
+        data.pin_hash(each)
+    most = min(n for n in (limit, benchmark.sample, len(examples)) if n is not None)
     if most < len(examples):
         drawn = set(sorted((e.id for e in examples), key=text_digest)[:most])
         examples = [e for e in examples if e.id in drawn]
-    return Items(found, examples, rejects, digest([file.sha256 for file in files]), passed)
+    data_hash = digest([each.sha256 for each in files])
+    return Items(file, examples, rejects, data_hash, filtered_rows)
 
 
-def _crossed(
+def _cross(
     first: Iterator[Row | BadRow], second: list[Row | BadRow], each: int
 ) -> Iterator[Row | BadRow]:
     """Every row with `each` of the second file's, which are drawn by the contents of both."""
@@ -103,33 +107,38 @@ def _crossed(
             yield msgspec.structs.replace(row, fields=fields)
 
 
-def _maker(one: Benchmark, found: Found) -> Callable[[Row, Counter[str]], Example | Reject | None]:
-    """What makes an item of a row, or a Reject, or nothing where `where` leaves the row out."""
-    given = msgspec.structs.asdict(one.item) | found.place.item
-    item = msgspec.convert(given, Item)
-    read = {
-        name: reader(text, f"{one.name}: item.{name}")
+def _item_maker(
+    benchmark: Benchmark, file: DataFile
+) -> Callable[[Row, Counter[str]], Example | Reject | None]:
+    """A function that makes an item of a row, a Reject, or nothing if `where` leaves it out."""
+    item = msgspec.convert(msgspec.structs.asdict(benchmark.item) | file.source.item, Item)
+
+    def compile_field(text: str, field: str) -> Read:
+        return compile_expression(text, f"{benchmark.name}: {field}")
+
+    fields = {
+        name: compile_field(text, f"item.{name}")
         for name, text in msgspec.structs.asdict(item).items()
         if isinstance(text, str)
     }
-    tags = {key: reader(text, f"{one.name}: item.tags.{key}") for key, text in item.tags.items()}
+    tags = {key: compile_field(text, f"item.tags.{key}") for key, text in item.tags.items()}
     conditions = [
-        reader(text, f"{one.name}: where")
-        for text in (one.where, found.place.where)
+        compile_field(text, "where")
+        for text in (benchmark.where, file.source.where)
         if text is not None
     ]
 
-    def make(row: Row, seen: Counter[str]) -> Example | Reject | None:
+    def make_item(row: Row, seen: Counter[str]) -> Example | Reject | None:
         try:
             if not all(condition(row.fields) for condition in conditions):
                 return None
-            values = {name: get(row.fields) for name, get in read.items()}
-            marks = {key: str(get(row.fields)) for key, get in tags.items()}
-            return _example(one, row, values, marks, seen)
-        except Unfit as error:
+            values = {name: read(row.fields) for name, read in fields.items()}
+            marks = {key: str(read(row.fields)) for key, read in tags.items()}
+            return _example(benchmark, row, values, marks, seen)
+        except InvalidRow as error:
             return new_reject("item", str(error), row.fields, row.file, row.number)
 
-    return make
+    return make_item
 
 
 def _example(
@@ -156,7 +165,7 @@ def _prompt(one: Benchmark, values: dict[str, Any]) -> list[Message]:
         found.append(Message("developer", _text(values["developer"])))
     turns = values["turns"] if "turns" in values else [values["prompt"]]
     if not isinstance(turns, (list, tuple)) or not turns:
-        raise Unfit(f"turns is no list of texts: {turns!r:.80}")
+        raise InvalidRow(f"turns is no list of texts: {turns!r:.80}")
     for turn in turns:
         if isinstance(turn, Message):
             found.append(turn)
@@ -164,11 +173,11 @@ def _prompt(one: Benchmark, values: dict[str, Any]) -> list[Message]:
             try:
                 found.append(msgspec.convert(turn, Message))
             except msgspec.ValidationError as error:
-                raise Unfit(f"a turn is no message: {error}") from error
+                raise InvalidRow(f"a turn is no message: {error}") from error
         else:
             found.append(Message("user", _text(turn)))
     if not any(m.content.strip() for m in found if m.role == "user"):
-        raise Unfit("the prompt is blank")
+        raise InvalidRow("the prompt is blank")
     return found
 
 
@@ -179,7 +188,7 @@ def _task(one: Benchmark, values: dict[str, Any]) -> Task | None:
     if "answers" in values:
         answers = tuple(_text(answer) for answer in _list(values["answers"], "answers"))
         if not any(answer.strip() for answer in answers):
-            raise Unfit("there is no accepted answer")
+            raise InvalidRow("there is no accepted answer")
         return Reference(answers)
     if "tests" in values:
         entry = values.get("entry_point")
@@ -193,15 +202,15 @@ def _task(one: Benchmark, values: dict[str, Any]) -> Task | None:
 
 def _choice(options: tuple[str, ...], gold: Any) -> Choice:
     if not 2 <= len(options) <= MOST_OPTIONS:
-        raise Unfit(f"a choice has 2 to {MOST_OPTIONS} options, not {len(options)}")
+        raise InvalidRow(f"a choice has 2 to {MOST_OPTIONS} options, not {len(options)}")
     if not all(option.strip() for option in options):
-        raise Unfit("an option is blank")
+        raise InvalidRow("an option is blank")
     if isinstance(gold, str):
         if gold not in options:
-            raise Unfit(f"gold is a text, and none of the options: {gold!r:.80}")
+            raise InvalidRow(f"gold is a text, and none of the options: {gold!r:.80}")
         gold = options.index(gold)
     if isinstance(gold, bool) or not isinstance(gold, int) or not 0 <= gold < len(options):
-        raise Unfit(f"gold is to be an index of {len(options)} options, not {gold!r:.40}")
+        raise InvalidRow(f"gold is to be an index of {len(options)} options, not {gold!r:.40}")
     return Choice(options, gold)
 
 
@@ -211,12 +220,14 @@ def _rule(given: Any) -> Constraint:
         held = {k: v for k, v in dict(needs or {}).items() if v is not None}
         return msgspec.convert({"rule": rule, "needs": held}, Constraint)
     except (TypeError, ValueError) as error:
-        raise Unfit(f"a rule is a name and what it needs, not {given!r:.80}: {error}") from error
+        raise InvalidRow(
+            f"a rule is a name and what it needs, not {given!r:.80}: {error}"
+        ) from error
 
 
 def _list(value: Any, name: str) -> list[Any]:
     if not isinstance(value, (list, tuple)):
-        raise Unfit(f"{name} is no list: {value!r:.80}")
+        raise InvalidRow(f"{name} is no list: {value!r:.80}")
     return list(value)
 
 
@@ -225,4 +236,4 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    raise Unfit(f"expected a text, not {value!r:.80}")
+    raise InvalidRow(f"expected a text, not {value!r:.80}")

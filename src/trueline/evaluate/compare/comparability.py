@@ -16,7 +16,7 @@ _ASKING = ("temperature", "choice")
 """Settings that change how every item is asked."""
 
 
-def apart(
+def run_mismatches(
     base: BenchmarkRun, treated: BenchmarkRun, configs: tuple[dict[str, Any], dict[str, Any]]
 ) -> list[str]:
     """Why two runs of a benchmark did not put the same questions in the same way."""
@@ -40,8 +40,8 @@ def _both(name: str, configs: tuple[dict[str, Any], dict[str, Any]]) -> list[Any
     return [config.get(name) for config in configs]
 
 
-def other_items(base: BenchmarkRun, treated: BenchmarkRun, common: int | None) -> str:
-    """Why two sets of items are not compared; `common` is how many are in both, where known."""
+def describe_item_mismatch(base: BenchmarkRun, treated: BenchmarkRun, common: int | None) -> str:
+    """Why two sets of items are not compared; `common` is how many are in both, None if unknown."""
     shared = "" if common is None else f", {common or 'none'} of them in common"
     return (
         f"its items are not the same ({base.items} and {treated.items}{shared}): evaluate both "
@@ -49,7 +49,7 @@ def other_items(base: BenchmarkRun, treated: BenchmarkRun, common: int | None) -
     )
 
 
-def missing(side: int, results: Results, *names: str) -> str:
+def describe_missing(side: int, results: Results, *names: str) -> str:
     """Why a benchmark or metric that only the other side has is not compared; `names` are those
     under which the results may say why they lack it."""
     why = next((results.left_out[name] for name in names if name in results.left_out), None)
@@ -60,7 +60,7 @@ def missing(side: int, results: Results, *names: str) -> str:
     )
 
 
-def metric_apart(
+def metric_mismatches(
     base: Metric, treated: Metric, scores: tuple[MetricScores, MetricScores]
 ) -> list[str]:
     """Why two metrics of one name do not measure the same."""

@@ -1,4 +1,4 @@
-"""What a comparison comes to in one line, and where two instruments see it differently."""
+"""What a comparison comes to in one line, and on which benchmarks two instruments disagree."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def sound(one: Comparison) -> bool:
 
 
 def disagree(differences: Sequence[Difference], level: float) -> dict[str, str]:
-    """By benchmark, what its instruments see, where two of them, asked the same question, see the
+    """By benchmark, what its instruments see, if two of them, asked the same question, see the
     change with opposite signs, or only one of them sees a significant one.  What is withheld has
     no say; and fewer refusals beside less help is no disagreement, but two findings."""
     found = disputed(differences, level)

@@ -114,7 +114,7 @@ def _withheld(
     both: int,
     items: int,
 ) -> str | None:
-    """Why the difference counts for no headline, None where it does; `counts` are each side's
+    """Why the difference counts for no headline, None if it does; `counts` are each side's
     answers that have a score, and all, `both` the items that have one on both sides."""
     thin = [
         f"{scored:,} of {asked:,} answers of the {name} model have a score{_most(side)}"

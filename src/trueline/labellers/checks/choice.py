@@ -11,6 +11,8 @@ from trueline.records.types import Choice, Task
 
 QUESTION = "correct"
 VERSION = 1
+WRITTEN = "letter"
+"""The check that reads a choice if it is written instead."""
 
 
 def check(task: Task, text: str) -> Answer:

@@ -17,12 +17,13 @@ import msgspec
 from trueline.files.hashing import digest
 from trueline.files.text import clean
 from trueline.labellers.answer import Answer, merge_orders
-from trueline.labellers.contract import Bound, Instrument
+from trueline.labellers.contract import Instrument
 from trueline.labellers.judge import loglikelihood, parse
 from trueline.labellers.judge.prompt import Template, fenced
 from trueline.labellers.targets import About
 from trueline.models.contract import Completion, Model, Unsupported
 from trueline.records.types import Example, LabellerId, Message, Question, Sampling
+from trueline.runs.stage import Bound
 
 SAMPLING = Sampling(temperature=0.0, max_tokens=1024)
 VERSION = 1

@@ -27,18 +27,15 @@ class Unreadable(Exception):
     """An answer that is none, and why; shown to the judge for its second try."""
 
 
-class _Twice:
-    """What an object says of a name of which it says two things: no value of any question."""
-
-    def __str__(self) -> str:
-        return "said twice, differently"
+CONFLICT = "said twice, differently"
+"""Stands for the value of a name that has two in one object; it is no answer to any question."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for name, said in pairs:
-        made[name] = said if made.get(name, said) == said else _Twice()
-    return made
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        values[name] = value if values.get(name, value) == value else CONFLICT
+    return values
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_object)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from trueline.files.errors import InputError
 from trueline.labellers.contract import Instrument
 from trueline.labellers.guard import FORMS, Guard
-from trueline.labellers.native_labels import check_answerable
 from trueline.labellers.registry import LabellerContext
 from trueline.models.open import without_key
 
@@ -24,5 +23,5 @@ async def open_labeller(rest: str, context: LabellerContext) -> AsyncIterator[In
         families = ", ".join(sorted(FORMS))
         raise InputError(f"guard:{rest}: a guard is named {FORM}, FORM one of {families}")
     guard = Guard(context.model(model), without_key(model), family, context.policy)
-    check_answerable(guard.by.name, guard.answers, context.questions)
+    guard.check_answerable(context.questions)
     yield guard

@@ -117,10 +117,14 @@ class Refusal(Instrument):
         self._weights, data = shipped()
         self.by = LabellerId("classifier", "refusal", digest(["refusal", VERSION, data]), VERSION)
 
+    def check_answerable(self, questions: Sequence[Question]) -> None:
+        """Raises InputError for a question that is not comply, partial or refuse."""
+        check_answerable(questions)
+
     async def answer(
         self, example: Example, about: About, questions: Sequence[Question]
     ) -> dict[str, Answer]:
-        check_answerable(questions)
+        self.check_answerable(questions)
         prompt = "\n\n".join(m.content for m in example.prompt if m.role == "user")
         text = example.responses[about[0]].text
         chances = probabilities(self._weights, prompt, text)

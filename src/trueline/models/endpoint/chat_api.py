@@ -17,7 +17,7 @@ REASON_LIMIT = 200  # characters of a server's own words that an error repeats
 
 
 class Malformed(Exception):
-    """A reply that is no answer, and why; the message holds nothing of what it said."""
+    """A reply that is no answer, and why; the message repeats nothing of it."""
 
 
 class NoLogprobs(Malformed):
@@ -127,7 +127,7 @@ def completions(raw: bytes, n: int, logprobs: bool) -> tuple[list[Completion], U
     """The answers in a reply, at most `n` and in their order, and the tokens it charges.
 
     Raises Malformed for anything that is not at least one whole answer.  The tokens of several
-    answers are split evenly where the reply gives no log-probabilities to count them by.
+    answers are split evenly if the reply gives no log-probabilities to count them by.
     """
     try:
         reply = _reply.decode(raw)
@@ -147,25 +147,25 @@ def completions(raw: bytes, n: int, logprobs: bool) -> tuple[list[Completion], U
     return drawn, usage
 
 
-def _usage(said: Any) -> Usage | None:
-    """None where the server does not say it in whole, credible numbers: the answer is good."""
+def _usage(stated: Any) -> Usage | None:
+    """None if the server does not state it in whole, credible numbers: the answer is good."""
     try:
-        return msgspec.convert(said, Usage)
+        return msgspec.convert(stated, Usage)
     except msgspec.ValidationError:
         return None
 
 
 def reason(raw: bytes, secrets: Sequence[str]) -> tuple[str, str]:
     """The code and the words of a server's error, shortened, printable and without our secrets;
-    empty where the reply is no error object."""
+    empty if the reply is no error object."""
     try:
         error = msgspec.json.decode(raw).get("error")
-        code, said = (
+        code, message = (
             (error.get("code"), error["message"]) if isinstance(error, dict) else ("", error)
         )
     except (msgspec.MsgspecError, UnicodeError, RecursionError, AttributeError, KeyError):
         return "", ""
-    words = str(said or "")
+    words = str(message or "")
     for secret in secrets:
         words = words.replace(secret, "[key]")
     words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
@@ -174,10 +174,10 @@ def reason(raw: bytes, secrets: Sequence[str]) -> tuple[str, str]:
 
 
 def _completion(choice: _Choice, usage: Usage | None, of: int, place: int) -> Completion:
-    said = choice.message
+    message = choice.message
     calls = tuple(
         ToolCall(call.id, call.function.name, call.function.arguments)
-        for call in said.tool_calls or ()
+        for call in message.tool_calls or ()
     )
     tokens = None if choice.logprobs is None else choice.logprobs.content
     if tokens is not None:
@@ -191,8 +191,8 @@ def _completion(choice: _Choice, usage: Usage | None, of: int, place: int) -> Co
     return Completion(
         Message(
             "assistant",
-            said.content or said.refusal or "",
-            reasoning=said.reasoning_content or said.reasoning,
+            message.content or message.refusal or "",
+            reasoning=message.reasoning_content or message.reasoning,
             tool_calls=calls,
         ),
         finish=choice.finish_reason or "stop",

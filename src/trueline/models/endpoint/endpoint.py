@@ -11,7 +11,7 @@ import msgspec
 
 from trueline.files.errors import InputError
 from trueline.ledger.budget import bound
-from trueline.ledger.sqlite import Ledger
+from trueline.ledger.client import LedgerClient
 from trueline.models.contract import Completion, ModelError, Transient, Unsupported
 from trueline.models.endpoint import adaptive_limit, backoff, http
 from trueline.models.endpoint.chat_api import Request, Usage, body
@@ -38,7 +38,7 @@ class LoopState(NamedTuple):
 class Endpoint:
     """Chat completions at `url` (…/v1); each try is booked in the ledger, if there is one.
 
-    At most `concurrency` requests are in flight at the host, fewer where it takes fewer; a permit
+    At most `concurrency` requests are in flight at the host, fewer if it takes fewer; a permit
     is held for the call alone, not for its retries' waits nor for the ledger's write.  `revision`
     is the user's word that the model behind the name has changed.  With `hedge_s`, a request that
     has no answer after so many seconds is sent a second time and the first answer taken: both may
@@ -50,7 +50,7 @@ class Endpoint:
         url: str,
         model: str,
         *,
-        ledger: Ledger | None = None,
+        ledger: LedgerClient | None = None,
         concurrency: int = CONCURRENCY,
         revision: str | None = None,
         retries: int = RETRIES,
@@ -129,14 +129,14 @@ class Endpoint:
             await asyncio.sleep(self._wait(failed, tries, time.monotonic() - started))
 
     def _wait(self, failed: Failed, tries: int, spent: float) -> float:
-        """The seconds until the next try; raises where there is none."""
+        """The seconds until the next try; raises if there is none."""
         if failed.final is not None:
             raise failed.final(f"{self.identity}: {failed}")
         wait = backoff.delay(tries, failed.after)
         if spent + wait > PATIENCE_S or (tries > self._retries and failed.kind != "429"):
-            asked = f", asked to wait {failed.after:.0f} s" if failed.after else ""
+            pause = f", asked to wait {failed.after:.0f} s" if failed.after else ""
             kind = ModelError if failed.kind == "malformed" else Transient
-            raise kind(f"{self.identity}: {failed} (tries: {tries}{asked})")
+            raise kind(f"{self.identity}: {failed} (tries: {tries}{pause})")
         return wait
 
     async def _draw_one(self, request: Request) -> list[Completion]:

@@ -86,26 +86,25 @@ def address(url: str) -> Address:
         raise InputError(f"{_NAMED}, with no query; a / in a password is written %2F")
     name, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
     path = parts.path.rstrip("/")
-    shown = f"[{name}]" if ":" in name else name
+    bracketed = f"[{name}]" if ":" in name else name
     authorization = _authorization(name, parts.username, parts.password)
-    proxy = None if proxy_bypass(f"{shown}{port}") else _proxy(parts.scheme)
-    behind = urlsplit(proxy or "")
+    proxy = None if proxy_bypass(f"{bracketed}{port}") else _proxy(parts.scheme)
     # A user without a password is a key.
-    told = [part.password or part.username or "" for part in (parts, behind)]
-    written = (*told, authorization.rpartition(" ")[2])
+    keys = [part.password or part.username or "" for part in (parts, urlsplit(proxy or ""))]
+    written = (*keys, authorization.rpartition(" ")[2])
     secrets = [form for secret in written for form in {secret, unquote(secret)} if form]
     host = f"{name}{port}"
     return Address(
-        host, path, f"{parts.scheme}://{shown}{port}{path}", authorization, secrets, proxy
+        host, path, f"{parts.scheme}://{bracketed}{port}{path}", authorization, secrets, proxy
     )
 
 
 def _split(url: str) -> SplitResult | None:
-    """The parts of a URL; None where it has no host or no readable port.  What Python says of
+    """The parts of a URL; None if it has no host or no readable port.  What Python says of
     such a URL may repeat the password in it, so it is not passed on."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises where it is no number
+        _ = parts.port  # raises if it is no number
     except ValueError:
         return None
     return parts if parts.hostname else None
@@ -113,21 +112,21 @@ def _split(url: str) -> SplitResult | None:
 
 def _proxy(scheme: str) -> str | None:
     proxies = getproxies()
-    found = proxies.get(scheme) or proxies.get("all")
-    if found is None:
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if proxy is None:
         return None
-    found = found if "://" in found else f"http://{found}"
-    if not found.startswith(("http://", "https://")):
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not proxy.startswith(("http://", "https://")):
         raise InputError(
-            f"{scheme.upper()}_PROXY names a {found.partition('://')[0]} proxy, and only http:// "
+            f"{scheme.upper()}_PROXY names a {proxy.partition('://')[0]} proxy, and only http:// "
             "ones are spoken to: name one, or except the host by NO_PROXY"
         )
-    if _split(found) is None:
+    if _split(proxy) is None:
         raise InputError(
             f"{scheme.upper()}_PROXY is not of the form http://USER:PASSWORD@HOST:PORT; a / in the "
             "password is written %2F"
         )
-    return found
+    return proxy
 
 
 def _authorization(host: str, user: str | None, password: str | None) -> str:
@@ -207,27 +206,29 @@ class Connection:
         if 300 <= status < 400:
             target = _split(got.headers.get("Location", ""))
             host = "" if target is None else target.hostname or ""
-            where = "".join(filter(str.isprintable, host)) or "another path"
-            why = f"redirects to {where}; redirects are not followed, name that address itself"
+            target_host = "".join(filter(str.isprintable, host)) or "another path"
+            why = (
+                f"redirects to {target_host}; redirects are not followed, name that address itself"
+            )
             return Failed(kind, why, every=True)
-        code, told = reason(text, self.to.secrets)
+        code, words = reason(text, self.to.secrets)
         if status == 403 and b'"flagged_input"' in text:  # so says a router's moderation
-            return Failed(kind, f"HTTP {status}: {told}", final=ModelError)
+            return Failed(kind, f"HTTP {status}: {words}", final=ModelError)
         if status in _FATAL:
             # What is said with a 401 may hold the key with a few letters starred out.
-            said = f" (it says: {told})" if told and status in (403, 404) else ""
-            return Failed(kind, f"HTTP {status}: {_FATAL[status]}{said}", every=True)
+            quote = f" (it says: {words})" if words and status in (403, 404) else ""
+            return Failed(kind, f"HTTP {status}: {_FATAL[status]}{quote}", every=True)
         if code == "insufficient_quota":  # as 429, though no waiting helps
             return Failed(kind, f"HTTP {status}: {_FATAL[402]}", every=True)
-        said = f"HTTP {status}: {told}" if told else f"HTTP {status}"
+        why = f"HTTP {status}: {words}" if words else f"HTTP {status}"
         if status in _RETRIED or status >= 500:
             after = backoff.retry_after(got.headers.get("Retry-After"))
-            return Failed(kind, said, charged=status in _LATE, after=after)
-        return Failed(kind, said, final=ModelError)
+            return Failed(kind, why, charged=status in _LATE, after=after)
+        return Failed(kind, why, final=ModelError)
 
 
 async def _bounded(got: aiohttp.ClientResponse) -> bytes:
-    """The whole body; Failed where it is longer than any answer."""
+    """The whole body; Failed if it is longer than any answer."""
     text = bytearray()
     async for part in got.content.iter_chunked(2**16):
         text += part

@@ -19,10 +19,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.models.contract import Fatal, ModelError
-from trueline.models.local import weights
 from trueline.models.local.batching import TOKENS, Batcher, Reply, run_halving, split
 from trueline.models.local.engine import WINDOW, quiet
 from trueline.models.local.templates import Template
+from trueline.models.local.weights import Weights, hash_folders
 from trueline.records.types import Message
 
 # Architectures whose position ids start after their padding token's.
@@ -70,20 +70,20 @@ class SequenceClassifier:
     CPU, elsewhere the one in which the weights are stored.
     """
 
-    def __init__(self, found: weights.Weights, *, rows: int = 64, device: str = "") -> None:
-        self.name, self._folder, self._rows = found.name, found.base, rows
+    def __init__(self, weights: Weights, *, rows: int = 64, device: str = "") -> None:
+        self.name, self._folder, self._rows = weights.name, weights.base, rows
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._dtype: Any = torch.float32 if self._device == "cpu" else "auto"
-        config = _config(found)
+        config = _config(weights)
         self.labels = tuple(str(config.id2label[i]) for i in sorted(config.id2label))
         self.kind = _kind(config.problem_type, len(self.labels))
-        self._tokenizer = _tokenizer(found)
+        self._tokenizer = _tokenizer(weights)
         self._template = Template(self._tokenizer, opens=False)
         self._pad: int | None = config.get_text_config().pad_token_id
         self._window = _window(config, self._tokenizer)
-        self.identity = digest([weights.content([found.base]), str(self._dtype)])
+        self.identity = digest([hash_folders([weights.base]), str(self._dtype)])
         self._model: Any = None
-        self._batcher = Batcher[_Row](self._serve, rows=rows, name=f"classifier {found.name}")
+        self._batcher = Batcher[_Row](self._serve, rows=rows, name=f"classifier {weights.name}")
 
     async def scores(self, prompt: Turns, response: Turns = (), *, chat: bool = True) -> Scores:
         """What the head makes of the two; without `chat`, as texts even if it has a template.
@@ -213,18 +213,20 @@ class SequenceClassifier:
         return model.to(self._device).eval()
 
 
-def _config(found: weights.Weights) -> Any:
-    if found.adapter is not None:
-        raise InputError(f"{found.adapter}: an adapter; merge it into its base and save the whole")
+def _config(weights: Weights) -> Any:
+    if weights.adapter is not None:
+        raise InputError(
+            f"{weights.adapter}: an adapter; merge it into its base and save the whole"
+        )
     try:
-        config = AutoConfig.from_pretrained(found.base, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(weights.base, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise InputError(f"{found.base}: its config.json cannot be used: {error}") from error
+        raise InputError(f"{weights.base}: its config.json cannot be used: {error}") from error
     architectures = list(config.architectures or [])
     names = ", ".join(architectures) or "nowhere"
     if not any(name.endswith("ForSequenceClassification") for name in architectures):
         raise InputError(
-            f"{found.base}: holds no sequence classifier: its config.json names the architecture "
+            f"{weights.base}: holds no sequence classifier: its config.json names the architecture "
             f"{names}, where one that ends in ForSequenceClassification is expected; a "
             "model that writes its verdict is a guard or a judge"
         )
@@ -238,13 +240,13 @@ def _kind(problem: str | None, labels: int) -> Kind:
     return "raw" if problem == "regression" or (problem is None and labels == 1) else "softmax"
 
 
-def _tokenizer(found: weights.Weights) -> Any:
+def _tokenizer(weights: Weights) -> Any:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(found.base, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(weights.base, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"{found.base}: its tokenizer cannot be loaded: {error}") from error
-    if found.template is not None:
-        tokenizer.chat_template = found.template
+        raise InputError(f"{weights.base}: its tokenizer cannot be loaded: {error}") from error
+    if weights.template is not None:
+        tokenizer.chat_template = weights.template
     return tokenizer
 
 

@@ -31,7 +31,7 @@ LEAD = 16  # tokens of a begun turn that its continuation is decoded with
 
 class Answer(Struct, frozen=True):
     """A row's answer; `tokens` counts the end mark, which `text` lacks.  `logprob` is under the
-    model itself, before temperature and top-p; None where a logit was not a number."""
+    model itself, before temperature and top-p; None if a logit was not a number."""
 
     text: str
     tokens: int
@@ -76,9 +76,9 @@ class _Noise(LogitsProcessor):  # type: ignore[misc]
         self._stop = stop
         samplings = [row.sampling for row in rows]
         warm = [s.temperature > 0 for s in samplings]
-        self._drawn = [i for i, w in enumerate(warm) if w]
+        self._sampled = [i for i, w in enumerate(warm) if w]
         self._generators = {
-            i: torch.Generator(device).manual_seed(rows[i].seed) for i in self._drawn
+            i: torch.Generator(device).manual_seed(rows[i].seed) for i in self._sampled
         }
         self._warmth_B1 = torch.tensor(
             [[s.temperature if w else 1.0] for s, w in zip(samplings, warm, strict=True)],
@@ -93,7 +93,7 @@ class _Noise(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         self._broken_B |= scores.isnan().any(1) & (self._stop.lengths_B == 0)
         final_BV = scores
-        if self._drawn:
+        if self._sampled:
             final_BV = scores / self._warmth_B1
             if self._nucleus:
                 final_BV = self._cut(final_BV)
@@ -105,7 +105,7 @@ class _Noise(LogitsProcessor):  # type: ignore[misc]
         return final_BV
 
     def totals(self, lengths: Sequence[int]) -> list[float | None]:
-        """By row: the sum over its tokens, 0 where no row wanted it, None for NaN logits."""
+        """By row: the sum over its tokens, 0 if no row wanted it, None for NaN logits."""
         broken = self._broken_B.tolist()
         if not self._chosen:
             return [None if bad else 0.0 for bad in broken]
@@ -126,7 +126,7 @@ class _Noise(LogitsProcessor):  # type: ignore[misc]
     def _gumbel(self, logits_BV: Tensor) -> Tensor:
         uniform_BV = torch.full_like(logits_BV, 0.5)
         live = (self._stop.lengths_B == 0).tolist()
-        for i in self._drawn:
+        for i in self._sampled:
             if live[i]:
                 uniform_BV[i].uniform_(generator=self._generators[i])
         noise_BV = -(-uniform_BV.log()).log()

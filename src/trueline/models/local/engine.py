@@ -82,20 +82,17 @@ class Engine:
         """Works of like length together, the longest first."""
         works.sort(key=lambda work: work.order, reverse=True)
         config = self._model.config.get_text_config()
-        stream = config.hidden_size * (config.num_hidden_layers + 1)
+        logits = config.vocab_size if kind == "loglikelihood" else 0
+        stream = config.hidden_size * (config.num_hidden_layers + 1) if kind == "activations" else 0
+        tokens, numbers = TOKENS[self._device], NUMBERS[self._device]
 
         def fits(batch: Sequence[Work]) -> bool:
-            after = max(work.after for work in batch)
+            rows, after = len(batch), max(work.after for work in batch)
             width = max(len(work.row.ids) for work in batch) + after
-            numbers = {
-                "draw": 0,
-                "loglikelihood": after * config.vocab_size,
-                "activations": width * stream,
-            }
             return (
-                len(batch) <= self._rows
-                and len(batch) * width <= TOKENS[self._device]
-                and len(batch) * numbers[kind] <= NUMBERS[self._device]
+                rows <= self._rows
+                and rows * width <= tokens
+                and rows * (after * logits + width * stream) <= numbers
             )
 
         return split(works, fits)

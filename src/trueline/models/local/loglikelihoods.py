@@ -1,12 +1,12 @@
-"""Log-likelihoods of given texts behind their prompts, with each prompt of a batch read once.
+"""Log-likelihoods of given texts after their prompts, with each prompt of a batch read once.
 
-A batch is read in passes, each behind the keys and values of the one before:
+A batch is read in passes, each after the keys and values of the one before:
 
-- the *head*, what all its prompts begin with, where that is long (the shots of a few-shot
+- the *head*, what all its prompts begin with, if that is long (the shots of a few-shot
   prompt): once;
-- the *prompts*, what each different one has behind the head; its last logits give the first
+- the *prompts*, what each different one has after the head; its last logits give the first
   token of every tail;
-- the *tails* without their last tokens, which nothing is asked behind: the longest and those down
+- the *tails* without their last tokens, after which nothing is asked: the longest and those down
   to half its length, then the longest that is left, and so on; those of a single token need none.
 
 Padding then stands between passes too.  So passes are for models that are told each token's
@@ -32,7 +32,7 @@ from trueline.models.local.rows import HEAD, Row, left_padded
 
 
 class Likelihood(Struct, frozen=True):
-    """Of a row's tail behind its prompt, in nats; NaN where a logit was.  `read` counts the
+    """Of a row's tail after its prompt, in nats; NaN if a logit was.  `read` counts the
     tokens read for it: what rows share is counted at the first of them."""
 
     total: float
@@ -60,7 +60,7 @@ class _Reading:
         return self._mask_BT.device
 
     def shares(self, width: int) -> bool:
-        """Whether the model can read on behind so many tokens, padding included."""
+        """Whether the model can read on after so many tokens, padding included."""
         settings = self._model.config.get_text_config(decoder=True)
         return getattr(settings, "rope_parameters", None) is not None and all(
             type(layer) is DynamicLayer
@@ -81,7 +81,7 @@ class _Reading:
     def read(self, tokens: Sequence[list[int]], *, keep: int = 1, last: bool = False) -> Tensor:
         """Reads on, each row its own tokens; the logits of the last `keep` places (B, keep, V).
 
-        Behind the `last` pass nothing is read, so what was never cached is not cached now.
+        After the `last` pass nothing is read, so what was never cached is not cached now.
         """
         ids_BT, mask_BT = left_padded(tokens, self._pad, self.device)
         cached = self._mask_BT.shape[1] > 0 or not last
@@ -111,7 +111,7 @@ def _shared(reading: _Reading, rows: Sequence[Row]) -> list[Likelihood]:
     first_R = torch.tensor([row.tail[0] for row in rows], device=reading.device)
     parents_R = torch.tensor(parents, device=reading.device)
     totals_R = (logits_BV[parents_R, first_R] - logits_BV.logsumexp(1)[parents_R]).double()
-    for some in _alike(longer, rows):
+    for some in _group_by_length(longer, rows):
         tails = [rows[i].tail for i in some]
         logits_BKV = reading.split([parents[i] for i in some]).read(
             [tail[:-1] for tail in tails], keep=max(map(len, tails)) - 1, last=True
@@ -123,7 +123,7 @@ def _shared(reading: _Reading, rows: Sequence[Row]) -> list[Likelihood]:
     return [Likelihood(t, n) for t, n in zip(totals_R.tolist(), reads, strict=True)]
 
 
-def _alike(places: Sequence[int], rows: Sequence[Row]) -> list[list[int]]:
+def _group_by_length(places: Sequence[int], rows: Sequence[Row]) -> list[list[int]]:
     """The rows by the lengths of their tails, none beside one of more than twice its own."""
     groups: list[list[int]] = []
     for i in sorted(places, key=lambda i: len(rows[i].tail), reverse=True):
@@ -139,7 +139,7 @@ def _head(prompts: Sequence[tuple[int, ...]]) -> int:
         return 0
     most = min(map(len, prompts)) - 1
     pairs = enumerate(zip(min(prompts), max(prompts), strict=False))  # the two most unlike
-    common = min(most, next((i for i, (one, other) in pairs if one != other), most))
+    common = min(most, next((i for i, (a, b) in pairs if a != b), most))
     return common if common >= HEAD else 0
 
 

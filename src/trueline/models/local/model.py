@@ -13,8 +13,8 @@ import torch
 
 from trueline.files.errors import InputError
 from trueline.models.contract import Completion, Unsupported
-from trueline.models.local import weights
 from trueline.models.local.engine import Engine
+from trueline.models.local.weights import Weights, identify
 from trueline.models.local.work import AdapterSession, Request
 from trueline.records.types import Message, Sampling, Tool
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_TOKENS = 256  # where the sampling sets no bound
+MAX_TOKENS = 256  # if the sampling sets no bound
 
 _engines: dict[tuple[str, str], Engine] = {}
 _sharing = threading.Lock()
@@ -36,16 +36,16 @@ class Local:
     batch it falls in.
     """
 
-    def __init__(self, found: weights.Weights, *, rows: int = 64, device: str = "") -> None:
-        _check_template(found)
+    def __init__(self, weights: Weights, *, rows: int = 64, device: str = "") -> None:
+        _check_template(weights)
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float32 if self._device == "cpu" else torch.bfloat16
-        self.identity, base, adapter = weights.identified(found, str(dtype))
-        self._session = AdapterSession(found, adapter)
+        self.identity, base, adapter = identify(weights, str(dtype))
+        self._session = AdapterSession(weights, adapter)
         self._key = (base, self._device)
         with _sharing:
             if self._key not in _engines:
-                _engines[self._key] = Engine(found.base, self._device, dtype, rows)
+                _engines[self._key] = Engine(weights.base, self._device, dtype, rows)
             self._engine: Engine | None = _engines[self._key]
             self._engine.users += 1
 
@@ -77,7 +77,7 @@ class Local:
         """Tokens of the continuation alone count: no end mark is added to it.
 
         Behind a prompt without a chat template, white space at the prompt's end is scored with the
-        continuation: most tokenizers join it to the word behind.
+        continuation: most tokenizers join it to the word after it.
         """
         sums, _ = await self.loglikelihood_with_reads(messages, continuations)
         return sums
@@ -85,8 +85,8 @@ class Local:
     async def loglikelihood_with_reads(
         self, messages: Sequence[Message], continuations: Sequence[str]
     ) -> tuple[list[float], int]:
-        """What `score` gives, and how many tokens were read for it: what calls in one batch share
-        counts for one of them."""
+        """What `loglikelihood` gives, and how many tokens were read for it: what calls in one
+        batch share counts for one of them."""
         if not continuations:
             return [], 0
         request = Request(self._session, messages, continuations=tuple(continuations))
@@ -138,15 +138,15 @@ def _seed(messages: Sequence[Message], sample: int, tools: Sequence[Tool], start
     return int.from_bytes(blake2b(msgspec.json.encode(parts), digest_size=7).digest(), "big")
 
 
-def _check_template(found: weights.Weights) -> None:
-    if found.plain or found.template is not None:
+def _check_template(weights: Weights) -> None:
+    if weights.plain or weights.template is not None:
         return
-    if (found.tokenizer / "chat_template.json").is_file():
+    if (weights.tokenizer / "chat_template.json").is_file():
         return
-    settings = found.tokenizer / "tokenizer_config.json"
+    settings = weights.tokenizer / "tokenizer_config.json"
     if settings.is_file() and b'"chat_template"' in settings.read_bytes():
         return
     raise InputError(
-        f"{found.adapter or found.base}: has no chat template, and none is invented: put the one "
-        "that the model was trained with there, as chat_template.jinja"
+        f"{weights.adapter or weights.base}: has no chat template, and none is invented: put the "
+        "one that the model was trained with there, as chat_template.jinja"
     )

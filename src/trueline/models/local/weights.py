@@ -46,20 +46,20 @@ class Weights(Struct, frozen=True):
 
     @property
     def tokenizer(self) -> Path:
-        """The folder whose tokenizer counts: the adapter's own, where it has one."""
+        """The folder whose tokenizer counts: the adapter's own, if it has one."""
         own = self.adapter is not None and (self.adapter / "tokenizer.json").is_file()
         return self.adapter if own and self.adapter else self.base
 
     @property
     def template(self) -> str | None:
-        """The chat template's text, where it stands in a file of its own: the adapter's first."""
+        """The chat template's text, if it stands in a file of its own: the adapter's first."""
         for folder in (self.adapter, self.base):
             if folder is not None and (folder / "chat_template.jinja").is_file():
                 return (folder / "chat_template.jinja").read_text(encoding="utf-8")
         return None
 
 
-class Identified(NamedTuple):
+class Identity(NamedTuple):
     """A model's identity, and the hashes of its base and of its adapter, which models share."""
 
     identity: str
@@ -67,24 +67,24 @@ class Identified(NamedTuple):
     adapter: str | None
 
 
-def identified(found: Weights, dtype: str) -> Identified:
+def identify(weights: Weights, dtype: str) -> Identity:
     """What a local model is when it runs in `dtype`, as torch writes it ("torch.float32")."""
     parts = (*WEIGHTS, *SETTINGS)
-    base = content([found.base], parts)
-    adapter = None if found.adapter is None else content([found.adapter], parts)
-    tokenizer = content([found.tokenizer], (*TOKENIZER, *TEMPLATE))
-    whole = digest([base, adapter, tokenizer, found.template, found.plain, dtype])
-    return Identified(f"{found.name}@{whole}", base, adapter)
+    base = hash_folders([weights.base], parts)
+    adapter = None if weights.adapter is None else hash_folders([weights.adapter], parts)
+    tokenizer = hash_folders([weights.tokenizer], (*TOKENIZER, *TEMPLATE))
+    whole = digest([base, adapter, tokenizer, weights.template, weights.plain, dtype])
+    return Identity(f"{weights.name}@{whole}", base, adapter)
 
 
-def nano() -> Path:
+def nano_folder() -> Path:
     """The folder of the bundled model: base, and an adapter for each part."""
     return Path(str(importlib.resources.files("trueline.models"))) / "nano"
 
 
-def named_nano(part: str) -> Weights:
+def find_nano(part: str) -> Weights:
     """The bundled model's part: "base" continues text, the others are its adapters."""
-    folder = nano()
+    folder = nano_folder()
     if not (folder / "base" / "config.json").is_file():
         raise InputError("the bundled model is missing from this installation of trueline")
     if part == "base":
@@ -96,7 +96,7 @@ def named_nano(part: str) -> Weights:
     return Weights(name, folder / "base", folder / part)
 
 
-def folder(path: Path, adapter: str | None = None) -> Weights:
+def find_folder(path: Path, adapter: str | None = None) -> Weights:
     """The model in a folder: a whole one, an adapter, or the adapter of that name in it.
 
     An adapter's base is the one its configuration names (relative to the adapter's folder, or
@@ -109,74 +109,78 @@ def folder(path: Path, adapter: str | None = None) -> Weights:
         if not (inner / "adapter_config.json").is_file():
             raise InputError(f"{path}: there is no adapter {adapter!r} (no adapter_config.json)")
         whole = (p for p in (path, path / "base") if (p / "config.json").is_file())
-        return _whole(Weights(f"{name}:{adapter}", next(whole, None) or _base(inner), inner))
+        return _check_weights(
+            Weights(f"{name}:{adapter}", next(whole, None) or _find_base(inner), inner)
+        )
     if (path / "adapter_config.json").is_file():
-        return _whole(Weights(name, _base(path), path))
+        return _check_weights(Weights(name, _find_base(path), path))
     if not (path / "config.json").is_file():
         raise InputError(f"{path}: holds no model (neither config.json nor adapter_config.json)")
-    return _whole(Weights(name, path))
+    return _check_weights(Weights(name, path))
 
 
-def hub(name: str, revision: str | None) -> Weights:
-    """A model of the Hugging Face hub, fetched where it is not in the local cache yet."""
+def fetch_hub(name: str, revision: str | None) -> Weights:
+    """A model of the Hugging Face hub, fetched if it is not in the local cache yet."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise InputError("hub models need an extra: pip install 'trueline[local]'") from None
     try:
-        found = Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES)))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES)))
     except Exception as error:
         why = type(error).__name__
         raise InputError(f"hf:{name}: cannot be fetched ({why}); is it spelt so?") from error
-    return _whole(Weights(name, _base(found), found) if _adapter(found) else Weights(name, found))
+    if _is_adapter(folder):
+        return _check_weights(Weights(name, _find_base(folder), folder))
+    return _check_weights(Weights(name, folder))
 
 
-def _whole(found: Weights) -> Weights:
-    for path in (found.base, found.adapter):
+def _check_weights(weights: Weights) -> Weights:
+    for path in (weights.base, weights.adapter):
         if path is not None and not any(path.glob("*.safetensors")):
             raise InputError(
                 f"{path}: holds no weights as *.safetensors, and pickled ones are never loaded: "
                 "save the model again with save_pretrained"
             )
-    return found
+    return weights
 
 
-def _adapter(path: Path) -> bool:
+def _is_adapter(path: Path) -> bool:
     return (path / "adapter_config.json").is_file() and not (path / "config.json").is_file()
 
 
-def _base(adapter: Path) -> Path:
+def _find_base(adapter: Path) -> Path:
     """The folder of the model that an adapter was trained on."""
-    settings = _settings(adapter / "adapter_config.json")
+    settings = _read_settings(adapter / "adapter_config.json")
     named = str(settings.get("base_model_name_or_path") or "")
     if named in ("nano", "nano:base"):
-        return named_nano("base").base
+        return find_nano("base").base
     for candidate in (adapter / named, Path(named)):
         if named and (candidate / "config.json").is_file():
             return candidate
     if named.count("/") == 1 and not named.startswith((".", "/", "~")):
-        return hub(named, settings.get("revision")).base
+        return fetch_hub(named, settings.get("revision")).base
     raise InputError(
         f"{adapter}: its adapter_config.json names the base model {named!r}, which is no folder "
         "with a config.json (relative to the adapter's), nor 'nano', nor ORG/NAME on the hub"
     )
 
 
-def _settings(path: Path) -> dict[str, Any]:
-    """What a settings file holds; InputError where it cannot be read."""
+def _read_settings(path: Path) -> dict[str, Any]:
+    """What a settings file holds; InputError if it cannot be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(settings, dict):
         raise InputError(f"{path} is no JSON object")
-    return found
+    return settings
 
 
 # ---- the hash --------------------------------------------------------------------------------
 
 
-def content(folders: Iterable[Path], patterns: Sequence[str] = FILES) -> str:
+def hash_folders(folders: Iterable[Path], patterns: Sequence[str] = FILES) -> str:
     """A digest of the contents of the folders' files that could change an answer."""
     files = [
         (number, path.name, path)
@@ -184,14 +188,14 @@ def content(folders: Iterable[Path], patterns: Sequence[str] = FILES) -> str:
         for path in sorted({p for pattern in patterns for p in folder.glob(pattern)})
     ]
     with ThreadPoolExecutor(8) as pool:
-        hashes = list(pool.map(lambda file: _hash(file[2]), files))
+        hashes = list(pool.map(lambda file: _hash_part(file[2]), files))
     return digest([[number, name, h] for (number, name, _), h in zip(files, hashes, strict=True)])
 
 
-def _hash(path: Path) -> str:
+def _hash_part(path: Path) -> str:
     """A file's digest; settings without what they say of their provenance."""
     if path.name in SETTINGS:
-        return digest({k: v for k, v in _settings(path).items() if k not in _PROVENANCE})
+        return digest({k: v for k, v in _read_settings(path).items() if k not in _PROVENANCE})
     try:
         return hash_file(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Rules that an induced instruction must pass: each returns the reason against it, or None.
+"""Rules that an induced instruction must pass: each returns the objection to it, or None.
 
 They find what is not an instruction at all (empty, cut off, gibberish, an answer, a copy of the
 text); whether a good instruction suits a domain is a labeller's question, not a rule's.
@@ -9,10 +9,38 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec import Struct
 
 from trueline.recipes.filters.near_duplicates import shingles
 
-Rule = Callable[[str, str], str | None]  # (instruction, the text it was induced from)
+
+class Objection(NamedTuple):
+    """Why an instruction is none; `reason` is short and can be counted."""
+
+    reason: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+
+class Limits(Struct, frozen=True):
+    """How far an instruction may go; shares are of its characters, words or word pairs."""
+
+    min_words: int = 3
+    max_words: int = 250
+    min_letters: float = 0.6
+    max_word_letters: int = 40
+    max_words_without_vowel: float = 0.3
+    max_single_letters: float = 0.6
+    min_different_words: float = 0.5
+    max_copied: float = 0.8
+
+
+Rule = Callable[[str, str, Limits], Objection | None]
+"""Of an instruction and the text that it was induced from."""
 
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _LEFTOVER = re.compile(
@@ -39,71 +67,95 @@ _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _BAD_RUN = re.compile(r"([^\W\d_])\1{7,}|[bcdfghjklmnpqrstvwxz]{8,}")
 
 
-def empty(instruction: str, text: str) -> str | None:
-    return None if _WORD.search(instruction) else "empty: no word in it"
+def empty(instruction: str, text: str, limits: Limits) -> Objection | None:
+    return None if _WORD.search(instruction) else Objection("empty", "no word in it")
 
 
-def short(instruction: str, text: str) -> str | None:
+def short(instruction: str, text: str, limits: Limits) -> Objection | None:
     count = len(_WORD.findall(instruction))
     cjk = any(unicodedata.east_asian_width(c) in "WF" for c in instruction)
-    return f"too short: {count} words" if count < 3 and not cjk else None
+    too_short = count < limits.min_words and not cjk
+    return Objection("too short", f"{count} words") if too_short else None
 
 
-def long(instruction: str, text: str) -> str | None:
+def long(instruction: str, text: str, limits: Limits) -> Objection | None:
     count = len(_WORD.findall(instruction))
-    return f"too long: {count} words" if count > 250 else None
+    return Objection("too long", f"{count} words") if count > limits.max_words else None
 
 
-def leftover(instruction: str, text: str) -> str | None:
+def leftover(instruction: str, text: str, limits: Limits) -> Objection | None:
     found = _LEFTOVER.search(instruction)
-    return f"template left over: {found[0]!r}" if found else None
+    return Objection("template left over", repr(found[0])) if found else None
 
 
-def control(instruction: str, text: str) -> str | None:
+def control(instruction: str, text: str, limits: Limits) -> Objection | None:
     bad = {c for c in instruction if unicodedata.category(c) in ("Cc", "Co", "Cn")} - set("\n\t\r")
-    return f"control characters: {sorted(map(ascii, bad))}" if bad or "�" in instruction else None
-
-
-def gibberish(instruction: str, text: str) -> str | None:
-    """Letters that make no words, or the same words over and over."""
-    visible = [c for c in instruction if not c.isspace()]
-    letters = sum(c.isalnum() or unicodedata.category(c).startswith("M") for c in visible)
-    if letters < 0.6 * len(visible):
-        return f"gibberish: {letters} letters in {len(visible)} characters"
-    if found := _BAD_RUN.search(instruction):
-        return f"gibberish: {found[0][:12]!r}"
-    words = [w.casefold() for w in _WORD.findall(instruction)]
-    long_words = [w for w in words if len(w) > 40]
-    if long_words:
-        return "gibberish: a word of over 40 letters"
-    latin = [w for w in words if w.isascii() and w.isalpha() and len(w) > 3]
-    mute = [w for w in latin if not set(w) & set("aeiouy")]
-    if len(latin) >= 3 and len(mute) > 0.3 * len(latin):
-        return f"gibberish: {len(mute)} of {len(latin)} words without a vowel"
-    if len(words) >= 6 and sum(len(w) == 1 and w.isascii() for w in words) > 0.6 * len(words):
-        return "gibberish: mostly single letters"
-    if sum(len(w) >= 4 and any(w in row for row in _KEYS) for w in words) >= 2:
-        return "gibberish: neighbouring keys"
-    if any(a == b == c for a, b, c in zip(words, words[1:], words[2:], strict=False)):
-        return "repetition: one word three times running"
-    if len(words) >= 8 and len(set(words)) < 0.5 * len(words) and len(set(words)) < 20:
-        return f"repetition: {len(set(words))} different words in {len(words)}"
-    if len(words) >= 6 and words[: len(words) // 2] == words[len(words) // 2 :]:
-        return "repetition: the same half twice"
+    if bad or "�" in instruction:
+        return Objection("control characters", str(sorted(map(ascii, bad))))
     return None
 
 
-def dangling(instruction: str, text: str) -> str | None:
+def gibberish(instruction: str, text: str, limits: Limits) -> Objection | None:
+    """Letters that make no words."""
+    visible = [c for c in instruction if not c.isspace()]
+    letters = sum(c.isalnum() or unicodedata.category(c).startswith("M") for c in visible)
+    words = _words(instruction)
+    why = None
+    if letters < limits.min_letters * len(visible):
+        why = f"{letters} letters in {len(visible)} characters"
+    elif found := _BAD_RUN.search(instruction):
+        why = repr(found[0][:12])
+    elif any(len(word) > limits.max_word_letters for word in words):
+        why = f"a word of over {limits.max_word_letters} letters"
+    else:
+        why = _odd_letters(words, limits)
+    return Objection("gibberish", why) if why else None
+
+
+def _odd_letters(words: list[str], limits: Limits) -> str | None:
+    latin = [w for w in words if w.isascii() and w.isalpha() and len(w) > 3]
+    mute = [w for w in latin if not set(w) & set("aeiouy")]
+    if len(latin) >= 3 and len(mute) > limits.max_words_without_vowel * len(latin):
+        return f"{len(mute)} of {len(latin)} words without a vowel"
+    single = sum(len(w) == 1 and w.isascii() for w in words)
+    if len(words) >= 6 and single > limits.max_single_letters * len(words):
+        return "mostly single letters"
+    if sum(len(w) >= 4 and any(w in row for row in _KEYS) for w in words) >= 2:
+        return "neighbouring keys"
+    return None
+
+
+def repetition(instruction: str, text: str, limits: Limits) -> Objection | None:
+    """The same words over and over."""
+    words = _words(instruction)
+    different = len(set(words))
+    why = None
+    if any(a == b == c for a, b, c in zip(words, words[1:], words[2:], strict=False)):
+        why = "one word three times running"
+    elif len(words) >= 8 and different < limits.min_different_words * len(words) and different < 20:
+        why = f"{different} different words in {len(words)}"
+    elif len(words) >= 6 and words[: len(words) // 2] == words[len(words) // 2 :]:
+        why = "the same half twice"
+    return Objection("repetition", why) if why else None
+
+
+def _words(instruction: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(instruction)]
+
+
+def dangling(instruction: str, text: str, limits: Limits) -> Objection | None:
     found = _DANGLING.search(instruction)
-    return f"cut off: it ends in {found[0].strip()!r}" if found else None
+    return Objection("cut off", f"it ends in {found[0].strip()!r}") if found else None
 
 
-def answer(instruction: str, text: str) -> str | None:
+def answer(instruction: str, text: str, limits: Limits) -> Objection | None:
     found = _ANSWER.match(instruction.lstrip("\"' \n"))
-    return f"an answer, not an instruction: it begins {found[0].strip()!r}" if found else None
+    if found is None:
+        return None
+    return Objection("an answer, not an instruction", f"it begins {found[0].strip()!r}")
 
 
-def copy(instruction: str, text: str) -> str | None:
+def copy(instruction: str, text: str, limits: Limits) -> Objection | None:
     """The text itself: a model trained on it would learn to echo.
 
     A good answer takes up the words of its question ("A synapse notebook is …"), so that a short
@@ -111,16 +163,18 @@ def copy(instruction: str, text: str) -> str | None:
     """
     pairs = {s for s in shingles(instruction) if " " in s}
     both = len(pairs & shingles(text))
-    if len(pairs) >= 3 and both > (0.8 if len(pairs) > 7 else 0.99) * len(pairs):
-        return f"a copy: {both} of its {len(pairs)} word pairs stand in the text"
+    most = limits.max_copied if len(pairs) > 7 else 0.99
+    if len(pairs) >= 3 and both > most * len(pairs):
+        return Objection("a copy", f"{both} of its {len(pairs)} word pairs stand in the text")
     return None
 
 
 RULES: tuple[Rule, ...] = (
-    empty, control, leftover, short, long, gibberish, answer, dangling, copy,
+    empty, control, leftover, short, long, gibberish, repetition, answer, dangling, copy,
 )  # fmt: skip
 
 
-def against(instruction: str, text: str) -> str | None:
-    """The first reason against an instruction for this text, or None."""
-    return next((r for rule in RULES if (r := rule(instruction, text))), None)
+def find_objection(instruction: str, text: str, limits: Limits | None = None) -> Objection | None:
+    """The first objection to an instruction for this text, or None."""
+    limits = limits or Limits()
+    return next((o for rule in RULES if (o := rule(instruction, text, limits))), None)

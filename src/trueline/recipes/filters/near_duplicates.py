@@ -14,8 +14,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Set
 from typing import Any
 
 from trueline.files.errors import InputError
-from trueline.records.types import Example, Reject
-from trueline.runs.stream import Item
+from trueline.records.types import Example
+from trueline.runs.context import RunContext
+from trueline.runs.stage import Outcome, Rejected, Table
 
 _WORD = re.compile(r"\w+")
 PERMUTATIONS = 128
@@ -89,21 +90,34 @@ def _hashes(parts: frozenset[str]) -> array[int]:
     return array("q", map(hash, parts))
 
 
-def first_of_each(
-    of: Callable[[Example], str], what: str, threshold: float
-) -> Callable[[AsyncIterator[Example]], AsyncGenerator[Item]]:
-    """A table stage: the first of each group of near-equal texts passes, later ones are rejected
-    with the id of the one that they repeat.  `of` gives the text, `what` names it."""
+def prompt_text(example: Example) -> str:
+    """What the user asked: the prompt's user turns, joined by blank lines."""
+    return "\n\n".join(m.content for m in example.prompt if m.role == "user")
 
-    async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Item]:
+
+def response_text(example: Example) -> str:
+    """The text of the first response."""
+    return example.responses[0].text
+
+
+def near_duplicates(
+    context: RunContext, *, text_of: Callable[[Example], str], what: str, threshold: float = 0.8
+) -> Table:
+    """Passes the first of each group of near-equal texts; later ones are rejected with the id of
+    the one that they repeat.
+
+    `text_of` (a function of a module, so that the stage can be sent to a worker) gives the text,
+    `what` names it; `threshold` is a Jaccard similarity.
+    """
+
+    async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Outcome]:
         index = Index(threshold)
         async for example in stream:
-            text = of(example)
+            text = text_of(example)
             if found := index.find(text):
                 name, similarity = found
                 detail = f"Jaccard {similarity:.2f} with {name}"
-                reason = f"near-duplicate {what}"
-                yield Reject(f"duplicate {what}", reason, example, detail=detail)
+                yield Rejected(example, f"near-duplicate {what}", detail)
             else:
                 index.add(text, example.id)
                 yield example

@@ -9,13 +9,11 @@ the text.  Each candidate keeps its score, or the reason against it.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import msgspec
 
 from trueline.models.contract import Completion, Model, Unsupported
-from trueline.policy.load import load
-from trueline.recipes.filters.instruction_rules import against
+from trueline.policy.types import Policy
+from trueline.recipes.filters.instruction_rules import Limits, find_objection
 from trueline.recipes.filters.near_duplicates import shingles
 from trueline.records.types import (
     Candidate,
@@ -23,73 +21,83 @@ from trueline.records.types import (
     Label,
     LabellerId,
     Message,
-    Reject,
     Sampling,
     with_labels,
     with_prompt,
 )
-from trueline.runs.stream import Item
+from trueline.runs.context import RunContext
+from trueline.runs.stage import Bound, Calls, Outcome, Rejected
 
 RULES_VERSION = 2
+WELL_FORMED = "well_formed"
+"""The policy's question whether a prompt is an instruction at all: the rules answer it."""
 
 
-class InduceOptions(Protocol):
-    """What induction needs to be told."""
+def induce(
+    context: RunContext,
+    *,
+    model: str,
+    count: int,
+    sampling: Sampling,
+    limits: Limits | None = None,
+) -> Calls:
+    """Writes the prompt of an Example whose first response is the text, from `count` candidates.
 
-    @property
-    def candidates(self) -> int: ...
-    @property
-    def temperature(self) -> float: ...
-    @property
-    def instruction_tokens(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
+    If the policy asks whether a prompt is well formed, the rules' answer is stored.
+    """
+    induction = Induction(
+        context.model(model, "reverse"), count, sampling, limits or Limits(), context.policy
+    )
+    # One draw and two scorings, if it can; a server may give one sample a request.
+    most = Bound(max(3, count), count * (sampling.max_tokens or 0))
+    return Calls(induction.induce, bounds={model: most})
 
 
 class Induction:
-    """Writes the prompt of an Example whose first response is the text."""
+    """A reversed model, and how its candidates are drawn, checked and chosen."""
 
-    def __init__(self, reverse: Model, options: InduceOptions) -> None:
-        self.reverse, self.n = reverse, options.candidates
-        self.sampling = Sampling(
-            temperature=options.temperature,
-            max_tokens=options.instruction_tokens,
-            seed=options.seed,
-        )
+    def __init__(
+        self, reverse: Model, count: int, sampling: Sampling, limits: Limits, policy: Policy
+    ) -> None:
+        self.reverse, self.count, self.sampling, self.limits = reverse, count, sampling, limits
         self.by = LabellerId("derived", f"rules@{RULES_VERSION}")
-        self.well_formed = load()["well_formed"]
+        self.well_formed = policy.get(WELL_FORMED)
 
-    async def step(self, example: Example) -> Item:
-        """The Example with its prompt and the other candidates, or a Reject with them all."""
+    async def induce(self, example: Example) -> Outcome:
+        """The Example with its prompt and the other candidates, or rejected with them all."""
         text = example.responses[0].text
-        drawn = await self.reverse.generate([Message("user", text)], self.sampling, self.n)
-        found = [self._candidate(completion, text) for completion in distinct(drawn)]
-        sound = [c for c in found if c.note is None]
-        if not sound:
-            reason = found[0].note or ""
-            kept = msgspec.structs.replace(example, candidates=tuple(found))
-            reason, _, detail = reason.partition(": ")
-            detail = f"{detail} (and {len(found) - 1} other candidates)"
-            return Reject("induce", reason, kept, detail=detail)
-        scored = await self._scored(sound, text)
+        drawn = await self.reverse.generate([Message("user", text)], self.sampling, self.count)
+        objections = {c.text.strip(): self._object(c, text) for c in distinct(drawn)}
+        candidates = [
+            Candidate(text, self.reverse.identity, note=objection and ": ".join(objection))
+            for text, objection in objections.items()
+        ]
+        valid = [c for c in candidates if c.note is None]
+        if not valid:
+            kept = msgspec.structs.replace(example, candidates=tuple(candidates))
+            reason, detail = next(o for o in objections.values() if o)
+            others = f"(and {len(candidates) - 1} other candidates)"
+            return Rejected(kept, reason, f"{detail} {others}")
+        scored = await self._score(valid, text)
         best = max(scored, key=lambda c: (c.score or 0.0, c.text))
-        others = [c for c in scored if c is not best] + [c for c in found if c.note is not None]
+        others_kept = [c for c in scored if c is not best]
+        others_kept += [c for c in candidates if c.note is not None]
         chosen = msgspec.structs.replace(best, note=f"chosen: {best.note}")
         prompt = (Message("user", best.text),)
-        example = with_prompt(example, prompt, (chosen, *others))
+        example = with_prompt(example, prompt, (chosen, *others_kept))
+        if self.well_formed is None:
+            return example
         return with_labels(example, Label.new(example, self.well_formed, (), self.by, value=True))
 
-    def _candidate(self, completion: Completion, text: str) -> Candidate:
-        instruction = completion.text.strip()
-        note = against(instruction, text)
+    def _object(self, completion: Completion, text: str) -> tuple[str, str] | None:
         if completion.finish == "length":
-            note = f"unfinished: over {self.sampling.max_tokens} tokens"
-        elif completion.finish == "content_filter":
-            note = "withheld: the server's content filter cut it"
-        return Candidate(instruction, self.reverse.identity, note=note)
+            return "unfinished", f"over {self.sampling.max_tokens} tokens"
+        if completion.finish == "content_filter":
+            return "withheld", "the server's content filter cut it"
+        return find_objection(completion.text.strip(), text, self.limits)
 
-    async def _scored(self, sound: list[Candidate], text: str) -> list[Candidate]:
-        instructions = [c.text for c in sound]
+    async def _score(self, valid: list[Candidate], text: str) -> list[Candidate]:
+        instructions = [c.text for c in valid]
         try:
             given = await self.reverse.loglikelihood([Message("user", text)], instructions)
             alone = await self.reverse.loglikelihood([Message("user", "")], instructions)
@@ -105,7 +113,7 @@ class Induction:
             note = "likelihood and mutual information with the text, nats a word"
         return [
             msgspec.structs.replace(c, score=s, note=note)
-            for c, s in zip(sound, scores, strict=True)
+            for c, s in zip(valid, scores, strict=True)
         ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trueline.agreement.cards import UNKNOWN, CardEntry, lookup
+from trueline.agreement.cards import UNKNOWN, CardEntry, find_card
 from trueline.report.pairs import Pair
 
 
@@ -39,7 +39,7 @@ def instruments(pairs: Sequence[Pair], folders: Sequence[Path]) -> list[Instrume
             on.add(metric.benchmark)
     found = []
     for (name, instrument), (asked, on) in sorted(used.items(), key=lambda u: str(u[0])):
-        card = lookup(instrument, folders)
+        card = find_card(instrument, folders)
         every = card.entries if card is not None else ()
         here = [m for m in every if m.question in asked]
         found.append(

@@ -74,20 +74,26 @@ def collect(
         raise InputError(
             f"{source or 'the data'} gives nothing to train on: {why or 'it is empty'}"
         )
-    segments = [segment for row in rows for segment in row.segments]
     data = Data(
         source=None if source is None else source.name,
         complete=_is_complete(source),
         hash=hash.hexdigest(),
         examples=number,
-        rows=len(rows),
-        truncated=sum(row.truncated for row in rows),
         skipped=dict(skipped),
-        tokens=sum(len(segment.ids) for segment in segments),
-        trained=sum(sum(segment.mask) for segment in segments),
-        longest=max(row.length for row in rows),
+        **_count_rows(rows),
     )
     return TrainingSet(rows, data, previews, ends)
+
+
+def _count_rows(rows: list[TrainingRow]) -> dict[str, int]:
+    segments = [segment for row in rows for segment in row.segments]
+    return {
+        "rows": len(rows),
+        "truncated": sum(row.truncated for row in rows),
+        "tokens": sum(len(segment.ids) for segment in segments),
+        "trained": sum(sum(segment.mask) for segment in segments),
+        "longest": max(row.length for row in rows),
+    }
 
 
 def _fit(row: TrainingRow | str, max_length: int) -> TrainingRow:
@@ -117,7 +123,7 @@ def read_examples(data: Path | None) -> Iterator[Example]:
         raise InputError("nothing to train on: name a data set")
     for number, record in enumerate(load(data), start=1):
         if not isinstance(record, Example):
-            raise InputError(f"{data}, record {number} is no Example: {record.reason}")
+            raise InputError(f"{data}, record {number} is no Example: {record.message}")
         yield record
 
 

@@ -19,11 +19,12 @@ from trueline.train.memory import measure_peak
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]
-    """`metrics` are shown beside the loss: our name, and the trainer's in its log."""
+    """`metrics` are shown beside the loss: our name, and the trainer's in its log; with `quiet`
+    nothing is."""
 
-    def __init__(self, metrics: Mapping[str, str]) -> None:
+    def __init__(self, metrics: Mapping[str, str], quiet: bool) -> None:
         self.peak = 0
-        self._metrics = metrics
+        self._metrics, self._quiet = metrics, quiet
         self._began, self._from = 0.0, 0
 
     def on_train_begin(
@@ -49,7 +50,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         if any(value is not None and not math.isfinite(value) for value in watched):
             raise InputError(f"step {state.global_step}: {DIVERGED}")
         done = state.global_step - self._from
-        if not state.is_world_process_zero or "loss" not in logs or not done:
+        if self._quiet or not state.is_world_process_zero or "loss" not in logs or not done:
             return
         each = (time.monotonic() - self._began) / done
         left = each * (state.max_steps - state.global_step)

@@ -49,9 +49,13 @@ class Order(Sampler[int]):
 
 
 class OnOurRows:
-    """To be named before a TRL trainer in the bases of a class: its rows have a `length`."""
+    """To be named before a TRL trainer in the bases of a class: its rows have a `length`.
+
+    `quiet` keeps what it does off the screen.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.quiet = bool(kwargs.pop("quiet", False))
         super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)  # type: ignore[attr-defined]
         self.remove_callback(ProgressCallback)  # type: ignore[attr-defined]
@@ -101,7 +105,7 @@ class Pairs(OnOurRows, DPOTrainer):  # type: ignore[misc]
     def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Dataset:
         # TRL asks for this at the end of its constructor: the head must be in place by then
         plain_head(_unwrap(self.model))
-        if self.is_world_process_zero():
+        if self.is_world_process_zero() and not self.quiet:
             print("reference: log-probabilities of the model as it is", file=sys.stderr)
         return super()._precompute_ref_logps(*args, **kwargs)
 

@@ -12,12 +12,20 @@ import pytest
 
 from trueline.ledger.budget import BudgetSpent
 from trueline.models.contract import Fatal, ModelError
-from trueline.records.types import Example, Message, Reject, with_tags
-from trueline.runs.stream import AHEAD, Item, Patience, Stage, Stop, source, through
+from trueline.policy.load import load
+from trueline.records.types import Example, Message, with_tags
+from trueline.runs.breaker import CircuitBreaker
+from trueline.runs.context import RunContext
+from trueline.runs.engine import AHEAD, LocalEngine, Stop, source
+from trueline.runs.stage import Item, Rejected, Stage
 
 
 def examples(n: int) -> list[Example]:
     return [Example.new([Message("user", f"request {i}")]) for i in range(n)]
+
+
+def through(items: AsyncGenerator[Item], stages: list[Stage]) -> AsyncGenerator[Item]:
+    return LocalEngine(RunContext(load())).stream(items, stages)
 
 
 async def collect(items: list[Item], stages: list[Stage], stop: Stop | None = None) -> list[Item]:
@@ -45,7 +53,9 @@ async def test_order_is_kept_whatever_each_step_takes() -> None:
         return with_tags(example, "seen:yes")
 
     given = examples(200)
-    out = await collect(given, [Stage("slow", slow, window=32), Stage("slower", slow, window=8)])
+    out = await collect(
+        given, [Stage.of("slow", slow, window=32), Stage.of("slower", slow, window=8)]
+    )
     assert [item.id for item in out if isinstance(item, Example)] == [e.id for e in given]
 
 
@@ -60,7 +70,7 @@ async def test_no_more_than_the_window_is_under_way() -> None:
         running -= 1
         return example
 
-    await collect(examples(100), [Stage("step", step, window=7)])
+    await collect(examples(100), [Stage.of("step", step, window=7)])
     assert 2 <= most <= 7 + 2  # the window, one being handed over, one being put
 
 
@@ -76,7 +86,7 @@ async def test_a_slow_consumer_bounds_what_is_read() -> None:
     async def step(example: Example) -> Item:
         return example
 
-    stream = through(source(items(), Stop()), [Stage("a", step, window=10)])  # type: ignore[arg-type]
+    stream = through(source(items(), Stop()), [Stage.of("a", step, window=10)])  # type: ignore[arg-type]
     async for _ in stream:
         await asyncio.sleep(0.01)
         break
@@ -98,7 +108,7 @@ async def test_one_slow_row_does_not_hold_up_the_work_on_those_behind_it() -> No
         return example
 
     async with asyncio.timeout(10):
-        out = await collect(given, [Stage("step", step, window=4)])
+        out = await collect(given, [Stage.of("step", step, window=4)])
     assert out == given
 
 
@@ -114,7 +124,7 @@ async def test_after_a_row_that_ends_the_run_no_other_is_begun() -> None:
         return example
 
     with pytest.raises(Fatal):
-        await collect(examples(1000), [Stage("step", step, window=8)])
+        await collect(examples(1000), [Stage.of("step", step, window=8)])
     assert begun <= 30
 
 
@@ -122,20 +132,19 @@ async def test_rejects_walk_on_past_every_kind_of_stage() -> None:
     given = examples(10)
 
     async def odd(example: Example) -> Item:
-        return (
-            Reject("odd", "odd", example, detail="it is") if given.index(example) % 2 else example
-        )
+        return Rejected(example, "odd", "it is") if given.index(example) % 2 else example
 
     async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Item]:
         async for example in stream:
             yield example
 
-    first = Stage("odd", odd)
-    last = Stage("sync", lambda e: e)
-    out = await collect(given, [first, Stage("table", table=table), last])
+    first = Stage.of("odd", odd)
+    last = Stage.of("sync", lambda e: e)
+    out = await collect(given, [first, Stage.of("table", table), last])
     assert len(out) == 10
-    assert sum(isinstance(item, Reject) for item in out) == 5
-    assert first.reasons == {"odd": 5} and first.seen == 10 and last.seen == 5
+    assert sum(isinstance(item, Rejected) for item in out) == 5
+    rejected = [item for item in out if isinstance(item, Rejected)]
+    assert {(r.stage, r.reason, r.detail) for r in rejected} == {("odd", "odd", "it is")}
 
 
 async def test_a_failed_call_is_a_reject_and_a_fatal_one_ends_the_run() -> None:
@@ -150,10 +159,10 @@ async def test_a_failed_call_is_a_reject_and_a_fatal_one_ends_the_run() -> None:
 
     out: list[Item] = []
     with pytest.raises(Fatal):
-        async for item in through(source(given, Stop()), [Stage("call", step)]):
+        async for item in through(source(given, Stop()), [Stage.of("call", step)]):
             out.append(item)
-    assert [type(item) for item in out] == [Example, Example, Reject, Example]
-    assert isinstance(out[2], Reject) and out[2].example == given[2]
+    assert [type(item) for item in out] == [Example, Example, Rejected, Example]
+    assert isinstance(out[2], Rejected) and out[2].example == given[2]
 
 
 async def test_a_stop_finishes_what_is_under_way() -> None:
@@ -166,7 +175,7 @@ async def test_a_stop_finishes_what_is_under_way() -> None:
         return example
 
     out: list[Item] = []
-    async for item in through(source(examples(100), stop), [Stage("step", step, window=5)]):
+    async for item in through(source(examples(100), stop), [Stage.of("step", step, window=5)]):
         out.append(item)
         stop.asked = True
     assert 1 <= len(out) < 20
@@ -193,7 +202,7 @@ async def test_a_budget_spent_in_many_places_is_one_quiet_end(noise: list[str]) 
     out: list[Item] = []
     with pytest.raises(BudgetSpent, match="second"):
         async for item in through(
-            source(given, Stop()), [Stage("first", first), Stage("second", second, window=32)]
+            source(given, Stop()), [Stage.of("first", first), Stage.of("second", second, window=32)]
         ):
             out.append(item)
     assert [item.id for item in out if isinstance(item, Example)] == [e.id for e in given[:40]]
@@ -210,9 +219,7 @@ async def test_a_bug_keeps_what_came_before_and_says_where(noise: list[str], kin
 
     async def slow(example: Example) -> Item:
         await asyncio.sleep(0.002)
-        return (
-            Reject("slow", "slow", example) if example is given[6] else broken_if("async", example)
-        )
+        return Rejected(example, "slow") if example is given[6] else broken_if("async", example)
 
     def broken_if(where: str, example: Example) -> Item:
         return broken(example) if kind == where else example
@@ -226,16 +233,16 @@ async def test_a_bug_keeps_what_came_before_and_says_where(noise: list[str], kin
             yield broken_if("source", example)
 
     stages = [
-        Stage("slow", slow),
-        Stage("table", table=table),
-        Stage("sync", lambda example: broken_if("step", example)),
-        Stage("last", slow),
+        Stage.of("slow", slow),
+        Stage.of("table", table),
+        Stage.of("sync", lambda example: broken_if("step", example)),
+        Stage.of("last", slow),
     ]
     out: list[Item] = []
     with pytest.raises(KeyError) as caught:
         async for item in through(source(items(), Stop()), stages):
             out.append(item)
-    assert len(out) == 7 and isinstance(out[6], Reject)
+    assert len(out) == 7 and isinstance(out[6], Rejected)
     if kind in ("step", "async"):
         assert given[7].id in caught.value.__notes__[0]
 
@@ -254,7 +261,7 @@ async def test_a_reader_that_leaves_waits_for_calls_under_way(noise: list[str]) 
         async for example in stream:
             yield example
 
-    stages = [Stage("a", call, window=8), Stage("t", table=table), Stage("b", call, window=8)]
+    stages = [Stage.of("a", call, window=8), Stage.of("t", table), Stage.of("b", call, window=8)]
     async with aclosing(through(source(examples(100), Stop()), stages)) as stream:
         async for _ in stream:
             break
@@ -282,7 +289,7 @@ async def test_an_error_behind_them_does_not_reach_calls_that_are_waited_for(
             raise BudgetSpent("spent")
         return example
 
-    stages = [Stage("slow", slow, window=8), Stage("failing", failing, window=8)]
+    stages = [Stage.of("slow", slow, window=8), Stage.of("failing", failing, window=8)]
     with pytest.raises(BudgetSpent):
         await collect([*given], stages)
     assert begun == ended < 30
@@ -296,7 +303,7 @@ async def test_a_cancellation_waits_for_nothing(noise: list[str]) -> None:
     async def quick(example: Example) -> Item:
         return example
 
-    stages = [Stage("quick", quick), Stage("a", hangs, window=4), Stage("b", quick)]
+    stages = [Stage.of("quick", quick), Stage.of("a", hangs, window=4), Stage.of("b", quick)]
     task = asyncio.ensure_future(collect(list(examples(20)), stages))
     await asyncio.sleep(0.05)
     task.cancel()
@@ -320,7 +327,7 @@ async def test_a_step_that_is_cancelled_by_itself_does_not_leave_the_run_waiting
 
     async with asyncio.timeout(10):
         with pytest.raises(asyncio.CancelledError):
-            await collect(given, [Stage("first", cancelled), Stage("second", step)])
+            await collect(given, [Stage.of("first", cancelled), Stage.of("second", step)])
 
 
 async def test_calls_that_all_fail_end_the_run_instead_of_every_row() -> None:
@@ -329,6 +336,6 @@ async def test_calls_that_all_fail_end_the_run_instead_of_every_row() -> None:
 
     out: list[Item] = []
     with pytest.raises(Fatal, match="calls in a row failed, the last: connection refused"):
-        async for item in through(source(examples(500), Stop()), [Stage("call", step)]):
+        async for item in through(source(examples(500), Stop()), [Stage.of("call", step)]):
             out.append(item)
-    assert len(out) < Patience.IN_A_ROW
+    assert len(out) < CircuitBreaker.LIMIT

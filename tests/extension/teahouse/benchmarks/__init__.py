@@ -1,0 +1,1 @@
+"""Benchmarks of the package: every TOML file beside this one."""

@@ -1,0 +1,1 @@
+"""What `tools/house.py` counts, one measure a file; `source` has the modules that they read."""
