@@ -13,6 +13,7 @@ from msgspec import Struct, inspect
 from trueline.records.store.columns import (
     SPREAD,
     column_type,
+    derive_schema,
     fields_of,
     is_spread,
     item_of,
@@ -60,15 +61,21 @@ def _read_plain(batch: pa.RecordBatch, field: inspect.Field) -> list[Any]:
 
 def _read_structs(batch: pa.RecordBatch, name: str, struct: type[Struct]) -> list[Any]:
     """Structs that many rows share, such as the labeller, are made once."""
-    names = [field.name for field in fields_of(struct)]
-    rows = zip(*(batch.column(f"{name}_{part}").to_pylist() for part in names), strict=True)
+    names = derive_schema(struct).names
+    columns = [batch.column(f"{name}_{part}") for part in names]
+    mend = _mend_struct(struct) or (lambda row: row)
     made: dict[tuple[Any, ...], Any] = {}
     structs = []
-    for row in rows:
+    for row in zip(*map(_hashable_values, columns), strict=True):
         if row not in made:
-            made[row] = msgspec.convert(dict(zip(names, row, strict=True)), struct)
+            made[row] = msgspec.convert(mend(dict(zip(names, row, strict=True))), struct)
         structs.append(made[row])
     return structs
+
+
+def _hashable_values(array: pa.Array) -> list[Any]:
+    values: list[Any] = array.to_pylist()
+    return [tuple(v) if isinstance(v, list) else v for v in values]
 
 
 def _read_spread(batch: pa.RecordBatch, name: str) -> list[Any]:
@@ -144,6 +151,6 @@ def _replace(name: str, mend: Callable[[Any], Any], row: Row) -> None:
 
 def _choose(name: str, suffix: str, earlier: Any, value: Any) -> Any:
     """The value of a spread field; of a number that is whole, the one that stands in `int`."""
-    if earlier is not None and not (suffix == "int" and earlier == value):
+    if earlier is not None and not (suffix == "int" and earlier == float(value)):
         raise ValueError(f"{name} has values of two types")
     return tuple(value) if suffix == "list" else value

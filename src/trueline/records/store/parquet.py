@@ -18,9 +18,10 @@ from msgspec import Struct
 from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.lines import check_regular_file
+from trueline.files.versions import check_version
 from trueline.records.store.column_reader import read_batch
 from trueline.records.store.columns import derive_schema, to_table
-from trueline.records.store.schema import VERSION, check_version
+from trueline.records.store.schema import VERSION
 from trueline.records.types import CONTENT_ID, Example, Label
 
 GROUP_BYTES = 16 * 2**20
@@ -110,7 +111,7 @@ def read(path: Path, table: Table = EXAMPLES) -> Iterator[Any]:
         raise InputError(
             f"{path} was not written by trueline: read it with --from columns and --map"
         )
-    check_version(path, int(version) if version.isdigit() else VERSION + 1)
+    check_version(path, int(version) if version.isdigit() else VERSION + 1, VERSION)
     missing = [name for name in table.schema.names if name not in file.schema_arrow.names]
     if missing:
         raise InputError(f"{path} is damaged: it has no column {missing[0]!r}")
