@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.evaluate.made import bench, folder_of, metric
 
 from trueline.evaluate.compare.compare import compare
-from trueline.evaluate.compare.paired import paired
+from trueline.evaluate.compare.paired import compare_metric
 from trueline.evaluate.results import Difference
 from trueline.evaluate.scores import ItemScore, MetricScores
 from trueline.statistics.intervals import student_quantile
@@ -47,7 +47,7 @@ def scores(values: Sequence[float], names: Any) -> MetricScores:
 
 def difference(sides: tuple[Any, Any], names: Any = None) -> Difference:
     one, two = (scores(side, names) for side in sides)
-    return paired(metric(bench(low=-99.0, high=99.0)), (one, two), len(sides[0]))
+    return compare_metric(metric(bench(low=-99.0, high=99.0)), (one, two), len(sides[0]))
 
 
 # ---- power -----------------------------------------------------------------------------------

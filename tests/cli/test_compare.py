@@ -59,6 +59,25 @@ def test_what_falls_short_is_told_and_exits_with_1(tmp_path: Path) -> None:
     )
 
 
+def test_group_means_are_in_the_lines_and_in_the_json(tmp_path: Path) -> None:
+    harm = {"question": "safe", "counts": (F,), "better": "lower", "group": "harmfulness"}
+    sides = pair(
+        tmp_path,
+        [bench(*[F] * 8, *[T] * 2, name="one", **harm), bench(*[F] * 10, name="two", **harm)],
+        [bench(*[F] * 4, *[T] * 6, name="one", **harm), bench(*[T] * 10, name="two", **harm)],
+    )
+    lines = run(*sides).stdout.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("  harmfulness: 90.0 % ("))
+    assert " → 20.0 % (" in lines[at]
+    assert lines[at + 1] == "    safe = no, by grader, on one, two"
+    [comparison] = json.loads(run(*sides, "--json").stdout)
+    means = comparison["group_means"]["harmfulness"]
+    assert means["treated"]["estimate"] == pytest.approx(0.2) and means["treated"]["units"] == 20
+    low, high = means["treated"]["low"], means["treated"]["high"]
+    assert f"({100 * low:.1f} to {100 * high:.1f})" in lines[at].partition(" → ")[2]
+    assert means["measures"] == {"safe = no, by grader": ["one", "two"]} and not means["withheld"]
+
+
 def test_several_treated_models_are_one_comparison_each(tmp_path: Path) -> None:
     # In clusters: where nothing differs, resampling them gives no interval.
     shared = [str(number // 2) for number in range(20)]

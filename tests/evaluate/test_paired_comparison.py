@@ -28,8 +28,8 @@ from tests.evaluate.made import (
 
 from trueline.evaluate import results
 from trueline.evaluate.compare.compare import compare
-from trueline.evaluate.compare.headline import disagree, sound
-from trueline.evaluate.compare.paired import paired
+from trueline.evaluate.compare.headline import describe_disagreements, is_complete
+from trueline.evaluate.compare.paired import compare_metric
 from trueline.evaluate.options import Options
 from trueline.evaluate.results import Comparison, Difference
 from trueline.evaluate.run import evaluate
@@ -114,7 +114,7 @@ def test_q_is_adjusted_over_all_metrics_that_are_not_withheld(tmp_path: Path) ->
     assert thin.p < 0.001 and thin.q is None and thin.withheld is not None
     assert [d.primary for d in found.differences] == [T, F, T, T]
     assert (found.counted, found.better, found.improved) == (2, 2, 1)
-    assert found.headline.endswith("; 1 withheld") and not sound(found)
+    assert found.headline.endswith("; 1 withheld") and not is_complete(found)
 
 
 def test_nothing_differs(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_pairs_are_what_must_be_covered(tmp_path: Path) -> None:
 def test_incomplete_results_make_no_headline(tmp_path: Path) -> None:
     found = two(tmp_path, [bench(*[F] * 9)], [bench(*[T] * 9)], complete=False)
     assert found.headline.startswith("no headline: the treated results are not complete")
-    assert one(found).p < 0.05 and not sound(found)
+    assert one(found).p < 0.05 and not is_complete(found)
 
 
 def test_items_that_were_not_reached_are_unscored(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_items_that_were_not_reached_are_unscored(tmp_path: Path) -> None:
 )
 def test_what_is_unlike_is_not_compared(tmp_path: Path, treated: Bench, reason: str) -> None:
     found = two(tmp_path, [bench(F, F)], [treated])
-    assert not found.differences and not sound(found)
+    assert not found.differences and not is_complete(found)
     assert found.counted == 0
     assert re.search(reason, found.not_compared["sums"]), found.not_compared
     assert found.headline.startswith("no headline: ")
@@ -276,21 +276,23 @@ def test_instruments_that_see_it_differently_are_named(
     found = two(tmp_path, [base], [treated])
     assert len(found.differences) == 2
     if told is None:
-        assert found.disagree == {}
+        assert found.disagreements == {}
     else:
         first = "correct by grader: a significant gain (+100.0 points)"
-        assert found.disagree == {"harm": f"{first}; {told}"}
+        assert found.disagreements == {"harm": f"{first}; {told}"}
 
 
 def test_opposite_signs_are_a_disagreement_and_one_instrument_has_none(tmp_path: Path) -> None:
     base = Bench(values={GRADER: [F, F, T], JUDGE: [T, T, F]})
     treated = Bench(values={GRADER: [T, F, T], JUDGE: [F, T, F]})
     first, second = two(tmp_path / "a", [base], [treated]).differences
-    assert "sums" in disagree([first, second], 0.05)
+    assert "sums" in describe_disagreements([first, second], 0.05)
     other = msgspec.structs.replace(second.metric, rule=Share("refusal", (True,), JUDGE))
-    assert disagree([first, msgspec.structs.replace(second, metric=other)], 0.05) == {}
+    assert (
+        describe_disagreements([first, msgspec.structs.replace(second, metric=other)], 0.05) == {}
+    )
     alone = bench(F, F, T), bench(T, F, T)
-    assert two(tmp_path / "b", [alone[0]], [alone[1]]).disagree == {}
+    assert two(tmp_path / "b", [alone[0]], [alone[1]]).disagreements == {}
 
 
 def test_one_model_on_both_sides_is_told(tmp_path: Path) -> None:
@@ -305,7 +307,7 @@ def test_one_folder_twice_claims_nothing(tmp_path: Path) -> None:
     path = folder_of(tmp_path / "a", bench(*[T, F] * 8), bench(*[T] * 3, name="more"))
     found = compare(path, path / ".." / "a")
     assert found.headline == "the same results on both sides: there is nothing to claim"
-    assert (found.better, found.worse, found.disagree) == (0, 0, {}) and sound(found)
+    assert (found.better, found.worse, found.disagreements) == (0, 0, {}) and is_complete(found)
 
 
 def test_repeats_have_a_spread_beside_the_gain(tmp_path: Path) -> None:
@@ -362,7 +364,7 @@ def test_a_level_that_is_none(tmp_path: Path) -> None:
 
 def test_results_without_benchmarks(tmp_path: Path) -> None:
     found = two(tmp_path, [], [])
-    assert found.headline == "no headline: there is nothing to compare" and not sound(found)
+    assert found.headline == "no headline: there is nothing to compare" and not is_complete(found)
 
 
 @pytest.mark.parametrize("policy", ["/dev/zero", "a\0b", "nowhere.toml", 7])
@@ -412,7 +414,7 @@ def test_evaluations_are_compared_as_they_are_written(
     assert (gain.items, gain.paired, gain.gain.units) == (60, 59, 30)
     assert gain.gain.estimate == pytest.approx(24 / 59) and gain.p < 0.001
     assert found.base.metrics[0].interval == gain.base, "as the evaluation said"
-    assert found.improved == 1 and sound(found)
+    assert found.improved == 1 and is_complete(found)
     assert "temperature 1.0 and 0.5" in compare(Path("base"), Path("cold")).not_compared["sums"]
 
 
@@ -432,7 +434,7 @@ def trials(draw: Callable[[], tuple[Any, Any]], count: int, names: Any = None) -
     """So many differences of simulated scores (items,)."""
     sides = (draw() for _ in range(count))
     return [
-        paired(METRIC, (scores(base, names), scores(treated, names)), len(base))
+        compare_metric(METRIC, (scores(base, names), scores(treated, names)), len(base))
         for base, treated in sides
     ]
 
@@ -520,4 +522,4 @@ def test_a_suite_in_folders_finds_its_effects_and_no_others(tmp_path: Path) -> N
     assert sure == {"b0": 1, "b1": 1, "b2": 1, "b3": -1, "b4": -1}
     assert (found.counted, found.improved, found.impaired) == (12, 3, 2)
     assert found.better + found.worse <= 12
-    assert sound(found)
+    assert is_complete(found)

@@ -333,3 +333,51 @@ def test_a_group_leaves_out_what_is_not_here_beside_a_file_of_ones_own() -> None
     Path("gone.toml").write_text(SUMS.replace("sums.jsonl", "gone.jsonl"))
     with pytest.raises(InputError, match=r"has no gone\.jsonl"):
         ran(script([right(1)]), "gone.toml,mental-health", out=Path("gone"))
+
+
+RUBRIC = sums(
+    "rubric",
+    'prompt = "ask"\nquestions = "rubric"',
+    'question = "own"\nby = "judge"',
+    group="health",
+)
+
+
+def test_items_bring_their_own_rubric(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three points for the sum, one for courtesy: the model is right and rude, or the reverse."""
+    points: list[dict[str, Any]] = [
+        {"id": "right", "ask": "Does it say the sum?", "weight": 3.0},
+        {"id": "polite", "ask": "Is it polite?"},
+    ]
+    rows: list[dict[str, Any]] = [row | {"rubric": points} for row in ASKED]
+    rows[0]["rubric"] = [{"id": "right", "ask": ""}]
+    Path("sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("rubric.toml").write_text(RUBRIC)
+    model = script([*map(right, range(6)), {"regex": ".", "answers": ["Please, it is 1000."]}])
+    rude = json.dumps({"reason": "r", "right": "yes", "polite": "no"})
+    kind = json.dumps({"reason": "r", "right": "no", "polite": "yes"})
+    judge = script([{"match": "Please", "answers": [kind]}, {"answers": [rude]}], "judge")
+
+    given = {"benchmark": ("rubric.toml",), "data": Path(), "judge": (judge,), "dry_run": True}
+    assert evaluate(Options(model=model, **given)) is None
+    assert "rubric: 11 items" in capsys.readouterr().out
+
+    found = ran(model, "rubric.toml", judge=(judge,))
+    [one] = found.results.metrics
+    assert one.metric.key == f"own by {judge}" and found.results.benchmarks[0].invalid_rows == 1
+    assert (one.items, one.scored) == (11, 11)
+    assert one.interval.estimate == pytest.approx((5 * 3 / 4 + 6 * 1 / 4) / 11)
+    [reject] = dataset.rejects(Path("out"))
+    assert "its own question 'right', ask: is empty" in reject.message
+    options = {"rescore": Path("out"), "out": Path("again"), "judge": (judge,)}
+    assert ran("", "rubric.toml", **options).results.metrics[0].interval == one.interval
+
+
+def test_a_metric_on_own_questions_needs_items_that_have_some() -> None:
+    Path("none.toml").write_text(sums("none", 'prompt = "ask"', 'question = "own"\nby = "judge"'))
+    with pytest.raises(InputError, match="the items have no questions of their own"):
+        ran(script([right(1)]), "none.toml")
+    text = RUBRIC.replace('by = "judge"', 'by = "judge"\nvalue = [true]')
+    Path("rubric.toml").write_text(text)
+    with pytest.raises(InputError, match="score by their weights, not by a value"):
+        ran(script([right(1)]), "rubric.toml")

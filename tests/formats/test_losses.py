@@ -84,6 +84,14 @@ def test_a_text_that_comes_back_changed_is_lost(answer: str, losses: list[str]) 
     assert find_losses(changes, Example.new([USER], answers(answer))) == losses
 
 
+def test_of_a_table_that_cannot_be_read_everything_is_lost() -> None:
+    def read(row: Row, occurrence: int) -> Example:
+        return new_example(row, occurrence, [Message("user", row.text("question"))])
+
+    other = Format("writes another table than it reads", read, lambda example: {"q": "how?"})
+    assert find_losses(other, Example.new([USER])) == ["everything: the row cannot be read back"]
+
+
 def test_words_that_differ_from_those_that_were_asked_are_told() -> None:
     """Answers to the policy's own question come back as answers to PKU-SafeRLHF's."""
     policy = load_policy()

@@ -11,7 +11,8 @@ from tests.agreement.rated import C
 
 from trueline.evaluate import results
 from trueline.evaluate.benchmarks.items import TAG
-from trueline.evaluate.compare.headline import disagree
+from trueline.evaluate.compare.group_means import group_means
+from trueline.evaluate.compare.headline import describe_disagreements
 from trueline.evaluate.results import (
     BenchmarkRun,
     Comparison,
@@ -252,7 +253,8 @@ def compared(
     return Comparison(
         base=base[0], treated=treated[0], base_folder=str(base[2]), treated_folder=str(treated[2]),
         differences=found, not_compared=not_compared, counted=len(counted), better=better,
-        worse=worse, improved=improved, impaired=impaired, disagree=disagree(found, 0.05),
+        worse=worse, improved=improved, impaired=impaired, 
+        disagreements=describe_disagreements(found, 0.05), group_means=group_means(found, 0.05),
         headline=f"{better} of {len(counted)} measures are better ({improved} significantly), "
                  f"{worse} worse ({impaired} significantly)",
     )  # fmt: skip

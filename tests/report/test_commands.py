@@ -12,8 +12,8 @@ from tests.report.made import SUITE, evaluated, trained
 
 from trueline.cli.options import make_command
 from trueline.evaluate.options import Options
-from trueline.report.pairs import Party
-from trueline.report.sections import account
+from trueline.report.pairs import ModelSide
+from trueline.report.sections import commands
 from trueline.runs.options import settings
 from trueline.train import card
 from trueline.train.methods import find_method
@@ -38,8 +38,8 @@ def test_an_evaluation_again(tmp_path: Path) -> None:
         temperature=0.7,
         quiet=True,
     )
-    party = Party("A", msgspec.structs.replace(results, config=settings(asked)), "there", True)
-    line = account.evaluation(party)
+    model = ModelSide("A", msgspec.structs.replace(results, config=settings(asked)), "there", True)
+    line = commands.evaluation_command(model)
     assert "secret" not in line and "secret" not in str(settings(asked))
     verb, *words = shlex.split(line)[1:]
     assert verb == "evaluate"
@@ -52,7 +52,7 @@ def test_a_training_again(tmp_path: Path) -> None:
     results, _ = evaluated(tmp_path / "base", SUITE[:1], "nano", 0.0, count=12)
     trained(tmp_path / "model", results)
     found = card.read(tmp_path / "model")
-    line = account.training(found, str(tmp_path / "model"))
+    line = commands.training_command(found, str(tmp_path / "model"))
     verb, method, *words = shlex.split(line)[1:]
     assert (verb, method, words[0]) == ("train", "preference", "pairs/harmful")
     again = read_back(find_method(method).Options, words)

@@ -23,7 +23,7 @@ from trueline.statistics.intervals import Interval
 
 @pytest.fixture(scope="module")
 def text(comparisons: list[Comparison]) -> str:
-    return page.rendered(comparisons, cards=())
+    return page.render(comparisons, cards=())
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +104,10 @@ def test_rows_that_are_no_items_are_missing(comparisons: list[Comparison]) -> No
     first = comparisons[0]
     torn = msgspec.structs.replace(first.base.benchmarks[0], invalid_rows=1203)
     base = msgspec.structs.replace(first.base, benchmarks=[torn, *first.base.benchmarks[1:]])
-    text = Page(page.rendered([msgspec.structs.replace(first, base=base)], cards=())).text
+    text = Page(page.render([msgspec.structs.replace(first, base=base)], cards=())).text
     assert (
         f"{torn.name}: 1,203 rows" in text
-        and "1,203 rows" not in Page(page.rendered([first], cards=())).text
+        and "1,203 rows" not in Page(page.render([first], cards=())).text
     )
 
 
@@ -117,7 +117,7 @@ def test_agreement_cards_or_that_there_is_none(
     assert f"On helpfulness , safe : {UNKNOWN}" in parsed.text
     assert f"On refusal : {UNKNOWN}" in parsed.text
     measured(data(tmp_path / "rated.jsonl", fails=1), tmp_path / "cards")
-    text = Page(page.rendered(comparisons, cards=[tmp_path / "cards"])).text
+    text = Page(page.render(comparisons, cards=[tmp_path / "cards"])).text
     card = find_card(JUDGE.instrument, [tmp_path / "cards"])
     assert card is not None and card.entries[0].alpha is not None
     [one] = card.entries
@@ -131,13 +131,13 @@ def test_agreement_cards_or_that_there_is_none(
 
 
 def test_the_headline_says_what_is_withheld(comparisons: list[Comparison]) -> None:
-    full = Page(page.rendered(comparisons[:1])).text
+    full = Page(page.render(comparisons[:1])).text
     start = full[full.index("In short") : full.index("What was compared Base")]
     assert comparisons[0].headline in start
     assert "Withheld, so that they count neither way: a-hard-day ( coverage" in start
     held = [msgspec.structs.replace(d, withheld=None) for d in comparisons[0].differences]
     all_count = msgspec.structs.replace(comparisons[0], differences=held)
-    assert "Nothing is withheld." in Page(page.rendered([all_count])).text
+    assert "Nothing is withheld." in Page(page.render([all_count])).text
 
 
 def test_significance_is_written_and_drawn_not_coloured(
@@ -168,9 +168,7 @@ def test_a_worsening_is_named(comparisons: list[Comparison]) -> None:
     ]
     titles = [
         text
-        for tag, text in Page(
-            page.rendered([msgspec.structs.replace(one, differences=worse)])
-        ).texts
+        for tag, text in Page(page.render([msgspec.structs.replace(one, differences=worse)])).texts
         if tag == "title"
     ]
     assert sum(title.endswith(": worse") for title in titles) >= one.counted
@@ -180,19 +178,22 @@ def test_an_interval_that_does_not_exist_is_said(comparisons: list[Comparison]) 
     one = comparisons[0]
     bare = Interval(0.0, None, None, 40, note="the same in every resample: no spread")
     found = [msgspec.structs.replace(d, gain=bare, p=None, q=None) for d in one.differences]
-    text = Page(page.rendered([msgspec.structs.replace(one, differences=found)])).text
+    text = Page(page.render([msgspec.structs.replace(one, differences=found)])).text
     assert "no interval: the same in every resample: no spread" in text
     assert "not tested" in text and "nan" not in text.split()
 
 
 def test_nothing_to_compare(comparisons: list[Comparison]) -> None:
-    none = Page(page.rendered([]))
+    none = Page(page.render([]))
     assert none.headings[0] == (1, "Nothing was compared")
     assert "No comparison was given" in none.text
     empty = msgspec.structs.replace(
-        comparisons[0], differences=[], not_compared={"sums": "asked in another way"}
+        comparisons[0],
+        differences=[],
+        group_means={},
+        not_compared={"sums": "asked in another way"},
     )
-    text = Page(page.rendered([empty])).text
+    text = Page(page.render([empty])).text
     assert "No primary measure was compared" in text and "asked in another way" in text
     assert "The plane is not drawn" in text
 
@@ -241,7 +242,7 @@ def test_nothing_is_fetched_or_run(text: str, parsed: Page) -> None:
         assert not [name for name in given if name.startswith("on") or name in ("src", "srcset")]
     style = "".join(text for tag, text in parsed.texts if tag == "style")
     assert "url(" not in style and "@import" not in style and "http" not in style
-    assert "http" not in page.rendered([]).replace('<meta http-equiv="', "")
+    assert "http" not in page.render([]).replace('<meta http-equiv="', "")
     assert "src=" not in text
 
 
@@ -256,7 +257,7 @@ def hostile(comparison: Comparison) -> Comparison:
 
     kept = {"group", "better", "by", "benchmark", "base_folder", "treated_folder"}
     kinds = {"share", "mean", "judge", "grader", "classifier"}  # of rules and labellers: no texts
-    by_name = {"versions", "left_out", "unscored", "not_compared", "disagree", "config", "failures"}
+    by_name = {"versions", "left_out", "unscored", "not_compared", "measures", "config", "failures"}
 
     def spoil(value: object, name: str = "") -> object:
         if isinstance(value, str):
@@ -275,12 +276,12 @@ def test_hostile_texts_stand_there_as_text(tmp_path: Path) -> None:
     [one] = world(tmp_path, treated=1, kinds=SUITE[:4], count=12, say=HOSTILE)
     spoilt = hostile(one)
     assert HOSTILE in spoilt.headline and HOSTILE in spoilt.base.model
-    plain, shown = Page(page.rendered([one])), Page(page.rendered([spoilt]))
+    plain, shown = Page(page.render([one])), Page(page.render([spoilt]))
     for found in (plain, shown):
         assert not {"script", "img"} & {tag for tag, _ in found.elements}
         assert not any(name.startswith("on") for _, given in found.elements for name in given)
     assert "<script>alert(1)</script>" in shown.text and "{{ 7 * 7 }}" in shown.text
-    raw = page.rendered([spoilt]) + page.rendered([one])
+    raw = page.render([spoilt]) + page.render([one])
     assert not set(raw) & set("\u202e\u2066\u0007\u001b\u2028\u200b\ufeff")
     assert "\\u202e" in raw and "\\x1b" in raw and "49" not in re.findall(r"\{\{.{9}", raw)
     opened = [text for tag, text in plain.texts if tag == "div" and "Request 0" in text]
@@ -294,7 +295,7 @@ def test_a_page_of_sixty_benchmarks_is_bounded(tmp_path: Path) -> None:
         for n, kind in product(range(3), SUITE[:20])
     ]
     found = world(tmp_path, kinds=kinds, count=12, say=long)
-    text = page.rendered(found)
+    text = page.render(found)
     shown = Page(text)
     opened = [given for tag, given in shown.elements if given.get("class") == "item"]
     assert 100 < len(opened) <= page.examples.MOST

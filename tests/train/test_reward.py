@@ -17,6 +17,7 @@ from trueline.models.local.classifier import SequenceClassifier
 from trueline.models.local.weights import Weights
 from trueline.policy.values import find_preference
 from trueline.records.types import Example
+from trueline.train import loading
 from trueline.train.method import TrainingContext
 from trueline.train.methods import reward
 from trueline.train.run import train
@@ -126,6 +127,23 @@ async def test_a_lora_trains_the_new_head_too(tiny: Path, tmp_path: Path) -> Non
         heads.append(load_file(tmp_path / out / "model.safetensors")["score.weight"])
     assert (heads[0] - heads[1]).abs().max() > 1e-2
     assert sum(margin > 0 for margin in await margins(tmp_path / "many", PAIRS)) >= 18
+
+
+def test_what_is_trained_is_float32_on_a_bfloat16_base(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainers = []
+
+    def on_bfloat16(context: TrainingContext[reward.Options]) -> Any:
+        arguments = {**context.arguments, "bf16": True, "use_cpu": True}
+        trainers.append(reward.METHOD.trainer(dataclasses.replace(context, arguments=arguments)))
+        return trainers[-1]
+
+    monkeypatch.setattr(loading, "choose_dtype", lambda lora_rank: "bfloat16")  # as on a GPU
+    method = dataclasses.replace(reward.METHOD, trainer=on_bfloat16)
+    train(method, options(tiny, tmp_path / "m", lora_rank=4, max_steps=2), PAIRS)
+    types = {(p.requires_grad, p.dtype) for p in trainers[0].model.parameters()}
+    assert (True, torch.bfloat16) not in types and (False, torch.bfloat16) in types
 
 
 async def test_a_reward_model_can_be_trained_on(tiny: Path, tmp_path: Path) -> None:

@@ -15,13 +15,20 @@ from msgspec import Meta
 
 from trueline.cli.ending import report as print_report
 from trueline.cli.options import make_command
-from trueline.evaluate.compare.compare import compare, read
-from trueline.evaluate.compare.headline import sound
-from trueline.evaluate.results import Comparison, Difference
+from trueline.evaluate.compare.compare import compare, read_side
+from trueline.evaluate.compare.headline import is_complete
+from trueline.evaluate.results import Comparison, Difference, GroupMeans
 from trueline.files.text import escape_terminal
 from trueline.report import page
-from trueline.report.pairs import titles, verdict
-from trueline.report.text import gain, is_share, number, part, probability, span
+from trueline.report.pairs import find_verdict, group_titles
+from trueline.report.text import (
+    format_coverage,
+    format_gain,
+    format_mean,
+    format_number,
+    format_probability,
+    format_range,
+)
 from trueline.runs.options import ARGUMENT, check_options
 
 
@@ -44,82 +51,97 @@ class Options:
 
 def run(options: Options) -> None:
     check_options(options)
-    base = read(options.base)
-    comparisons = [compare(base, path, options.level) for path in options.treated]
-    lines = [line for one in comparisons for line in format_comparison(one)]
+    keep_texts = options.report is not None
+    base = read_side(options.base, keep_texts=keep_texts)
+    sides = [read_side(path, keep_texts=keep_texts) for path in options.treated]
+    comparisons = [compare(base, side, options.level) for side in sides]
+    lines = [line for comparison in comparisons for line in format_comparison(comparison)]
     print_report(comparisons, lines[:-1], options.json)  # without the blank line at the end
     if options.report is not None:
         words = ["trueline", "compare", options.base, *options.treated, "--report", options.report]
         line = shlex.join([*map(str, words), "--level", str(options.level)])
-        page.write(comparisons, options.report, command=line)
-        where = sys.stderr if options.json else sys.stdout
-        print(f"page: {escape_terminal(str(options.report))}", file=where)
-    if not all(map(sound, comparisons)):
+        page.write(comparisons, options.report, sides=[base, *sides], command=line)
+        stream = sys.stderr if options.json else sys.stdout
+        print(f"page: {escape_terminal(str(options.report))}", file=stream)
+    if not all(map(is_complete, comparisons)):
         raise typer.Exit(1)
 
 
-def format_comparison(found: Comparison) -> Iterator[str]:
+def format_comparison(comparison: Comparison) -> Iterator[str]:
     """The comparison in lines for a person."""
-    yield f"{found.treated.model} ({found.treated_folder}), against the base"
-    yield f"{found.base.model} ({found.base_folder})"
-    for group, title in titles({d.group for d in found.differences}).items():
+    yield f"{comparison.treated.model} ({comparison.treated_folder}), against the base"
+    yield f"{comparison.base.model} ({comparison.base_folder})"
+    differences, level = comparison.differences, comparison.level
+    for group, title in group_titles({d.group for d in differences}).items():
         yield ""
         yield title
-        yield from _table([d for d in found.differences if d.group == group], found.level)
-    if found.differences:
+        yield from _table([d for d in differences if d.group == group], level)
+    if differences:
         yield ""
         yield (
             "* stands for its benchmark in the headline. Gains are turned so that more is better; "
-            f"q is adjusted over all metrics, significant at {found.level:g}."
+            f"q is adjusted over all metrics, significant at {level:g}."
         )
-    for name, why in found.disagree.items():
-        yield f"instruments disagree: {name}: {why}"
-    for name, why in found.not_compared.items():
+    if comparison.group_means:
+        yield "Means over the primary metrics of a group, each benchmark counting once:"
+    for group, means in comparison.group_means.items():
+        yield from _group_means(group, means)
+    for name, views in comparison.disagreements.items():
+        yield f"instruments disagree: {name}: {views}"
+    for name, why in comparison.not_compared.items():
         yield f"not compared: {name}: {why}"
     yield ""
-    yield found.headline
+    yield comparison.headline
     yield ""
 
 
-def _table(rows: list[Difference], level: float) -> Iterator[str]:
+def _group_means(group: str, means: GroupMeans) -> Iterator[str]:
+    yield f"  {group}: {format_mean(means.base)} → {format_mean(means.treated)}"
+    for measure, benchmarks in means.measures.items():
+        yield f"    {measure}, on {', '.join(benchmarks)}"
+    left_out = [f"{name} (withheld)" for name in means.withheld]
+    left_out += [f"{name} (another measure)" for name in means.other_measures]
+    if left_out:
+        yield f"    left out: {', '.join(left_out)}"
+
+
+def _table(differences: list[Difference], level: float) -> Iterator[str]:
     """Each metric with its numbers below it, in columns."""
-    figures = [_figures(one, level) for one in rows]
-    widths = [max(map(len, column)) for column in zip(*figures, strict=True)]
-    for one, row in zip(rows, figures, strict=True):
-        metric = one.metric
-        mark = "*" if one.primary else " "
-        yield f"{mark} {metric.benchmark}: {metric.key}, {metric.better} is better"
+    rows = [_figures(d, level) for d in differences]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for d, row in zip(differences, rows, strict=True):
+        mark = "*" if d.primary else " "
+        yield f"{mark} {d.metric.benchmark}: {d.metric.key}, {d.metric.better} is better"
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield ("    " + "  ".join(cells)).rstrip()
-        yield from (f"    {note}" for note in _notes(one))
+        yield from (f"    {note}" for note in _notes(d))
 
 
-def _figures(one: Difference, level: float) -> list[str]:
-    metric = one.metric
-    means = f"{number(one.base.estimate, metric)} → {number(one.treated.estimate, metric)}"
-    covered = (part(share) for share in one.coverage)
-    scored = f"scored {' and '.join(covered)} of {one.items:,}"
-    if one.withheld is not None:
-        return [means, "no gain is claimed", "withheld", "", scored]
+def _figures(d: Difference, level: float) -> list[str]:
+    base, treated = (format_number(side.estimate, d.metric) for side in (d.base, d.treated))
+    coverage = " and ".join(map(format_coverage, d.coverage))
+    scored = f"scored {coverage} of {d.items:,}"
+    if d.withheld is not None:
+        return [f"{base} → {treated}", "no gain is claimed", "withheld", "", scored]
     return [
-        means,
-        gain(one.gain, metric),
-        verdict(one, level),
-        f"q {probability(one.q)}",
+        f"{base} → {treated}",
+        format_gain(d.gain, d.metric),
+        find_verdict(d, level),
+        f"q {format_probability(d.q)}",
         scored,
     ]
 
 
-def _notes(one: Difference) -> Iterator[str]:
-    if one.withheld is not None or min(share or 0.0 for share in one.coverage) < 1:
-        could = span(one.least, one.most, one.metric, "+")
-        unit = " points" if is_share(one.metric) else ""
-        yield f"whatever the unscored are, the gain is {could}{unit}"
-    if one.withheld is not None:
-        yield f"withheld: {one.withheld}"
-    if any(spread is not None for spread in one.spread):
-        told = ("unknown" if s is None else f"{s:.3f}" for s in one.spread)
-        yield f"between repeats: {' and '.join(told)}"
+def _notes(d: Difference) -> Iterator[str]:
+    if d.withheld is not None or min(share or 0.0 for share in d.coverage) < 1:
+        bounds = format_range(d.least, d.most, d.metric, "+")
+        unit = " points" if d.metric.is_share else ""
+        yield f"whatever the unscored are, the gain is {bounds}{unit}"
+    if d.withheld is not None:
+        yield f"withheld: {d.withheld}"
+    if any(spread is not None for spread in d.spread):
+        spreads = ("unknown" if s is None else f"{s:.3f}" for s in d.spread)
+        yield f"between repeats: {' and '.join(spreads)}"
 
 
 command = make_command(

@@ -20,7 +20,7 @@ from trueline.cli import quickstart_page
 from trueline.cli.agree import format_outcome
 from trueline.cli.ending import fell_short
 from trueline.cli.options import make_command
-from trueline.evaluate.compare.compare import compare
+from trueline.evaluate.compare.compare import compare, read_side
 from trueline.evaluate.options import Options as EvaluateOptions
 from trueline.evaluate.results import Comparison
 from trueline.evaluate.run import evaluate
@@ -188,9 +188,10 @@ def evaluated(model: str, out: Path, name: str) -> None:
 
 def compared(out: Path) -> Comparison:
     """The comparison of before and after, with its page."""
-    found = compare(out / "before", out / "after")
-    page.write([found], out / "report.html")
-    return found
+    before, after = (read_side(out / name, keep_texts=True) for name in ("before", "after"))
+    comparison = compare(before, after)
+    page.write([comparison], out / "report.html", sides=(before, after))
+    return comparison
 
 
 def answers(out: Path) -> Iterator[Pair]:

@@ -14,10 +14,10 @@ from trueline.files.errors import InputError
 from trueline.labellers.checks import CHECKS
 from trueline.labellers.contract import Labeller, bound_questions
 from trueline.labellers.registry import enter_labeller
-from trueline.labellers.targets import select_questions
+from trueline.labellers.targets import QuestionSet, questions_of, select_questions
 from trueline.policy.types import Policy
-from trueline.policy.values import Mean, NumberRule, Share
-from trueline.records.types import Question
+from trueline.policy.values import OWN, Mean, NumberRule, Share, WeightedRubric
+from trueline.records.types import Example
 from trueline.runs.context import RunContext
 from trueline.runs.stage import Bound
 
@@ -30,7 +30,7 @@ class MetricLabeller(Struct, frozen=True):
 
     metric: Metric
     labeller: Labeller
-    questions: list[Question]
+    asked: QuestionSet
 
 
 async def open_metrics(
@@ -39,7 +39,7 @@ async def open_metrics(
     """A benchmark's metrics in their order, whose labellers are open until the run ends; and, by
     `BENCHMARK: METRIC`, why a metric has none."""
     metrics, missing, policy = [], {}, context.policy
-    labellers: dict[str, tuple[Labeller, list[Question]]] = {}
+    labellers: dict[str, tuple[Labeller, QuestionSet]] = {}
     for score in one.metric:
         by = _written_form(score.by) if how.written else score.by
         names = list(judges) if by == JUDGE else [by]
@@ -49,7 +49,6 @@ async def open_metrics(
             if name not in labellers:
                 same = [s.question for s in one.metric if s.by == score.by]
                 asked = select_questions(same, policy)
-                questions = list(asked.policy)
                 try:
                     labeller = await enter_labeller(context, name, asked)
                 except InputError as error:
@@ -57,11 +56,9 @@ async def open_metrics(
                         raise
                     checks = f"Checks are: {', '.join(plugins.names(CHECKS))}"
                     raise InputError(f"{one.name}: by {name!r}: {error}\n{checks}") from error
-                labellers[name] = labeller, questions
-            labeller, questions = labellers[name]
-            metrics.append(
-                MetricLabeller(_metric(one, score, labeller, policy), labeller, questions)
-            )
+                labellers[name] = labeller, asked
+            labeller, asked = labellers[name]
+            metrics.append(MetricLabeller(_metric(one, score, labeller, policy), labeller, asked))
     return metrics, missing
 
 
@@ -73,6 +70,9 @@ def _written_form(by: str) -> str:
 
 
 def _metric(one: Benchmark, score: MetricSpec, labeller: Labeller, policy: Policy) -> Metric:
+    if score.question == OWN:
+        own = WeightedRubric(labeller.by)
+        return Metric(one.name, score.by, own, score.better, measured=labeller.measured)
     question, low, high = policy[score.question], 0.0, 1.0
     if question.kind == "scale" and not score.value:
         low, high = float(min(question.levels)), float(max(question.levels))
@@ -83,9 +83,10 @@ def _metric(one: Benchmark, score: MetricSpec, labeller: Labeller, policy: Polic
     return Metric(one.name, score.by, rule, score.better, low, high, labeller.measured)
 
 
-def bound_scoring(metrics: Sequence[MetricLabeller], responses: int) -> Bound:
-    """The most calls and completion tokens to score one item with that many responses."""
+def bound_scoring(metrics: Sequence[MetricLabeller], item: Example, responses: int) -> Bound:
+    """The most calls and completion tokens to score an item with that many responses."""
     bound = Bound()
     for one in {id(metric.labeller): metric for metric in metrics}.values():
-        bound += bound_questions(one.labeller, one.questions, prompts=1, responses=responses)
+        questions = questions_of(item, one.asked)
+        bound += bound_questions(one.labeller, questions, prompts=1, responses=responses)
     return bound

@@ -72,11 +72,11 @@ class Plan(Struct, frozen=True):
 
     def bounds(self, scoring: Mapping[str, Bound]) -> str:
         """The most calls and tokens that it could need, before retries; `scoring` has by benchmark
-        what an item's labels could cost."""
+        what the labels could cost."""
         lines = ["at most, before retries (hits in the ledger are free):"]
         total = Bound()
         for one in self.benchmarks:
-            bound = scoring[one.ran.name] * one.ran.items + one.bound_asking()
+            bound = scoring[one.ran.name] + one.bound_asking()
             lines.append(f"  {one.ran.name}: {one.ran.items:,} items, {_format_bound(bound)}")
             total += bound
         lines.append(f"  in all: {_format_bound(total)}")

@@ -66,6 +66,20 @@ class Metric(Struct, frozen=True):
         """What names the metric among those of its benchmark."""
         return f"{self.question} by {self.name}"
 
+    @property
+    def is_share(self) -> bool:
+        """Whether it lies in [0, 1], and is shown in per cent."""
+        return (self.low, self.high) == (0.0, 1.0)
+
+    @property
+    def description(self) -> str:
+        """The metric for people: what counts, and who says so."""
+        words = {True: "yes", False: "no"}
+        accepted = " or ".join(
+            str(words[value] if isinstance(value, bool) else value) for value in self.accepted
+        )
+        return f"{self.question}{f' = {accepted}' if accepted else ''}, by {self.name}"
+
 
 class MetricResult(Struct, frozen=True):
     """A metric on one model's answers.
@@ -208,12 +222,28 @@ class Difference(Struct, frozen=True):
         return (gain > 0) - (gain < 0)
 
 
+class GroupMeans(Struct, frozen=True):
+    """A group's mean in both models, over benchmarks by what was measured on them (`measures`).
+
+    Means are shares of a metric's range.  Left out are the benchmarks that are `withheld` and those
+    that have `other_measures`; `by_refusal`: only refusal was measured.
+    """
+
+    base: Interval
+    treated: Interval
+    measures: dict[str, list[str]]
+    withheld: list[str]
+    other_measures: list[str]
+    by_refusal: bool
+
+
 class Comparison(Struct, frozen=True):
     """A treated model against its base: `not_compared` gives by benchmark why not.
 
     `better` and `worse` count primary metrics by the sign of their gain, `improved` and `impaired`
-    those that are significant at `level` after adjustment, of `counted`; `disagree` names the
-    benchmarks on which two instruments, asked the same question, see the change differently.
+    those that are significant at `level` after adjustment, of `counted`; `disagreements` names the
+    benchmarks on which two instruments, asked the same question, see the change differently;
+    `group_means` has the groups of the trade that training makes (harm, refusal, capability).
     """
 
     base: Results
@@ -227,6 +257,7 @@ class Comparison(Struct, frozen=True):
     worse: int
     improved: int
     impaired: int
-    disagree: dict[str, str]
+    disagreements: dict[str, str]
+    group_means: dict[str, GroupMeans]
     headline: str
     level: float = 0.05

@@ -23,6 +23,7 @@ from trueline.evaluate.scores import MetricScores, gather, summarise
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.labellers.registry import labeller_input
+from trueline.labellers.targets import questions_of
 from trueline.models.contract import Model
 from trueline.models.open import without_key
 from trueline.models.roles import Role
@@ -33,7 +34,7 @@ from trueline.runs.context import RunContext
 from trueline.runs.options import check_options
 from trueline.runs.record import Input, RunRecord, path_input
 from trueline.runs.run import open_run
-from trueline.runs.stage import AsyncStep, Calls, Stage
+from trueline.runs.stage import AsyncStep, Bound, Calls, Stage
 from trueline.runs.sync import wait
 
 
@@ -81,10 +82,16 @@ def evaluate(options: Options) -> Outcome | None:
 async def _bounds(options: Options, policy: Policy, todo: Plan) -> str:
     """The most calls and tokens that it could need, before retries."""
     async with RunContext(policy, dry=True) as context:
-        scoring = {}
+        metrics = {}
         for one in todo.benchmarks:
-            metrics, _ = await open_metrics(one.benchmark, one.how, options.judge, context)
-            scoring[one.ran.name] = bound_scoring(metrics, one.how.repeats)
+            opened, _ = await open_metrics(one.benchmark, one.how, options.judge, context)
+            metrics[one.ran.name] = opened
+        repeats = {one.ran.name: one.how.repeats for one in todo.benchmarks}
+        scoring = dict.fromkeys(metrics, Bound())
+        for item in todo.stream():
+            if isinstance(item, Example):
+                name = item.tag(TAG) or ""
+                scoring[name] += bound_scoring(metrics[name], item, repeats[name])
         return todo.bounds(scoring)
 
 
@@ -156,7 +163,9 @@ def score_items(instruments: dict[str, list[MetricLabeller]]) -> Calls:
         for one in instruments[example.tag(TAG) or ""]:
             asked.setdefault(id(one.labeller), one)
         for one in asked.values():
-            example = with_labels(example, *await one.labeller.label(example, one.questions))
+            example = with_labels(
+                example, *await one.labeller.label(example, questions_of(example, one.asked))
+            )
         return example
 
     labellers = [labeller_input(m.labeller) for some in instruments.values() for m in some]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,12 +77,17 @@ class MetricScores(Struct, frozen=True):
         return [r for one in self.items.values() for r in one.repeats if r is not None]
 
 
-def gather(path: Path, metrics: Sequence[Metric], policy: Policy) -> dict[Key, MetricScores]:
+def gather(
+    path: Path,
+    metrics: Sequence[Metric],
+    policy: Policy,
+    on_example: Callable[[Example], None] | None = None,
+) -> dict[Key, MetricScores]:
     """The scores of a results folder's items for all metrics, in one pass.
 
     The policy says which answers follow from others: the severity of a safe response is not asked,
-    and 0.  Raises InputError if the folder cannot be read, holds an item twice, or if two metrics
-    have one name.
+    and 0.  `on_example` is called with every Example of the folder.  Raises InputError if the
+    folder cannot be read, holds an item twice, or if two metrics have one name.
     """
     gathered: dict[Key, MetricScores] = {}
     by_benchmark: dict[str, list[tuple[Metric, MetricScores]]] = {}
@@ -96,6 +101,8 @@ def gather(path: Path, metrics: Sequence[Metric], policy: Policy) -> dict[Key, M
         by_benchmark.setdefault(metric.benchmark, []).append((metric, scores))
     try:
         for example in dataset.read(path):
+            if on_example is not None:
+                on_example(example)
             answers = [Labels(example, (n,), policy) for n in range(len(example.responses))]
             for metric, scores in by_benchmark.get(example.tag(TAG) or "", ()):
                 scores.add(example.id, _score(example, metric, answers, scores.wordings))

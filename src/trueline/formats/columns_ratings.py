@@ -17,7 +17,7 @@ from msgspec import Struct
 from trueline.files.errors import InputError
 from trueline.formats.contract import ColumnMapping, Questions
 from trueline.policy.answers import choices, format_value, why_invalid
-from trueline.records.conversation import Malformed, unpacked
+from trueline.records.conversation import Malformed, unpack_cell
 from trueline.records.types import Example, Label, LabellerId, Question, QuestionKind, Value
 
 LABEL, VALUE = "label:", "value:"
@@ -131,7 +131,7 @@ def _read_value(rating: Rating, cell: Any) -> Value | None:
     if cell is None or cell != cell:
         return None
     if rating.asked is not None and rating.asked.kind == "some-of":
-        cell = unpacked(cell, "[")
+        cell = unpack_cell(cell, "[")
     if isinstance(cell, list):
         options = [option for option in cell if isinstance(option, str)]
         if len(options) < len(cell):

@@ -8,14 +8,14 @@ from typing import Any
 from trueline.files.rows import Row
 from trueline.formats.contract import CannotWrite
 from trueline.policy.values import find_preference
-from trueline.records.conversation import Malformed, Turns, unpacked
+from trueline.records.conversation import Malformed, Turns, unpack_cell
 from trueline.records.types import Example, Message, Response, Unscored
 
 
 def read_cell(row: Row, column: str, what: str) -> list[Any]:
     """The list in a cell, which tables hold as JSON.  Raises NoColumn, and Malformed if there is
     none; `what` is what it should be a list of."""
-    turns = unpacked(row.value(column))
+    turns = unpack_cell(row.value(column))
     if not isinstance(turns, list):
         is_blank = turns is None or turns == ""
         raise Malformed(f"{column} is {'blank' if is_blank else f'no list of {what}'}")

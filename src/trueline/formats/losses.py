@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from trueline.files.rows import Row
+from trueline.files.rows import NoColumn, Row
 from trueline.formats.contract import Fields, Format
 from trueline.policy.preference import in_order
-from trueline.records.types import Example, Label, Message, Reject, Response, Source, ToolCall
+from trueline.records.types import Example, Label, Message, Response, Source, ToolCall
 
 WORDS = {
     "unreadable": "everything: the row cannot be read back",
@@ -100,11 +100,19 @@ def find_losses(
         rows = written if isinstance(written, list) else []
     if not rows:
         return []
-    items = [format.read_row(Row(NOWHERE, number, fields)) for number, fields in enumerate(rows, 1)]
-    if any(isinstance(item, Reject) for item in items):
+    read = _read_back(format, rows)
+    if len(read) < len(rows):
         return [WORDS["unreadable"]]
-    read = [item for item in items if isinstance(item, Example)]
     return list(_in_words(frozenset(_lost_parts(example, read))))
+
+
+def _read_back(format: Format, rows: Sequence[Fields]) -> list[Example]:
+    """The Examples of the rows that can be read."""
+    try:
+        items = [format.read_row(Row(NOWHERE, at, fields)) for at, fields in enumerate(rows, 1)]
+    except NoColumn:  # it writes another table than it reads
+        return []
+    return [item for item in items if isinstance(item, Example)]
 
 
 @lru_cache(1024)  # most Examples of a data set lose the same

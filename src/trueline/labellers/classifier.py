@@ -38,7 +38,6 @@ from trueline.labellers.targets import About
 from trueline.models.open import locate
 from trueline.policy.answers import why_invalid
 from trueline.policy.crosswalks import map_categories
-from trueline.policy.load import load
 from trueline.policy.types import Policy
 from trueline.records.types import Example, LabellerId, Question
 
@@ -190,7 +189,7 @@ def _resolved(
         if labels:
             raise InputError(f"answers.{name}: has both labels and a crosswalk")
         labels = {
-            x: map_categories(answering.crosswalk, [x], policy or load()).values
+            x: map_categories(answering.crosswalk, [x], policy).values
             for x in head.labels
             if x in wanted
         }

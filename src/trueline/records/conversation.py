@@ -10,30 +10,30 @@ import msgspec
 from trueline.records.types import ROLES, Message, Role, ToolCall
 
 Turns = tuple[Message, ...]
-_known = {"role", "content", "reasoning_content", "tool_calls", "tool_call_id"}
+_KEYS = {"role", "content", "reasoning_content", "tool_calls", "tool_call_id"}
 
 
 class Malformed(ValueError):
     """A conversation that cannot be read; the message says what was found in it."""
 
 
-def messages(value: Any, role: Role, column: str) -> tuple[Message, ...]:
+def read_messages(value: Any, role: Role, column: str) -> tuple[Message, ...]:
     """The turns in a cell; a plain text is one turn of `role`.
 
     Cells of a table hold lists as JSON.  Raises Malformed, with the column's name, for anything
     blank or unknown: what cannot be held is not dropped.
     """
-    value = unpacked(value)
+    value = unpack_cell(value)
     if isinstance(value, str) and value.strip():
         return (Message(role, value),)
     if not value or isinstance(value, str):
         raise Malformed(f"{column} is blank")
     if not isinstance(value, list):
         raise Malformed(f"{column} is neither a text nor a list of messages")
-    return tuple(message(turn, f"{column}[{at}]") for at, turn in enumerate(value))
+    return tuple(read_message(turn, f"{column}[{at}]") for at, turn in enumerate(value))
 
 
-def unpacked(value: Any, start: str = "[{") -> Any:
+def unpack_cell(value: Any, start: str = "[{") -> Any:
     """The value of a cell; tables hold lists and objects as JSON, which begins with `start`."""
     if isinstance(value, str) and value.lstrip().startswith(start):
         try:
@@ -43,7 +43,7 @@ def unpacked(value: Any, start: str = "[{") -> Any:
     return value
 
 
-def dicts(turns: Sequence[Message]) -> list[dict[str, Any]]:
+def to_dicts(turns: Sequence[Message]) -> list[dict[str, Any]]:
     """The turns as the objects that chat templates and trainers read."""
     return [_dict(turn) for turn in turns]
 
@@ -66,12 +66,12 @@ def _dict(turn: Message) -> dict[str, Any]:
     return found
 
 
-def message(turn: Any, place: str) -> Message:
+def read_message(turn: Any, place: str) -> Message:
     """One turn; raises Malformed, with its place, for anything that a Message cannot hold."""
     if not isinstance(turn, dict) or turn.get("role") not in ROLES:
         raise Malformed(f"{place} is no message: it needs a role of {', '.join(ROLES)}")
     # loaders that unite rows into columns fill keys that a turn lacks with null
-    if unknown := [key for key, value in turn.items() if key not in _known and value is not None]:
+    if unknown := [key for key, value in turn.items() if key not in _KEYS and value is not None]:
         raise Malformed(f"{place} holds {', '.join(map(str, unknown))}, which no Message can hold")
     reasoning, answers = turn.get("reasoning_content"), turn.get("tool_call_id")
     for name, value in (("reasoning_content", reasoning), ("tool_call_id", answers)):

@@ -17,12 +17,21 @@ import msgspec
 
 import trueline
 from trueline.agreement.cards import FOLDER, UNKNOWN, format_interval
+from trueline.evaluate.compare.compare import Side
+from trueline.evaluate.compare.group_means import MORE_IS_BETTER
 from trueline.evaluate.results import BenchmarkRun, Comparison, Difference
 from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.report import text
-from trueline.report.pairs import Pair, Party, pairs, parties, titles, verdict
-from trueline.report.sections import account, examples, instruments
+from trueline.report.pairs import (
+    ModelSide,
+    Pair,
+    find_verdict,
+    group_titles,
+    list_models,
+    make_pairs,
+)
+from trueline.report.sections import commands, cost, examples, instruments, omissions
 from trueline.report.svg import curves, forest, plane
 
 if TYPE_CHECKING:
@@ -40,7 +49,7 @@ SECTIONS = {
     "training": "Training",
     "instruments": "How far the instruments can be trusted",
     "cost": "Cost",
-    "missing": "What is missing",
+    "omissions": "What is missing",
     "examples": "Examples side by side",
     "commands": "How to reproduce it",
 }
@@ -51,33 +60,39 @@ def write(
     comparisons: Sequence[Comparison],
     path: Path,
     *,
+    sides: Sequence[Side] = (),
     cards: Sequence[Path] = (FOLDER,),
     command: str = "",
 ) -> None:
     """Write the page of these comparisons to `path`.
 
-    `cards` are the folders in which the instruments' agreement cards are looked up; `command` is
-    the command line that led here, to be shown.  Items are read from the results' folders, and
-    where these cannot be read the page says so.  InputError where `path` cannot be written, where
-    it is a file that is no page, and where an agreement card is none.
+    `sides` are the results that were compared, read with their texts; items of others are read from
+    their folders, and if these cannot be read the page says so.  `cards` are the folders in which
+    the instruments' agreement cards are looked up; `command` is the command line that led here, to
+    be shown.  Raises InputError if `path` cannot be written or is a file that is no page, and if an
+    agreement card is none.
     """
     path = path.resolve()  # what a link leads to is written, and the link stays
-    page = path.is_file() and path.read_bytes()[: len(START)] in (START, b"")
-    if path.exists() and not page:
+    is_page = path.is_file() and path.read_bytes()[: len(START)] in (START, b"")
+    if path.exists() and not is_page:
         raise InputError(f"{path} is there, and is no page: choose another name for the report")
     with atomic_write(path) as file:
-        file.write(rendered(comparisons, cards=cards, command=command).encode())
+        file.write(render(comparisons, sides=sides, cards=cards, command=command).encode())
 
 
-def rendered(
-    comparisons: Sequence[Comparison], *, cards: Sequence[Path] = (FOLDER,), command: str = ""
+def render(
+    comparisons: Sequence[Comparison],
+    *,
+    sides: Sequence[Side] = (),
+    cards: Sequence[Path] = (FOLDER,),
+    command: str = "",
 ) -> str:
     """The page as text."""
-    every = pairs(comparisons)
-    models = parties(every)
-    trained = curves.trainings(every)
-    told_by = {t.pair.treated.mark: t.card for t in trained if t.card is not None}
-    drawn = forest.forest(every)
+    pairs = make_pairs(comparisons, sides)
+    models = list_models(pairs)
+    trainings = curves.read_trainings(pairs)
+    training_cards = {t.pair.treated.mark: t.card for t in trainings if t.card is not None}
+    drawn = forest.make_forest(pairs)
     return (
         _environment()
         .get_template("page.jinja")
@@ -85,94 +100,108 @@ def rendered(
             css=resources.files(PACKAGE).joinpath("page.css").read_text(encoding="utf-8"),
             version=trueline.__version__,
             sections=SECTIONS,
-            pairs=every,
+            pairs=pairs,
             models=models,
-            single=len(every) == 1,
-            counts={p.treated.mark: _counts(p) for p in every},
+            single=len(pairs) == 1,
+            counts={p.treated.mark: _count_verdicts(p) for p in pairs},
             benchmarks=_benchmarks(models),
             licences=_licences(models),
             forest=drawn,
-            plane=plane.plane(every),
-            numbers=_numbers(every),
-            alone=[(p, p.results.metrics) for p in models],
-            disagreeing=forest.disagreeing(every, drawn.axis),
-            asked_twice=forest.instruments(every),
-            trainings=trained,
-            instruments=instruments.instruments(every, cards),
-            spending=account.spending(models),
-            missing=account.missing(every, models),
-            examples=examples.examples(every),
-            commands=account.commands(every, models, told_by, command),
+            plane=plane.make_plane(pairs),
+            numbers=_numbers(pairs),
+            disagreements=forest.list_disagreements(pairs, drawn.axis),
+            n_instruments=forest.count_instruments(pairs),
+            trainings=trainings,
+            instruments=instruments.list_instruments(pairs, cards),
+            costs=cost.list_costs(models),
+            omissions=omissions.list_omissions(pairs, models),
+            examples=examples.select_examples(pairs),
+            commands=commands.list_commands(pairs, models, training_cards, command),
         )
     )
 
 
 def _environment() -> jinja2.Environment:
-    import jinja2  # where it is needed, so that the command line starts without it
+    import jinja2  # not at the top, so that the command line starts without it
 
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader(PACKAGE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    functions: dict[str, Any] = {
-        name: getattr(text, name)
-        for name in (
-            "bare change duration gain limits logged named number part passage percent probability "
-            "shown span tick words"
-        ).split()
-    }
-    made.filters |= functions
-    made.filters |= {"format_interval": format_interval, "verdict": verdict, "settings": _settings}
-    made.globals |= {
+    filters: tuple[Any, ...] = (
+        text.preview,
+        text.plain_preview,
+        text.preview_lines,
+        text.wrap_words,
+        text.format_number,
+        text.format_limits,
+        text.format_change,
+        text.format_gain,
+        text.format_range,
+        text.format_tick,
+        text.format_percent,
+        text.format_logged,
+        text.format_coverage,
+        text.format_probability,
+        text.format_duration,
+        text.format_mean,
+        format_interval,
+        find_verdict,
+        _format_settings,
+    )
+    environment.filters |= {function.__name__.lstrip("_"): function for function in filters}
+    environment.globals |= {
         "UNKNOWN": UNKNOWN,
         "LIMITS": {"most": examples.MOST, "text": examples.TEXT, "points": curves.POINTS},
-        "GROUPS": plane.GROUPS,
+        "GROUPS": list(MORE_IS_BETTER),
     }
-    return made
+    return environment
 
 
-def _settings(config: dict[str, Any]) -> str:
+def _format_settings(config: dict[str, Any]) -> str:
     return msgspec.json.format(msgspec.json.encode(config, order="sorted"), indent=2).decode()
 
 
-def _counts(pair: Pair) -> Counter[str]:
-    """Primary metrics by what became of them."""
-    return Counter(verdict(d, pair.comparison.level) for d in pair.primary)
+def _count_verdicts(pair: Pair) -> Counter[str]:
+    """Primary metrics by their verdicts."""
+    return Counter(find_verdict(d, pair.comparison.level) for d in pair.primary)
 
 
-def _benchmarks(models: Sequence[Party]) -> list[tuple[str, list[tuple[BenchmarkRun, list[str]]]]]:
+def _benchmarks(
+    models: Sequence[ModelSide],
+) -> list[tuple[str, list[tuple[BenchmarkRun, list[str]]]]]:
     """By group: each benchmark as it was run, with the marks of the models that it was run on so;
     one that was run in two ways comes twice."""
-    found: dict[Any, tuple[BenchmarkRun, list[str]]] = {}
-    for party in models:
-        for ran in party.results.benchmarks:
-            how = ran.name, ran.data_hash, ran.items_hash, ran.asking_hash
-            found.setdefault(how, (ran, []))[1].append(party.mark)
-    groups = titles({ran.group for ran, _ in found.values()})
+    runs: dict[Any, tuple[BenchmarkRun, list[str]]] = {}
+    for model in models:
+        for ran in model.results.benchmarks:
+            key = ran.name, ran.data_hash, ran.items_hash, ran.asking_hash
+            runs.setdefault(key, (ran, []))[1].append(model.mark)
+    titles = group_titles({ran.group for ran, _ in runs.values()})
     return [
-        (title, [entry for entry in found.values() if entry[0].group == group])
-        for group, title in groups.items()
+        (title, [entry for entry in runs.values() if entry[0].group == group])
+        for group, title in titles.items()
     ]
 
 
-def _licences(models: Sequence[Party]) -> Counter[str]:
+def _licences(models: Sequence[ModelSide]) -> Counter[str]:
     """How many benchmarks have each licence."""
-    return Counter({ran.name: ran.license for p in models for ran in p.results.benchmarks}.values())
+    return Counter({ran.name: ran.license for m in models for ran in m.results.benchmarks}.values())
 
 
-def _numbers(every: Sequence[Pair]) -> list[tuple[str, list[list[tuple[Pair, Difference]]]]]:
+def _numbers(pairs: Sequence[Pair]) -> list[tuple[str, list[list[tuple[Pair, Difference]]]]]:
     """All differences by group and by metric, the models below each other."""
     groups: dict[str, dict[tuple[str, str], list[tuple[Pair, Difference]]]] = {}
-    first: dict[str, int] = {}
-    for pair in every:
+    order: dict[str, int] = {}
+    for pair in pairs:
         for d in pair.comparison.differences:
-            first.setdefault(d.metric.benchmark, len(first))
+            order.setdefault(d.metric.benchmark, len(order))
             metrics = groups.setdefault(d.group, {})
             metrics.setdefault((d.metric.benchmark, d.metric.key), []).append((pair, d))
     return [
-        (title, sorted(groups[group].values(), key=lambda rows: first[rows[0][1].metric.benchmark]))
-        for group, title in titles(set(groups)).items()
+        (title, sorted(groups[group].values(), key=lambda rows: order[rows[0][1].metric.benchmark]))
+        for group, title in group_titles(set(groups)).items()
     ]

@@ -12,7 +12,7 @@ from trueline.labellers.contract import Labeller
 from trueline.labellers.targets import questions_of, select_questions
 from trueline.policy.types import Policy
 from trueline.policy.values import Labels, NumberRule, Threshold, number_of
-from trueline.records.conversation import messages
+from trueline.records.conversation import read_messages
 from trueline.records.types import Example, Message, Response, Unscored, with_labels
 
 Turns = str | list[dict[str, object]]
@@ -93,11 +93,11 @@ def reward_values(
 
 def _answered(prompt: Turns, completion: Turns, source: str | None) -> Example:
     """The Example of a completion, which is its one response."""
-    request = messages(prompt, "user", "prompt") if prompt else ()
+    request = read_messages(prompt, "user", "prompt") if prompt else ()
     if isinstance(completion, str):
         answer: tuple[Message, ...] = (Message("assistant", completion),)
     else:
-        answer = messages(completion, "assistant", "completion")
+        answer = read_messages(completion, "assistant", "completion")
     example = None if source is None else msgspec.json.decode(source, type=Example)
     return Example.new(
         request,

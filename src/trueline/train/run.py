@@ -129,6 +129,11 @@ def _run(plan: Plan[O]) -> _Outcome:
         show(plan.training_set)
     free = memory.measure_free()
     trainer = plan.method.trainer(_context(plan))
+    for parameter in trainer.model.parameters():
+        if parameter.requires_grad:
+            # peft does so for a LoRA on bfloat16, and not for a head that is trained whole: steps
+            # finer than bfloat16 would be lost
+            parameter.data = parameter.data.float()
     progress = Progress(plan.method.metrics, plan.options.quiet)
     trainer.add_callback(progress)
     need = _estimate(plan, trainer, free)

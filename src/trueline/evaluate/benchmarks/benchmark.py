@@ -31,6 +31,7 @@ from trueline.files.lines import read_text
 from trueline.policy.answers import choices
 from trueline.policy.load import load
 from trueline.policy.types import Policy
+from trueline.policy.values import OWN
 
 PACKAGES = plugins.Family(
     "package of benchmarks",
@@ -103,8 +104,9 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
     `turns` gives a list of user turns, put one after the other; `options` and `gold` (an index, or
     the right option itself) make a choice, `answers` a list of accepted answers, `tests` and
     `entry_point` a program, `rules` a list of [name, needs] that can be verified, `grader` Python
-    source that decides whether the system's instruction held.  Items of one `cluster` are not
-    independent of each other.
+    source that decides whether the system's instruction held.  `questions` gives a list of the
+    item's own questions about the response, each a table of id, ask, kind, weight, … as in a
+    policy.  Items of one `cluster` are not independent of each other.
     """
 
     prompt: str | None = None
@@ -118,13 +120,15 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
     entry_point: str | None = None
     rules: str | None = None
     grader: str | None = None
+    questions: str | None = None
     cluster: str | None = None
     tags: dict[str, str] = {}
 
 
 class MetricSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A metric: how many answers to `question` are one of `value`, by the labeller `by` ("judge":
-    each that is named with `--judge`)."""
+    each that is named with `--judge`).  The question "own" is the items' own questions, which score
+    by their weights."""
 
     question: Line
     by: Line
@@ -201,13 +205,17 @@ def list_faults(found: Benchmark, policy: Policy) -> list[str]:
     if found.ask.kind == "choice" and (found.item.options is None or found.item.gold is None):
         wrong.append("a choice needs item.options and item.gold")
     for place, score in enumerate(found.metric):
-        wrong += _list_metric_faults(score, policy)
+        wrong += _list_metric_faults(score, found.item, policy)
         if any((s.question, s.by) == (score.question, score.by) for s in found.metric[:place]):
             wrong.append(f"{score.question!r} by {score.by!r} is there twice")
     return wrong
 
 
-def _list_metric_faults(score: MetricSpec, policy: Policy) -> list[str]:
+def _list_metric_faults(score: MetricSpec, item: Item, policy: Policy) -> list[str]:
+    if score.question == OWN:
+        if item.questions is None:
+            return ["the items have no questions of their own: item.questions gives them"]
+        return ["own questions score by their weights, not by a value"] if score.value else []
     question = policy.get(score.question)
     if question is None:
         return [f"the policy has no question {score.question!r}; it has: {', '.join(policy)}"]

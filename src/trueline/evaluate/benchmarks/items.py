@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from trueline.files.errors import InputError
 from trueline.files.hashing import digest, text_digest
 from trueline.files.rows import Row
 from trueline.files.text import BadRow
+from trueline.policy.check import question_problems
 from trueline.records.store.validate import new_reject, reject_bad_row
 from trueline.records.types import (
     Choice,
@@ -26,6 +28,7 @@ from trueline.records.types import (
     Example,
     Hierarchy,
     Message,
+    Question,
     Reference,
     Reject,
     Source,
@@ -149,13 +152,11 @@ def _example(
     if (cluster := values.get("cluster")) is not None:
         tags.append(f"cluster:{cluster}")
     source = Source(f"{one.name} ({row.file.name})", license=one.license, row=row.number)
-    made = Example.new(prompt, task=task, source=source, tags=tags)
+    own = _own_questions(one, _list(values.get("questions", ()), "questions"))
+    make = partial(Example.new, prompt, task=task, questions=own, source=source, tags=tags)
+    made = make()
     seen[made.id] += 1
-    if seen[made.id] > 1:
-        made = Example.new(
-            prompt, task=task, source=source, tags=tags, occurrence=seen[made.id] - 1
-        )
-    return made
+    return made if seen[made.id] == 1 else make(occurrence=seen[made.id] - 1)
 
 
 def _prompt(one: Benchmark, values: dict[str, Any]) -> list[Message]:
@@ -223,6 +224,23 @@ def _rule(given: Any) -> Constraint:
         raise InvalidRow(
             f"a rule is a name and what it needs, not {given!r:.80}: {error}"
         ) from error
+
+
+def _own_questions(one: Benchmark, given: list[Any]) -> list[Question]:
+    questions: list[Question] = []
+    taken = {metric.question for metric in one.metric}
+    for fields in given:
+        try:
+            question = msgspec.convert({"about": "response", "kind": "yes-no"} | fields, Question)
+        except (TypeError, msgspec.ValidationError) as error:
+            raise InvalidRow(f"a question of its own is none: {error}") from error
+        for key, why in question_problems(question):
+            raise InvalidRow(f"its own question {question.id!r}, {key}: {why}")
+        if question.id in taken:
+            raise InvalidRow(f"its own question {question.id!r} has the id of another one")
+        taken.add(question.id)
+        questions.append(question)
+    return questions
 
 
 def _list(value: Any, name: str) -> list[Any]:

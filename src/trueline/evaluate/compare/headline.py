@@ -1,4 +1,4 @@
-"""What a comparison comes to in one line, and on which benchmarks two instruments disagree."""
+"""A comparison in one line, and the benchmarks on which two instruments see it differently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trueline.evaluate.compare.comparability import SIDES
 from trueline.evaluate.results import Comparison, Difference, Results
 
 
-class Counts(Struct, frozen=True):
+class GainCounts(Struct, frozen=True):
     """Primary metrics that count: how many gained and lost, and how many of those significantly."""
 
     counted: int
@@ -21,102 +21,108 @@ class Counts(Struct, frozen=True):
     impaired: int
 
 
-def significant(one: Difference, level: float) -> bool:
+def is_significant(d: Difference, level: float) -> bool:
     """Whether there is a difference, at this level after adjustment."""
-    return one.withheld is None and one.q is not None and one.q <= level and one.direction != 0
+    return d.withheld is None and d.q is not None and d.q <= level and d.direction != 0
 
 
-def counts(differences: Sequence[Difference], level: float) -> Counts:
+def count_gains(differences: Sequence[Difference], level: float) -> GainCounts:
     """The primary metrics that are not withheld, by what became of them."""
-    counted = [one for one in differences if one.primary and one.withheld is None]
-    better = [one for one in counted if one.direction > 0]
-    worse = [one for one in counted if one.direction < 0]
-    return Counts(
+    counted = [d for d in differences if d.primary and d.withheld is None]
+    better = [d for d in counted if d.direction > 0]
+    worse = [d for d in counted if d.direction < 0]
+    return GainCounts(
         counted=len(counted),
         better=len(better),
         worse=len(worse),
-        improved=sum(significant(one, level) for one in better),
-        impaired=sum(significant(one, level) for one in worse),
+        improved=sum(is_significant(d, level) for d in better),
+        impaired=sum(is_significant(d, level) for d in worse),
     )
 
 
-def headline(
+def write_headline(
     sides: tuple[Results, Results],
     differences: Sequence[Difference],
-    left: int,
+    n_not_compared: int,
     level: float,
     same_folder: bool = False,
 ) -> str:
-    """The comparison in one line; `left` things were not compared.  Where it can have none, the
-    line begins with "no headline" and says why."""
+    """The comparison in one line; `n_not_compared` things were not compared.  If it can have none,
+    the line begins with "no headline" and says why."""
     unfinished = [name for name, side in zip(SIDES, sides, strict=True) if not side.complete]
     if unfinished:
         return (
             f"no headline: the {' and the '.join(unfinished)} results are not complete; the same "
             "evaluate command again finishes them"
         )
-    withheld = sum(one.primary and one.withheld is not None for one in differences)
+    withheld = sum(d.primary and d.withheld is not None for d in differences)
     rest = [f"{withheld:,} withheld"] if withheld else []
-    rest += [f"{left:,} not compared"] if left else []
-    found = counts(differences, level)
-    if not found.counted:
+    rest += [f"{n_not_compared:,} not compared"] if n_not_compared else []
+    counts = count_gains(differences, level)
+    if not counts.counted:
         return f"no headline: {' and '.join(rest) or 'there is nothing to compare'}"
     if same_folder:
         return "the same results on both sides: there is nothing to claim"
-    said = (
-        f"better on {found.better:,} of {found.counted:,}, significant on {found.improved:,} "
-        f"(worse on {found.worse:,}, significant on {found.impaired:,})"
+    line = (
+        f"better on {counts.better:,} of {counts.counted:,}, significant on {counts.improved:,} "
+        f"(worse on {counts.worse:,}, significant on {counts.impaired:,})"
     )
     if sides[0].identity == sides[1].identity:
-        said = f"the same model on both sides, so that only its runs differ: {said}"
-    return "; ".join([said, *rest])
+        line = f"the same model on both sides, so that only its runs differ: {line}"
+    return "; ".join([line, *rest])
 
 
-def sound(one: Comparison) -> bool:
+def is_complete(comparison: Comparison) -> bool:
     """Whether all was compared, nothing of it withheld, and there is a headline."""
-    whole = one.base.complete and one.treated.complete and one.counted > 0
-    return whole and not one.not_compared and all(d.withheld is None for d in one.differences)
+    if not (comparison.base.complete and comparison.treated.complete and comparison.counted):
+        return False
+    withheld = [d for d in comparison.differences if d.withheld is not None]
+    return not comparison.not_compared and not withheld
 
 
 # ---- two instruments -------------------------------------------------------------------------
 
 
-def disagree(differences: Sequence[Difference], level: float) -> dict[str, str]:
-    """By benchmark, what its instruments see, if two of them, asked the same question, see the
-    change with opposite signs, or only one of them sees a significant one.  What is withheld has
-    no say; and fewer refusals beside less help is no disagreement, but two findings."""
-    found = disputed(differences, level)
-    return {name: "; ".join(_seen(d, level) for d in several) for name, several in found.items()}
+def describe_disagreements(differences: Sequence[Difference], level: float) -> dict[str, str]:
+    """By benchmark on which two instruments disagree, the change as each of them sees it."""
+    disputed = find_disagreements(differences, level)
+    return {name: "; ".join(_view(d, level) for d in views) for name, views in disputed.items()}
 
 
-def disputed(differences: Sequence[Difference], level: float) -> dict[str, list[Difference]]:
-    """By benchmark, the differences of all questions on which two of its instruments disagree."""
-    asked: dict[tuple[str, str], list[Difference]] = {}
-    for one in differences:
-        if one.withheld is None:
-            asked.setdefault((one.metric.benchmark, one.metric.question), []).append(one)
-    found: dict[str, list[Difference]] = {}
-    for (name, _), several in asked.items():
-        if any(_opposed(a, b, level) for a, b in combinations(several, 2)):
-            found.setdefault(name, []).extend(several)
-    return found
+def find_disagreements(
+    differences: Sequence[Difference], level: float
+) -> dict[str, list[Difference]]:
+    """By benchmark, the differences of all questions on which two of its instruments disagree.
+
+    Two disagree if they were asked the same question and see the change with opposite signs, or if
+    only one of them sees a significant one.  Withheld differences do not count; and fewer refusals
+    together with less help are no disagreement, but two findings.
+    """
+    by_question: dict[tuple[str, str], list[Difference]] = {}
+    for d in differences:
+        if d.withheld is None:
+            by_question.setdefault((d.metric.benchmark, d.metric.question), []).append(d)
+    disputed: dict[str, list[Difference]] = {}
+    for (name, _), views in by_question.items():
+        if any(_disagree(a, b, level) for a, b in combinations(views, 2)):
+            disputed.setdefault(name, []).extend(views)
+    return disputed
 
 
-def _opposed(one: Difference, other: Difference, level: float) -> bool:
+def _disagree(one: Difference, other: Difference, level: float) -> bool:
     first, second = ((d.metric.name, d.metric.instrument) for d in (one, other))
     if first == second:
         return False
     signs = one.direction * other.direction < 0
-    return signs or significant(one, level) != significant(other, level)
+    return signs or is_significant(one, level) != is_significant(other, level)
 
 
-def _seen(one: Difference, level: float) -> str:
+def _view(d: Difference, level: float) -> str:
     """One instrument's view of the change."""
-    metric, estimate = one.metric, one.gain.estimate
-    share = (metric.low, metric.high) == (0.0, 1.0)
+    metric, estimate = d.metric, d.gain.estimate
     if not estimate:
         return f"{metric.key}: no change"
-    gain = f"{100 * estimate:+.1f} points" if share else f"{estimate:+.3f}"
-    kind = "gain" if one.direction > 0 else "loss"
-    how = "a significant" if significant(one, level) else "no significant"
+    gain = f"{100 * estimate:+.1f} points" if metric.is_share else f"{estimate:+.3f}"
+    kind = "gain" if d.direction > 0 else "loss"
+    how = "a significant" if is_significant(d, level) else "no significant"
     return f"{metric.key}: {how} {kind} ({gain})"

@@ -28,7 +28,7 @@ from trueline.statistics.sums import Array, mean
 SAME = "the same on every item"
 
 
-def paired(
+def compare_metric(
     metric: Metric,
     sides: tuple[MetricScores, MetricScores],
     items: int,
@@ -45,9 +45,13 @@ def paired(
     it that of the intervals.  `q` is None: it takes all metrics together.
     """
     base, treated = sides
-    both = [id for id, one in base.items.items() if _has(one) and _has(treated.items.get(id))]
+    both = [
+        id
+        for id, item in base.items.items()
+        if _has_score(item) and _has_score(treated.items.get(id))
+    ]
     first, second = ([side.items[id] for id in both] for side in sides)
-    gains = _turn(metric) * (_values(second) - _values(first))
+    gains = _sign(metric) * (_values(second) - _values(first))
     names = clusters(first)
     items = max(items, len(base.items.keys() | treated.items.keys()))
     counts = [(len(side.answers), items * side.repeats) for side in sides]
@@ -72,27 +76,27 @@ def paired(
     )
 
 
-def _has(one: ItemScore | None) -> bool:
-    return one is not None and one.score is not None
+def _has_score(item: ItemScore | None) -> bool:
+    return item is not None and item.score is not None
 
 
-def _turn(metric: Metric) -> int:
+def _sign(metric: Metric) -> int:
     """Which sign makes more of it better."""
     return 1 if metric.better == "higher" else -1
 
 
 def _values(items: list[ItemScore]) -> Array:
-    return np.array([one.score for one in items], np.float64)
+    return np.array([item.score for item in items], np.float64)
 
 
 def _gain(gains: Array, names: list[str] | None, level: float) -> Interval:
     if not len(gains):
         return undefined(0, level, "no item has a score on both sides")
     if names is None and set(gains) <= {-1.0, 0.0, 1.0}:
-        found = bonett_price(int((gains > 0).sum()), int((gains < 0).sum()), len(gains), level)
+        interval = bonett_price(int((gains > 0).sum()), int((gains < 0).sum()), len(gains), level)
     else:
-        found = bootstrap(mean(gains), names, level=level)
-    return found if gains.any() else msgspec.structs.replace(found, note=SAME)
+        interval = bootstrap(mean(gains), names, level=level)
+    return interval if gains.any() else msgspec.structs.replace(interval, note=SAME)
 
 
 def _bounds(
@@ -114,10 +118,13 @@ def _withheld(
     both: int,
     items: int,
 ) -> str | None:
-    """Why the difference counts for no headline, None if it does; `counts` are each side's
-    answers that have a score, and all, `both` the items that have one on both sides."""
+    """Why the difference counts for no headline, None if it does.
+
+    `counts` are each side's answers that have a score, and all; `both` are the items that have a
+    score on both sides.
+    """
     thin = [
-        f"{scored:,} of {asked:,} answers of the {name} model have a score{_most(side)}"
+        f"{scored:,} of {asked:,} answers of the {name} model have a score{_commonest_reason(side)}"
         for name, side, (scored, asked) in zip(SIDES, sides, counts, strict=True)
         if not headline(scored, asked)
     ]
@@ -133,7 +140,7 @@ def _withheld(
     return None
 
 
-def _most(side: MetricScores) -> str:
+def _commonest_reason(side: MetricScores) -> str:
     """The commonest reason for having no score."""
     why = reasons(side).most_common(1)
     return f" (mostly: {why[0][0]})" if why else ""

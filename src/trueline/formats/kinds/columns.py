@@ -28,7 +28,7 @@ from trueline.formats.contract import (
     single_user_turn,
     with_preference,
 )
-from trueline.records.conversation import Malformed, messages
+from trueline.records.conversation import Malformed, read_messages
 from trueline.records.types import Example, Message, Response, with_labels
 
 TAG = "tag:"
@@ -108,7 +108,7 @@ def _turns(mapping: ColumnMapping, row: Row, part: str) -> tuple[Message, ...]:
     if part == "system":
         text = row.text(column)
         return (Message("system", text),) if text.strip() else ()
-    return messages(_cell(row, column), "user", column)
+    return read_messages(_cell(row, column), "user", column)
 
 
 def _responses(row: Row, column: str) -> list[Response]:
@@ -116,7 +116,7 @@ def _responses(row: Row, column: str) -> list[Response]:
     cell = _cell(row, column)
     is_list_of_texts = isinstance(cell, list) and cell and all(isinstance(v, str) for v in cell)
     values = cell if is_list_of_texts else [cell]
-    return [Response(messages(value, "assistant", column)) for value in values]
+    return [Response(read_messages(value, "assistant", column)) for value in values]
 
 
 def _cell(row: Row, column: str) -> Any:

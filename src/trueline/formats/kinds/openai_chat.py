@@ -8,7 +8,7 @@ from typing import Any
 from trueline.files.rows import Row
 from trueline.formats.contract import Fields, Format, new_example
 from trueline.formats.conversations import read_cell, split_conversation, write_conversation
-from trueline.records.conversation import Malformed, dicts, message
+from trueline.records.conversation import Malformed, read_message, to_dicts
 from trueline.records.types import Example, Message
 
 
@@ -31,7 +31,7 @@ def _messages(turns: list[Any]) -> Iterator[Message]:
         bare = turn
         if isinstance(turn, dict):
             bare = {key: value for key, value in turn.items() if key != "weight"}
-        yield message(bare, f"messages[{at}]")
+        yield read_message(bare, f"messages[{at}]")
 
 
 def _weight(turn: Any) -> Any:
@@ -49,7 +49,7 @@ def unread_inside(row: Row) -> list[str]:
 
 def write(example: Example) -> Fields:
     """One conversation with the one response, or the preferred of several."""
-    return {"messages": dicts(write_conversation(example))}
+    return {"messages": to_dicts(write_conversation(example))}
 
 
 FORMAT = Format(

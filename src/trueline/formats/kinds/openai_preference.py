@@ -14,7 +14,7 @@ from trueline.formats.contract import (
     preferred_order,
     with_preference,
 )
-from trueline.records.conversation import Malformed, Turns, dicts, messages, unpacked
+from trueline.records.conversation import Malformed, Turns, read_messages, to_dicts, unpack_cell
 from trueline.records.types import Example, Response
 
 _outputs = ("preferred_output", "non_preferred_output")
@@ -23,7 +23,7 @@ _outputs = ("preferred_output", "non_preferred_output")
 def read(row: Row, occurrence: int) -> Example:
     """Response 0 is the preferred one."""
     cell, *outputs = (row.value(column) for column in ("input", *_outputs))
-    input = unpacked(cell, "{")
+    input = unpack_cell(cell, "{")
     if not isinstance(input, dict):
         raise Malformed("input is no object with messages")
     prompt = _turns(input.get("messages"), "input.messages")
@@ -40,15 +40,15 @@ def read(row: Row, occurrence: int) -> Example:
 
 
 def _turns(value: Any, column: str) -> Turns:
-    cell = unpacked(value)
+    cell = unpack_cell(value)
     if isinstance(cell, str) and cell.strip():
         raise Malformed(f"{column} is no list of messages")
-    return messages(cell, "assistant", column)
+    return read_messages(cell, "assistant", column)
 
 
 def unread_inside(row: Row) -> list[str]:
     """What `input` holds beside its messages: the tools."""
-    input = unpacked(row.fields.get("input"), "{")
+    input = unpack_cell(row.fields.get("input"), "{")
     inside = input.items() if isinstance(input, dict) else ()
     return [f"input.{key}" for key, value in inside if key != "messages" and value is not None]
 
@@ -59,8 +59,8 @@ def write(example: Example) -> Fields:
     prompt = full_prompt(example)
     if any(not turns or turns[-1].role != "assistant" for turns in pair):
         raise CannotWrite("a response does not end with the assistant")
-    row: Fields = {"input": {"messages": dicts(prompt)}}
-    return row | dict(zip(_outputs, map(dicts, pair), strict=True))
+    row: Fields = {"input": {"messages": to_dicts(prompt)}}
+    return row | dict(zip(_outputs, map(to_dicts, pair), strict=True))
 
 
 FORMAT = Format(

@@ -27,7 +27,7 @@ from trueline.formats.contract import (
 from trueline.policy.pku import CATEGORIES, HARM_CATEGORIES, MORE_HELPFUL, SAFE, SAFER, SEVERITY
 from trueline.policy.preference import PREFERRED, preference_label
 from trueline.policy.values import agreed_value, find_preference
-from trueline.records.conversation import Malformed, unpacked
+from trueline.records.conversation import Malformed, unpack_cell
 from trueline.records.types import (
     Example,
     Label,
@@ -111,7 +111,7 @@ def _read_judged(fields: Fields, at: int) -> Judged:
 
 
 def _read_categories(cell: Any, column: str) -> tuple[str, ...]:
-    flags = unpacked(cell, "{")
+    flags = unpack_cell(cell, "{")
     if not isinstance(flags, dict):
         raise Malformed(f"{column} is no object of 19 categories")
     if unknown := flags.keys() - set(CATEGORIES):

@@ -15,7 +15,7 @@ from trueline.files.rows import Row
 from trueline.formats import cells
 from trueline.formats.contract import CannotWrite, Fields, Format, new_example
 from trueline.formats.conversations import read_cell, split_conversation, write_conversation
-from trueline.records.conversation import Malformed, message
+from trueline.records.conversation import Malformed, read_message
 from trueline.records.types import Example, Message, Role, ToolCall
 
 _speakers: dict[str, Role] = {
@@ -54,7 +54,7 @@ def _turn(turn: Any, place: str) -> Message:
         raise Malformed(f"{place} is no turn: it needs from and value")
     fields = {key: value for key, value in turn.items() if value is not None}
     if "from" not in fields:
-        return message(fields, place)
+        return read_message(fields, place)
     if unknown := fields.keys() - {"from", "value"}:
         raise Malformed(f"{place} holds {', '.join(sorted(unknown))}, which no Message can hold")
     speaker, value = fields["from"], fields.get("value")

@@ -13,7 +13,7 @@ from trueline.formats.contract import (
     preferred_order,
     with_preference,
 )
-from trueline.records.conversation import Malformed, Turns, dicts, messages
+from trueline.records.conversation import Malformed, Turns, read_messages, to_dicts
 from trueline.records.types import Example, Response
 
 
@@ -27,11 +27,11 @@ def read(row: Row, occurrence: int) -> Example:
 
 def _split(prompt: Any, *pair: Any) -> tuple[Turns, Turns, Turns]:
     chosen, rejected = (
-        messages(cell, "assistant", column)
+        read_messages(cell, "assistant", column)
         for cell, column in zip(pair, ("chosen", "rejected"), strict=True)
     )
     if prompt is not None:
-        turns = messages(prompt, "user", "prompt")
+        turns = read_messages(prompt, "user", "prompt")
     else:
         pairs = enumerate(zip(chosen, rejected, strict=False))
         shared = next((at for at, (a, b) in pairs if a != b), min(len(chosen), len(rejected)))
@@ -48,8 +48,8 @@ def _split(prompt: Any, *pair: Any) -> tuple[Turns, Turns, Turns]:
 
 def write(example: Example) -> Fields:
     """One row with an explicit prompt, as lists of messages; the preference must be decided."""
-    chosen, rejected = (dicts(example.responses[at].messages) for at in preferred_order(example))
-    return {"prompt": dicts(full_prompt(example)), "chosen": chosen, "rejected": rejected}
+    chosen, rejected = (to_dicts(example.responses[at].messages) for at in preferred_order(example))
+    return {"prompt": to_dicts(full_prompt(example)), "chosen": chosen, "rejected": rejected}
 
 
 FORMAT = Format("prompt (or none), chosen, rejected, as texts or lists of messages", read, write)

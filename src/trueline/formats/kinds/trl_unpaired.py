@@ -6,7 +6,7 @@ from trueline.files.rows import Row
 from trueline.formats import cells
 from trueline.formats.contract import CannotWrite, Fields, Format, full_prompt, new_example
 from trueline.policy.values import agreed_value, find_preference
-from trueline.records.conversation import Malformed, dicts, messages
+from trueline.records.conversation import Malformed, read_messages, to_dicts
 from trueline.records.types import (
     Example,
     Label,
@@ -28,8 +28,8 @@ DESIRABLE = Question(
 def read(row: Row, occurrence: int) -> Example:
     """One response with its label; rows that share a prompt stay apart, as they stand."""
     prompt, completion, label = (row.value(c) for c in ("prompt", "completion", "label"))
-    turns = messages(prompt, "user", "prompt")
-    response = Response(messages(completion, "assistant", "completion"))
+    turns = read_messages(prompt, "user", "prompt")
+    response = Response(read_messages(completion, "assistant", "completion"))
     if not any(turn.content.strip() or turn.tool_calls for turn in response.messages):
         raise Malformed("completion is blank")
     desirable = cells.flag(label, "label")
@@ -41,9 +41,9 @@ def read(row: Row, occurrence: int) -> Example:
 def write(example: Example) -> list[Fields]:
     """A row for each response that is labelled desirable or not; if none is, the preferred and
     the other response of the pair become one row each."""
-    prompt = dicts(full_prompt(example))
+    prompt = to_dicts(full_prompt(example))
     return [
-        {"prompt": prompt, "completion": dicts(example.responses[at].messages), "label": label}
+        {"prompt": prompt, "completion": to_dicts(example.responses[at].messages), "label": label}
         for at, label in (_desirable(example) or _from_preference(example)).items()
     ]
 

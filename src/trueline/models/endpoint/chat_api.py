@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trueline.models.contract import Completion, tool_schemas
-from trueline.records.conversation import dicts
+from trueline.records.conversation import to_dicts
 from trueline.records.types import Message, Sampling, Tool, ToolCall
 
 REASON_LIMIT = 200  # characters of a server's own words that an error repeats
@@ -120,7 +120,7 @@ def body(model: str, request: Request, limit_field: str = "max_tokens") -> dict[
 def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Earlier reasoning is not sent: few servers take it back, and each in its own field."""
     bare = [m if m.reasoning is None else _replace(m, reasoning=None) for m in messages]
-    return dicts(bare)
+    return to_dicts(bare)
 
 
 def completions(raw: bytes, n: int, logprobs: bool) -> tuple[list[Completion], Usage | None]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from trueline.models.contract import ModelError, Unsupported, tool_schemas
-from trueline.records.conversation import dicts
+from trueline.records.conversation import to_dicts
 from trueline.records.types import Message, Tool
 
 AS_IS = None
@@ -126,7 +126,7 @@ class Template:
         A text that spells a special token ("<|system|>") would be read as one and could open a
         turn of its own: a zero-width space after the first character keeps it text.
         """
-        turns = dicts(messages)
+        turns = to_dicts(messages)
         for turn in turns:
             for name in ("content", "reasoning_content"):
                 if name in turn:

@@ -9,15 +9,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trueline.evaluate import results
-from trueline.evaluate.benchmarks.items import TAG
-from trueline.evaluate.compare.compare import policy_of
+from trueline.evaluate.compare.compare import Side, read_side
 from trueline.evaluate.results import Metric
-from trueline.evaluate.scores import gather
+from trueline.evaluate.scores import MetricScores
 from trueline.files.errors import InputError
-from trueline.records.store import dataset
-from trueline.records.types import Example, Message, Response
-from trueline.report.pairs import Pair, Party
+from trueline.records.types import Message, Response
+from trueline.report.pairs import ModelSide, Pair
 
 MOST = 150
 """Items on the page."""
@@ -27,26 +24,25 @@ change, and the next of the former two."""
 TEXT = 1_200
 """Characters of a text that are shown."""
 
-Key = tuple[str, str]
 _language = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
-class Choice(Struct, frozen=True):
-    """An item to show; scores are by the metric, `change` is turned so that more is better."""
+class ItemChange(Struct, frozen=True):
+    """An item's scores by a metric; `gain` is turned so that more is better."""
 
     metric: Metric
     id: str
     base: float
     treated: float
-    change: float
+    gain: float
 
 
-class Shown(Struct, frozen=True):
-    """An item with both models' first answers, None where there is none; `repeats` is how many
-    answers the scores are means of."""
+class ItemPair(Struct, frozen=True):
+    """An item with both models' first answers, None if there is none; `repeats` is how many answers
+    the scores are means of."""
 
     pair: Pair
-    choice: Choice
+    change: ItemChange
     prompt: tuple[Message, ...]
     base: Response | None
     treated: Response | None
@@ -55,101 +51,94 @@ class Shown(Struct, frozen=True):
 
 
 class Examples(Struct, frozen=True):
-    """What is shown by benchmark; `more` counts what the limit left out, and `unread` says of
+    """Items by benchmark; `n_left_out` counts those beyond the limit, and `unreadable` says of
     comparisons why their items cannot be shown."""
 
-    benchmarks: dict[str, list[Shown]]
-    more: int
-    unread: list[tuple[Pair, str]]
+    benchmarks: dict[str, list[ItemPair]]
+    n_left_out: int
+    unreadable: list[tuple[Pair, str]]
 
 
-def examples(pairs: Sequence[Pair]) -> Examples:
+def select_examples(pairs: Sequence[Pair]) -> Examples:
     """Items of all comparisons, chosen by their scores and ids alone; every benchmark and
     comparison gets its first before any gets its second."""
-    unread: list[tuple[Pair, str]] = []
-    lists: list[list[tuple[Pair, Choice]]] = []
+    sides = _Sides()
+    unreadable: list[tuple[Pair, str]] = []
+    lists: list[list[tuple[Pair, ItemChange]]] = []
     for pair in pairs:
         try:
-            lists += [[(pair, one) for one in some] for some in _choices(pair)]
+            changes = _changes(pair, sides.get(pair.base), sides.get(pair.treated))
+            lists += [[(pair, change) for change in select_items(items)] for items in changes]
         except InputError as error:
-            unread.append((pair, str(error)))
-    every = [one for nth in zip_longest(*lists) for one in nth if one is not None]
-    held = {id(pair): _texts(pair, [c for p, c in every[:MOST] if p is pair]) for pair in pairs}
-    kept = {(id(pair), id(one)) for pair, one in every[:MOST]}
-    found: dict[str, list[Shown]] = {}
-    for pair, one in (entry for some in lists for entry in some):
-        if (id(pair), id(one)) in kept:
-            shown = _shown(pair, one, *held[id(pair)])
-            found.setdefault(one.metric.benchmark, []).append(shown)
-    return Examples(found, max(0, len(every) - MOST), unread)
+            unreadable.append((pair, str(error)))
+    ordered = [entry for nth in zip_longest(*lists) for entry in nth if entry is not None]
+    selected = {(id(pair), id(change)) for pair, change in ordered[:MOST]}
+    benchmarks: dict[str, list[ItemPair]] = {}
+    for pair, change in (entry for items in lists for entry in items):
+        if (id(pair), id(change)) in selected:
+            shown = _item_pair(pair, change, sides.get(pair.base), sides.get(pair.treated))
+            benchmarks.setdefault(change.metric.benchmark, []).append(shown)
+    return Examples(benchmarks, max(0, len(ordered) - MOST), unreadable)
 
 
-def _choices(pair: Pair) -> Iterator[list[Choice]]:
-    """By benchmark, the items to show of a comparison, the most telling first."""
+class _Sides:
+    """The models' scores and texts: those that came with the models, others read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, Side] = {}
+
+    def get(self, model: ModelSide) -> Side:
+        """Raises InputError if the folder no longer holds the results that were compared."""
+        if model.side is not None and model.side.texts is not None:
+            return model.side
+        if model.mark not in self._read:
+            side = read_side(Path(model.folder), keep_texts=True)
+            now, then = side.results, model.results
+            if (now.identity, now.finished) != (then.identity, then.finished):
+                raise InputError(
+                    f"{model.folder} holds other results than those compared: compare again"
+                )
+            self._read[model.mark] = side
+        return self._read[model.mark]
+
+
+def _changes(pair: Pair, base: Side, treated: Side) -> Iterator[list[ItemChange]]:
+    """By benchmark, the items that have a score by its primary metric on both sides."""
     metrics: dict[str, Metric] = {}
     for d in pair.primary:
         metrics.setdefault(d.metric.benchmark, d.metric)
-    if not metrics:
-        return
-    base, treated = (_scores(party, list(metrics.values())) for party in (pair.base, pair.treated))
-    for name, one in metrics.items():
-        turn = 1 if one.better == "higher" else -1
-        several = [
-            Choice(one, of, before, after, turn * (after - before))
-            for of, before in base[name].items()
-            if (after := treated[name].get(of)) is not None
+    for name, metric in metrics.items():
+        sign = 1 if metric.better == "higher" else -1
+        before, after = (
+            side.scores.get((name, metric.key), MetricScores()).items for side in (base, treated)
+        )
+        changes = [
+            ItemChange(metric, id, item.score, other.score, sign * (other.score - item.score))
+            for id, item in before.items()
+            if item.score is not None
+            and (other := after.get(id)) is not None
+            and other.score is not None
         ]
-        if several:
-            yield choose(several)
+        if changes:
+            yield changes
 
 
-def choose(several: Sequence[Choice]) -> list[Choice]:
-    """Of one benchmark's items those to show: ties are broken by id."""
-    ordered = sorted(several, key=lambda c: (c.change, c.id))
-    worse = [c for c in ordered if c.change < 0]
-    better = sorted((c for c in ordered if c.change > 0), key=lambda c: (-c.change, c.id))
-    same = [c for c in ordered if c.change == 0]
-    turns = zip_longest(worse[:2], better[:2], same[:1])
-    return [one for turn in turns for one in turn if one is not None][:EACH]
+def select_items(changes: Sequence[ItemChange]) -> list[ItemChange]:
+    """Of one benchmark's items those to show, the most telling first; ties are broken by id."""
+    ordered = sorted(changes, key=lambda c: (c.gain, c.id))
+    worse = [c for c in ordered if c.gain < 0]
+    better = sorted((c for c in ordered if c.gain > 0), key=lambda c: (-c.gain, c.id))
+    same = [c for c in ordered if c.gain == 0]
+    rounds = zip_longest(worse[:2], better[:2], same[:1])
+    return [change for turn in rounds for change in turn if change is not None][:EACH]
 
 
-def _scores(party: Party, metrics: Sequence[Metric]) -> dict[str, dict[str, float]]:
-    """By benchmark the scores of items that have one.  InputError where the folder no longer holds
-    the results that were compared."""
-    of = Path(party.folder)
-    now, then = results.read(of), party.results
-    if (now.identity, now.finished) != (then.identity, then.finished):
-        raise InputError(f"{of} holds other results than those compared: compare again")
-    found = gather(of, metrics, policy_of(now))
-    return {
-        metric.benchmark: {
-            id: one.score
-            for id, one in found[metric.benchmark, metric.key].items.items()
-            if one.score is not None
-        }
-        for metric in metrics
-    }
-
-
-def _texts(pair: Pair, chosen: Sequence[Choice]) -> tuple[dict[Key, Example], dict[Key, Example]]:
-    wanted = {(c.metric.benchmark, c.id) for c in chosen}
-    if not wanted:
-        return {}, {}
-
-    def held(of: Path) -> dict[Key, Example]:
-        tagged = ((e.tag(TAG) or "", e) for e in dataset.read(of))
-        return {(name, e.id): e for name, e in tagged if (name, e.id) in wanted}
-
-    return held(Path(pair.base.folder)), held(Path(pair.treated.folder))
-
-
-def _shown(pair: Pair, one: Choice, base: dict[Key, Example], treated: dict[Key, Example]) -> Shown:
-    key = one.metric.benchmark, one.id
-    before, after = base[key], treated[key]
+def _item_pair(pair: Pair, change: ItemChange, base: Side, treated: Side) -> ItemPair:
+    before, after = (side.example(change.metric.benchmark, change.id) for side in (base, treated))
     language = before.tag("lang")
-    return Shown(
+    return ItemPair(
         pair=pair,
-        choice=one,
+        change=change,
         prompt=before.prompt,
         base=before.responses[0] if before.responses else None,
         treated=after.responses[0] if after.responses else None,

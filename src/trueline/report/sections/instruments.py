@@ -7,45 +7,49 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trueline.agreement.cards import UNKNOWN, CardEntry, find_card
+from trueline.agreement.cards import CardEntry, find_card
 from trueline.report.pairs import Pair
 
 
 class Instrument(Struct, frozen=True):
-    """One instrument, the questions it answered on this page, and where its agreement was
-    measured on them; `others` counts measurements on other questions."""
+    """One instrument, the questions it answered on this page, and the entries of its agreement card
+    on them; `n_other_entries` counts entries on other questions."""
 
     name: str
     hash: str | None
     questions: list[str]
-    benchmarks: int
+    n_benchmarks: int
     entries: list[CardEntry]
-    others: int
+    n_other_entries: int
 
     @property
-    def unknown(self) -> list[str]:
+    def unmeasured(self) -> list[str]:
         """The questions on which its error is not known."""
-        return [q for q in self.questions if q not in {m.question for m in self.entries}]
+        return [q for q in self.questions if q not in {e.question for e in self.entries}]
 
 
-def instruments(pairs: Sequence[Pair], folders: Sequence[Path]) -> list[Instrument]:
-    """Every instrument that gave a number of this page.  InputError for a file that is no card."""
-    used: dict[tuple[str, str | None], tuple[set[str], set[str]]] = {}
+def list_instruments(pairs: Sequence[Pair], folders: Sequence[Path]) -> list[Instrument]:
+    """Every instrument that gave a number of this page.  Raises InputError for a file that is no
+    card."""
+    uses: dict[tuple[str, str | None], tuple[set[str], set[str]]] = {}
     for results in (r for p in pairs for r in (p.comparison.base, p.comparison.treated)):
-        for one in results.metrics:
-            metric = one.metric
-            asked, on = used.setdefault((metric.name, metric.instrument), (set(), set()))
-            asked.add(metric.question)
-            on.add(metric.benchmark)
-    found = []
-    for (name, instrument), (asked, on) in sorted(used.items(), key=lambda u: str(u[0])):
-        card = find_card(instrument, folders)
-        every = card.entries if card is not None else ()
-        here = [m for m in every if m.question in asked]
-        found.append(
-            Instrument(name, instrument, sorted(asked), len(on), here, len(every) - len(here))
-        )
-    return found
+        for result in results.metrics:
+            metric = result.metric
+            key = metric.name, metric.instrument
+            questions, benchmarks = uses.setdefault(key, (set(), set()))
+            questions.add(metric.question)
+            benchmarks.add(metric.benchmark)
+    return [
+        _instrument(name, hash, questions, len(benchmarks), folders)
+        for (name, hash), (questions, benchmarks) in sorted(uses.items(), key=lambda u: str(u[0]))
+    ]
 
 
-__all__ = ["UNKNOWN", "Instrument", "instruments"]
+def _instrument(
+    name: str, hash: str | None, questions: set[str], n_benchmarks: int, folders: Sequence[Path]
+) -> Instrument:
+    card = find_card(hash, folders)
+    entries = card.entries if card is not None else ()
+    here = [entry for entry in entries if entry.question in questions]
+    others = len(entries) - len(here)
+    return Instrument(name, hash, sorted(questions), n_benchmarks, here, others)

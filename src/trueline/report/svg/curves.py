@@ -1,4 +1,4 @@
-"""How the treated models were trained: the curves that their cards hold."""
+"""How the treated models were trained: the curves in their cards."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from trueline.files.errors import InputError
-from trueline.report.pairs import Pair, Party
-from trueline.report.svg.axis import Axis, axis
+from trueline.report.pairs import ModelSide, Pair
+from trueline.report.svg.drawing import Axis, make_axis, make_line
 from trueline.train import card
 from trueline.train.card import Card
 
 POINTS = 100
-"""Steps of a curve that are drawn and listed: evenly chosen, the last one always."""
+"""Steps of a curve that are drawn and listed: evenly chosen, and always the last one."""
 CURVES = 12
 WIDTH, HEIGHT = 320.0, 150.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 310.0, 10.0, 124.0
@@ -35,9 +35,9 @@ class Curve(Struct, frozen=True):
 
 
 class Training(Struct, frozen=True):
-    """What one treated model's card says; `why` there is none.
+    """One treated model's card; `why` says why there is none.
 
-    `steps` are those that are shown of `logged`; `left` counts the curves that are not shown.
+    `steps` are those shown, of `logged`; `n_left_out` counts the curves that are not shown.
     """
 
     pair: Pair
@@ -46,7 +46,7 @@ class Training(Struct, frozen=True):
     curves: list[Curve] = []
     steps: list[int] = []
     logged: int = 0
-    left: int = 0
+    n_left_out: int = 0
 
     @property
     def from_this_base(self) -> bool:
@@ -54,28 +54,28 @@ class Training(Struct, frozen=True):
         return self.card is not None and self.card.base_identity == self.pair.base.results.identity
 
 
-def trainings(pairs: Sequence[Pair]) -> list[Training]:
+def read_trainings(pairs: Sequence[Pair]) -> list[Training]:
     """Of every treated model, how it was trained or why that is not known."""
-    return [_training(pair) for pair in pairs]
+    return [_read_training(pair) for pair in pairs]
 
 
-def _training(pair: Pair) -> Training:
-    found = _card(pair.treated)
+def _read_training(pair: Pair) -> Training:
+    found = _read_card(pair.treated)
     if isinstance(found, str):
         return Training(pair, None, found)
-    every = metrics(found)
-    logged = sorted({step for points in every.values() for step in points})
+    metrics = logged_metrics(found)
+    logged = sorted({step for points in metrics.values() for step in points})
     kept = logged[:: max(1, -(-len(logged) // POINTS))]
     steps = kept if not logged or kept[-1] == logged[-1] else [*kept, logged[-1]]
-    thinned = {name: {s: p[s] for s in steps if s in p} for name, p in every.items()}
+    thinned = {name: {s: p[s] for s in steps if s in p} for name, p in metrics.items()}
     curves = [_curve(name, points) for name, points in thinned.items() if len(points) > 1]
-    left = max(0, len(curves) - CURVES)
-    return Training(pair, found, "", curves[:CURVES], steps, len(logged), left)
+    left_out = max(0, len(curves) - CURVES)
+    return Training(pair, found, "", curves[:CURVES], steps, len(logged), left_out)
 
 
-def _card(party: Party) -> Card | str:
-    folder = Path(party.name)
-    if "://" in party.name or party.name.startswith("hf:") or not folder.is_dir():
+def _read_card(model: ModelSide) -> Card | str:
+    folder = Path(model.name)
+    if "://" in model.name or model.name.startswith("hf:") or not folder.is_dir():
         return "it is no folder on the machine that wrote this page"
     try:
         return card.read(folder)
@@ -83,21 +83,21 @@ def _card(party: Party) -> Card | str:
         return str(error)
 
 
-def metrics(found: Card) -> dict[str, dict[int, float]]:
-    """What was logged, by metric and step: the loss first, what belongs to the optimizer last."""
-    every: dict[str, dict[int, float]] = {}
-    for entry in found.log:
+def logged_metrics(training_card: Card) -> dict[str, dict[int, float]]:
+    """The log by metric and step: the loss first, what belongs to the optimizer last."""
+    metrics: dict[str, dict[int, float]] = {}
+    for entry in training_card.log:
         step = entry.get("step")
         if step is None:
             continue
         for name, value in entry.items():
             if _is_metric(name) and value is not None and isfinite(value):
-                every.setdefault(name, {})[int(step)] = value
+                metrics.setdefault(name, {})[int(step)] = value
 
     def order(name: str) -> tuple[bool, bool, bool, str]:
         return name != "loss", name != "eval_loss", name in _last, name
 
-    return {name: every[name] for name in sorted(every, key=order)}
+    return {name: metrics[name] for name in sorted(metrics, key=order)}
 
 
 def _is_metric(name: str) -> bool:
@@ -107,6 +107,5 @@ def _is_metric(name: str) -> bool:
 
 def _curve(name: str, points: dict[int, float]) -> Curve:
     across = Axis(min(points), max(points), _LEFT, _RIGHT, (min(points), max(points)))
-    up = axis(points.values(), _BOTTOM, _TOP, ticks=3)
-    at = [f"{across.at(step):g} {up.at(value):g}" for step, value in points.items()]
-    return Curve(name, points, across, up, "M" + "L".join(at))
+    up = make_axis(points.values(), _BOTTOM, _TOP, ticks=3)
+    return Curve(name, points, across, up, make_line(points, across, up))

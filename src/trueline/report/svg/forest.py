@@ -7,20 +7,20 @@ from itertools import chain
 
 from msgspec import Struct
 
-from trueline.evaluate.compare.headline import disagree, disputed
+from trueline.evaluate.compare.headline import find_disagreements
 from trueline.evaluate.results import Difference, Metric
-from trueline.report.pairs import Pair, Verdict, titles, verdict
-from trueline.report.svg.axis import Axis, axis
+from trueline.report.pairs import Pair, Verdict, find_verdict, group_titles
+from trueline.report.svg.drawing import Axis, make_axis
 
 WIDTH, MARGIN = 320.0, 20.0
 
 
-class Mark(Struct, frozen=True):
+class ForestRow(Struct, frozen=True):
     """One difference with its place on the axis, in units of the drawing: the gain, its limits
-    (None where there are none), and the bounds over the unscored."""
+    (None if there are none), and the bounds over the unscored."""
 
     pair: Pair
-    found: Difference
+    difference: Difference
     verdict: Verdict
     at: float | None
     limits: tuple[float, float] | None
@@ -31,7 +31,7 @@ class Group(Struct, frozen=True):
     """A group's title and its primary differences by benchmark."""
 
     title: str
-    benchmarks: dict[str, list[Mark]]
+    benchmarks: dict[str, list[ForestRow]]
 
 
 class Forest(Struct, frozen=True):
@@ -46,73 +46,79 @@ class Forest(Struct, frozen=True):
         return round(100 * self.axis.at(0.0) / WIDTH, 3)
 
 
-def forest(pairs: Sequence[Pair]) -> Forest:
+class Disagreement(Struct, frozen=True):
+    """A benchmark on which two instruments disagree: why, and every instrument's view of it."""
+
+    pair: Pair
+    benchmark: str
+    why: str
+    rows: list[ForestRow]
+
+
+def make_forest(pairs: Sequence[Pair]) -> Forest:
     """The primary differences of all comparisons.  Bounds may lie beyond the axis, limits not."""
-    every = [(pair, d) for pair in pairs for d in pair.primary]
-    ends = [[d.gain.estimate, d.gain.low, d.gain.high] for _, d in every]
+    differences = [(pair, d) for pair in pairs for d in pair.primary]
     shares = [
-        share(v, d.metric)
-        for (_, d), end in zip(every, ends, strict=True)
-        for v in end
-        if v is not None
+        _share_of_range(value, d.metric)
+        for _, d in differences
+        for value in (d.gain.estimate, d.gain.low, d.gain.high)
+        if value is not None
     ]
-    along = axis([0.0, *shares], MARGIN, WIDTH - MARGIN)
-    return Forest(along, [group for _, group in grouped(every, along)])
+    axis = make_axis([0.0, *shares], MARGIN, WIDTH - MARGIN)
+    groups = []
+    for name, title in group_titles({d.group for _, d in differences}).items():
+        benchmarks: dict[str, list[ForestRow]] = {}
+        for pair, d in differences:
+            if d.group == name:
+                benchmarks.setdefault(d.metric.benchmark, []).append(_row(pair, d, axis))
+        groups.append(Group(title, benchmarks))
+    return Forest(axis, groups)
 
 
-def grouped(every: Sequence[tuple[Pair, Difference]], along: Axis) -> list[tuple[str, Group]]:
-    """The differences in the order of groups, benchmarks and models."""
-    found = []
-    for name, title in titles({d.group for _, d in every}).items():
-        inside = [(pair, d) for pair, d in every if d.group == name]
-        benchmarks: dict[str, list[Mark]] = {}
-        for pair, d in inside:
-            benchmarks.setdefault(d.metric.benchmark, []).append(mark(pair, d, along))
-        found.append((name, Group(title, benchmarks)))
-    return found
-
-
-def mark(pair: Pair, d: Difference, along: Axis) -> Mark:
+def _row(pair: Pair, d: Difference, axis: Axis) -> ForestRow:
     """A difference on the axis."""
 
-    def place(value: float) -> float:
-        return along.at(share(value, d.metric))
+    def share(value: float | None) -> float | None:
+        return None if value is None else _share_of_range(value, d.metric)
 
-    def ends(low: float | None, high: float | None) -> tuple[float, float] | None:
-        return None if low is None or high is None else (place(low), place(high))
-
-    estimate = d.gain.estimate
-    return Mark(
+    gain = share(d.gain.estimate)
+    return ForestRow(
         pair=pair,
-        found=d,
-        verdict=verdict(d, pair.comparison.level),
-        at=None if estimate is None else place(estimate),
-        limits=ends(d.gain.low, d.gain.high),
-        bounds=ends(d.least, d.most),
+        difference=d,
+        verdict=find_verdict(d, pair.comparison.level),
+        at=None if gain is None else axis.at(gain),
+        limits=axis.error_bar(share(d.gain.low), share(d.gain.high)),
+        bounds=axis.error_bar(share(d.least), share(d.most)),
     )
 
 
-def share(value: float, metric: Metric) -> float:
+def _share_of_range(value: float, metric: Metric) -> float:
     """A gain as a share of the metric's range, so that metrics fit one axis."""
-    wide = metric.high - metric.low
-    return value / wide if wide else value
+    width = metric.high - metric.low
+    return value / width if width else value
 
 
-def disagreeing(pairs: Sequence[Pair], along: Axis) -> list[tuple[Pair, str, str, list[Mark]]]:
-    """By comparison and benchmark: what the disagreement is, and every instrument's view of it."""
-    found = []
-    for pair in pairs:
-        level = pair.comparison.level
-        for name, several in disputed(pair.comparison.differences, level).items():
-            marks = [mark(pair, d, along) for d in several]
-            found.append((pair, name, disagree(several, level)[name], marks))
-    return found
+def list_disagreements(pairs: Sequence[Pair], axis: Axis) -> list[Disagreement]:
+    """By comparison and benchmark, the disagreements of two instruments."""
+    return [
+        Disagreement(
+            pair,
+            name,
+            pair.comparison.disagreements.get(name, ""),
+            [_row(pair, d, axis) for d in differences],
+        )
+        for pair in pairs
+        for name, differences in find_disagreements(
+            pair.comparison.differences, pair.comparison.level
+        ).items()
+    ]
 
 
-def instruments(pairs: Sequence[Pair]) -> dict[str, int]:
+def count_instruments(pairs: Sequence[Pair]) -> dict[str, int]:
     """By benchmark, by how many instruments one and the same question was answered at most."""
-    seen: dict[str, dict[str, set[tuple[str, str | None]]]] = {}
+    by_question: dict[str, dict[str, set[tuple[str, str | None]]]] = {}
     for d in chain.from_iterable(pair.comparison.differences for pair in pairs):
         m = d.metric
-        seen.setdefault(m.benchmark, {}).setdefault(m.question, set()).add((m.name, m.instrument))
-    return {name: max(map(len, asked.values())) for name, asked in seen.items()}
+        questions = by_question.setdefault(m.benchmark, {})
+        questions.setdefault(m.question, set()).add((m.name, m.instrument))
+    return {name: max(map(len, asked.values())) for name, asked in by_question.items()}
