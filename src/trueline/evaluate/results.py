@@ -146,11 +146,13 @@ class BenchmarkRun(Struct, frozen=True):
 
 
 class Results(Struct, frozen=True):
-    """All of one evaluation; `left_out` gives by benchmark (or metric) why it was not measured."""
+    """All of one evaluation; `left_out` gives by benchmark (or metric) why it was not measured,
+    `argv` the words of the command line that evaluates again."""
 
     trueline: int
     model: str
     identity: str
+    argv: tuple[str, ...]
     config: dict[str, Any]
     versions: dict[str, str]
     benchmarks: list[BenchmarkRun]
