@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from trueline.ledger.summary import Spend
 from trueline.runs.options import HashPath, decisive, file_digest, settings
-from trueline.runs.record import Input, command_words, file_inputs, run_identity
+from trueline.runs.record import (
+    Input,
+    RunRecord,
+    StageCount,
+    command_words,
+    file_inputs,
+    now,
+    run_identity,
+    versions,
+)
 
 
 class RunSpec(Struct, frozen=True):
@@ -26,6 +36,35 @@ class RunSpec(Struct, frozen=True):
     @property
     def identity(self) -> str:
         return run_identity(self.command, self.decisive)
+
+    def record(
+        self,
+        *,
+        started: str,
+        rows: int,
+        rejects: int,
+        stages: list[StageCount],
+        status: str = "complete",
+        note: str | None = None,
+        spend: Sequence[Spend] = (),
+    ) -> RunRecord:
+        """The record of the run, which ends now."""
+        return RunRecord(
+            command=f"trueline {self.command}",
+            argv=self.argv,
+            identity=self.identity,
+            settings=self.settings,
+            inputs=self.inputs,
+            versions=versions(),
+            status=status,
+            note=note,
+            rows=rows,
+            rejects=rejects,
+            stages=stages,
+            spend=list(spend),
+            started=started,
+            finished=now(),
+        )
 
 
 def specify_run(

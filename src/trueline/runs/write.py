@@ -29,7 +29,6 @@ from trueline.runs.record import (
     RunRecord,
     StageCount,
     now,
-    versions,
     write_record,
 )
 from trueline.runs.spec import RunSpec
@@ -155,9 +154,18 @@ async def write_run(
         with ending.noting_errors():
             folder.close(complete=False)
         spend = await _close_ledger(context.ledger, ending)
+        written = read_manifest(out)
 
         def record() -> RunRecord:
-            return _describe_run(spec, out, ending, counts, spend, started)
+            return spec.record(
+                started=started,
+                rows=counts.passed if written.labels_only else written.rows,
+                rejects=written.rejected,
+                stages=counts.stages(),
+                status=ending.status,
+                note=ending.note,
+                spend=spend,
+            )
 
         if ending.status == "complete" and finish is not None:
             with ending.noting_errors():
@@ -171,28 +179,6 @@ async def write_run(
     if ending.failure is not None:
         raise ending.failure
     return done
-
-
-def _describe_run(
-    spec: RunSpec, out: Path, ending: _Ending, counts: Counts, spend: list[Spend], started: str
-) -> RunRecord:
-    written = read_manifest(out)
-    return RunRecord(
-        command=f"trueline {spec.command}",
-        argv=spec.argv,
-        identity=spec.identity,
-        settings=spec.settings,
-        inputs=spec.inputs,
-        versions=versions(),
-        status=ending.status,
-        note=ending.note,
-        rows=counts.passed if written.labels_only else written.rows,
-        rejects=written.rejected,
-        stages=counts.stages(),
-        spend=spend,
-        started=started,
-        finished=now(),
-    )
 
 
 def reject_contradictions(context: RunContext) -> Step:
