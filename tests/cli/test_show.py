@@ -11,6 +11,7 @@ from trueline.cli import show
 from trueline.files.errors import InputError
 from trueline.policy.preference import PREFERRED, preference_label
 from trueline.records.store import dataset
+from trueline.records.store.summary import NO_MODEL, Lengths, Summarizer
 from trueline.records.types import (
     Example,
     Label,
@@ -46,20 +47,22 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_the_counts(data: Path) -> None:
-    found = show.summarise(data)
-    assert (found.state, found.examples, found.rejects) == ("partial", 4, 1)
+    contents = show.read_contents(data)
+    found = contents.summary
+    assert (contents.state, found.examples, found.rejects) == ("partial", 4, 1)
     assert found.responses == {"2": 4}
     assert found.licenses == {"unknown": 1, "CC0": 3}
-    assert found.datasets == {"tea.csv": 4}
+    assert found.sources == {"tea.csv": 4}
     assert found.recipes == {"brew@1": 4}
     assert found.tags == {"domain": {"tea": 2, "cake": 2}}
     assert found.reasons == {"rules: short": 1}
     coverage = found.labels["preferred"]
-    assert (coverage.answered, coverage.unscored, coverage.examples) == (3, 1, 3)
-    assert coverage.by == {"person ann": 3, "judge j": 1}
+    assert (coverage.values.total(), coverage.unscored, coverage.examples) == (3, 1, 3)
+    assert {name: by.labels for name, by in coverage.by.items()} == {"person ann": 3, "judge j": 1}
+    assert coverage.by["judge j"].unscored == 1 and found.models == {NO_MODEL: 8}
     assert coverage.values == {"second": 3}
-    assert found.lengths["response"] == show.Lengths(median=10, p90=22, longest=23)
-    assert len(found.shown) == 3
+    assert found.lengths["response"] == Lengths(median=10, p90=22, longest=23)
+    assert len(contents.previews) == 3
 
 
 def test_texts_are_masked_and_the_terminal_is_safe(
@@ -98,22 +101,22 @@ def test_a_short_text_is_not_all_shown(tmp_path: Path, capsys: pytest.CaptureFix
 def test_as_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     show.run(show.Options(data=data, json=True))
     found = json.loads(capsys.readouterr().out)
-    assert found["examples"] == 4
+    assert found["summary"]["examples"] == 4
     assert "last words" not in json.dumps(found)
 
 
 def test_a_foreign_file(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("q,a\nhow?,so\n,\n")
-    found = show.summarise(path, "columns", {"prompt": ["q"], "response": ["a"]})
+    found = show.read_contents(path, "columns", {"prompt": ["q"], "response": ["a"]}).summary
     assert (found.examples, found.rejects) == (1, 1)
     with pytest.raises(InputError, match="--from"):
-        show.summarise(path)
+        show.read_contents(path)
 
 
-def test_many_values_of_a_tag_are_counted_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(show, "DISTINCT", 2)
-    found = show.Summary("x")
+def test_many_values_of_a_tag_are_counted_as_others() -> None:
+    summarizer = Summarizer(distinct=2)
     for i in range(5):
-        show._count(found, Example.new(tags=[f"cluster:{i}"]))
+        summarizer.add(Example.new(tags=[f"cluster:{i}"]))
+    found = summarizer.finish()
     assert found.tags["cluster"] == {"0": 1, "1": 1, "(others)": 3}

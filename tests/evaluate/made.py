@@ -109,7 +109,8 @@ def folder_of(path: Path, *benches: Bench, **changes: Any) -> Path:
     scores = gather(path, metrics, POLICY)
     found = Results(
         trueline=results.VERSION, model=path.name, identity=text_digest(path.name),
-        config={"temperature": 0.0}, versions={}, benchmarks=[_ran(one) for one in benches],
+        argv=("trueline", "evaluate"), config={"temperature": 0.0}, versions={},
+        benchmarks=[_ran(one) for one in benches],
         metrics=[summarise(m, scores[m.benchmark, m.key]) for m in metrics], left_out={}, spend=[],
         complete=True, started="2026-11-20T08:00:00Z", finished="2026-11-20T08:01:00Z",
     )  # fmt: skip

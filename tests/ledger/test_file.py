@@ -101,7 +101,7 @@ def _damaged(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (_newer, "newer trueline .ledger version 99"),
+        (_newer, "ledger version 99, of a newer trueline"),
         (_foreign, "not a trueline ledger"),
         (_text, "cannot be read as a ledger"),
         (_damaged, "cannot be read as a ledger"),

@@ -84,7 +84,9 @@ def test_a_cut_gzip_keeps_what_came_before(tmp_path: Path) -> None:
 def test_a_newer_file_is_refused(tmp_path: Path, more: dict[str, object]) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(row(trueline=2, **more))
-    with pytest.raises(InputError, match="schema version 2; this trueline reads up to 1"):
+    with pytest.raises(
+        InputError, match="schema version 2, of a newer trueline; this one reads up to 1"
+    ):
         list(jsonl.read(path))
     with pytest.raises(InputError, match="schema version 2"):
         list(jsonl.rejects(path))

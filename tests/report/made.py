@@ -35,6 +35,7 @@ from trueline.records.types import (
     with_labels,
     with_responses,
 )
+from trueline.runs.record import RunRecord, write_record
 from trueline.statistics.coverage import FLOOR, extremes
 from trueline.statistics.multiple import benjamini_hochberg
 from trueline.statistics.permutation import sign_flip
@@ -195,6 +196,7 @@ def evaluated(
         trueline=results.VERSION,
         model=model,
         identity=digest([model, shift]),
+        argv=("trueline", "evaluate", model, "--out", str(out)),
         config={"model": model, "benchmarks": "all", "limit": count, "judge": ["a-judge"],
                 "out": str(out.name), "max_tokens": 2_000_000, "quiet": True},
         versions={"trueline": "0.1.0", "python": "3.12.4", "transformers": "5.23.0"},
@@ -315,6 +317,14 @@ def trained(out: Path, base: Results, steps: int = 240) -> None:
         ),
         out,
     )  # fmt: skip
+    words = ("trueline", "train", "preference", "pairs/harmful", "--model", base.model)
+    record = RunRecord(
+        command="trueline train preference", argv=(*words, "--out", str(out)), identity="4c" * 16,
+        settings={}, inputs=(), versions=base.versions, status="complete", note=None, rows=880,
+        rejects=20, stages=[], spend=[], started="2026-11-19T20:00:00Z",
+        finished="2026-11-19T20:01:01Z",
+    )  # fmt: skip
+    write_record(record, out)
 
 
 def world(

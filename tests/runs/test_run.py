@@ -49,7 +49,7 @@ async def test_rows_whose_calls_failed_for_now_are_owed_and_asked_for_again(tmp_
         record = await run(GIVEN, [Stage.of("call", call)], tmp_path / "out")
         return record.status, record.rows, record.rejects
 
-    assert await once() == ("owed", 6, 4)
+    assert await once() == ("retryable", 6, 4)
     assert read_manifest(tmp_path / "out").state == "partial"
     down = False
     assert await once() == ("complete", 10, 0)

@@ -21,6 +21,7 @@ from trueline.agreement.answers import AnswerTable, full_names, short_names
 from trueline.files.atomic import atomic_write, os_errors_as_input_errors
 from trueline.files.errors import InputError
 from trueline.files.hashing import text_digest
+from trueline.files.versions import check_version
 from trueline.records.types import LabellerId
 from trueline.runs.record import now, versions
 from trueline.statistics.intervals import Interval
@@ -209,8 +210,7 @@ def _read(raw: bytes, path: Path) -> Card:
             f"{path} is no agreement card ({error}): remove it, or make it again with "
             "`trueline agree --card`"
         ) from None
-    if card.trueline > VERSION:
-        raise InputError(f"{path} was written by a newer trueline: update, or measure again")
+    check_version(path, card.trueline, VERSION, "card")
     return card
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from trueline.cli.ending import report
 from trueline.cli.options import make_command
@@ -20,124 +19,53 @@ from trueline.formats.registry import parse_mapping
 from trueline.records.store import dataset
 from trueline.records.store.labels import read_labelled_ids
 from trueline.records.store.manifest import read_manifest
+from trueline.records.store.summary import QuestionCounts, Summarizer, Summary
 from trueline.records.types import Example, Label, Message, Reject
 from trueline.runs.options import ARGUMENT, check_options
 
 WORDS, LONGEST = 4, 40
 """Words and characters of a masked text that are shown at most."""
 
-DISTINCT = 1_000
-"""Values of one tag that are told apart; beyond, they are counted as others."""
 
-
-class Lengths(Struct, frozen=True):
-    """Characters of some texts."""
-
-    median: int
-    p90: int
-    longest: int
-
-
-class Coverage(Struct):
-    """Answers to one question: given, and not given by an instrument that failed; `examples`
-    have at least one answer."""
-
-    examples: int = 0
-    answered: int = 0
-    unscored: int = 0
-    values: Counter[str] = field(default_factory=Counter)
-    by: Counter[str] = field(default_factory=Counter)
-
-
-class Summary(Struct):
-    """What was found in a data set; counts are of Examples unless their name says otherwise."""
+class Contents(Struct, frozen=True):
+    """A data set's summary and its first Examples; `state` is None if it is no data set folder."""
 
     source: str
-    state: str | None = None
-    examples: int = 0
-    rejects: int = 0
-    responses: Counter[str] = field(default_factory=Counter)
-    labels: dict[str, Coverage] = field(default_factory=dict)
-    licenses: Counter[str] = field(default_factory=Counter)
-    datasets: Counter[str] = field(default_factory=Counter)
-    recipes: Counter[str] = field(default_factory=Counter)
-    tags: dict[str, Counter[str]] = field(default_factory=dict)
-    reasons: Counter[str] = field(default_factory=Counter)
-    lengths: dict[str, Lengths] = field(default_factory=dict)
-    shown: list[dict[str, Any]] = field(default_factory=list)
+    state: str | None
+    summary: Summary
+    previews: list[dict[str, Any]]
 
 
-def summarise(
+def read_contents(
     source: Path,
-    reads: str | None = None,
+    format: str | None = None,
     mapping: ColumnMapping | None = None,
-    examples: int = 3,
+    n_previews: int = 3,
     reveal: bool = False,
-) -> Summary:
-    """Read a data set once, streamed, and count.  InputError where it is none."""
-    found = Summary(str(source))
-    lengths = {"prompt": array("q"), "response": array("q")}
+) -> Contents:
+    """Read a data set once, streamed, and count.  Raises InputError if it is none."""
+    state: str | None = None
     items: Iterable[Example | Reject]
-    if reads is None and source.is_dir():
-        listed = read_manifest(source)
-        found.state = listed.state
-        data = read_labelled_ids(source) if listed.labels_only else dataset.read(source)
+    if format is None and source.is_dir():
+        manifest = read_manifest(source)
+        state = manifest.state
+        data = read_labelled_ids(source) if manifest.labels_only else dataset.read(source)
         items = chain(data, dataset.rejects(source))
     else:
-        items = load(source, reads, mapping)
+        items = load(source, format, mapping)
+    summarizer, previews = Summarizer(), list[dict[str, Any]]()
     for item in items:
-        if isinstance(item, Reject):
-            found.rejects += 1
-            found.reasons[f"{item.step}: {item.reason}"] += 1
-            continue
-        _count(found, item)
-        if item.prompt:
-            lengths["prompt"].append(sum(len(m.content) for m in item.prompt))
-        lengths["response"].extend(len(r.text) for r in item.responses)
-        if len(found.shown) < examples:
-            found.shown.append(_shown(item, reveal))
-    found.lengths = {name: _lengths(several) for name, several in lengths.items() if several}
-    return found
+        summarizer.add(item)
+        if isinstance(item, Example) and len(previews) < n_previews:
+            previews.append(preview_example(item, reveal))
+    return Contents(str(source), state, summarizer.finish(), previews)
 
 
-def _count(found: Summary, example: Example) -> None:
-    found.examples += 1
-    found.responses[str(len(example.responses))] += 1
-    answered = set[str]()
-    for label in example.labels:
-        coverage = found.labels.setdefault(label.question, Coverage())
-        coverage.by[f"{label.by.kind} {label.by.name}"] += 1
-        if label.value is None:
-            coverage.unscored += 1
-            continue
-        coverage.answered += 1
-        coverage.examples += label.question not in answered
-        answered.add(label.question)
-        _tally(coverage.values, str(label.value))
-    source = example.source
-    found.licenses[(source and source.license) or "unknown"] += 1
-    found.datasets[source.dataset if source else "unknown"] += 1
-    found.recipes[example.recipe or "none"] += 1
-    for tag in example.tags:
-        key, _, value = tag.partition(":")
-        _tally(found.tags.setdefault(key, Counter()), value)
-
-
-def _tally(counts: Counter[str], value: str) -> None:
-    counts[value if value in counts or len(counts) < DISTINCT else "(others)"] += 1
-
-
-def _lengths(several: array[int]) -> Lengths:
-    ordered = sorted(several)
-    last = len(ordered) - 1
-    return Lengths(ordered[last // 2], ordered[int(last * 0.9)], ordered[last])
-
-
-def _shown(example: Example, reveal: bool) -> dict[str, Any]:
+def preview_example(example: Example, reveal: bool) -> dict[str, Any]:
     """One Example for reading: who says what, and who labelled it how."""
 
     def text(turn: Message) -> str:
-        return turn.content if reveal else masked(turn.content)
+        return turn.content if reveal else mask(turn.content)
 
     return {
         "id": example.id,
@@ -157,13 +85,13 @@ def _shown(example: Example, reveal: bool) -> dict[str, Any]:
 
 def _answer(label: Label, reveal: bool) -> str:
     """A label's value, or why it has none; both may repeat what was judged."""
-    said = str(label.unscored if label.value is None else label.value)
-    short = len(said.split()) <= WORDS and len(said) <= LONGEST  # an option, not a text
-    shown = said if reveal or short else masked(said)
-    return f"unscored ({shown})" if label.value is None else shown
+    answer = str(label.unscored if label.value is None else label.value)
+    is_short = len(answer.split()) <= WORDS and len(answer) <= LONGEST  # an option, not a text
+    answer = answer if reveal or is_short else mask(answer)
+    return f"unscored ({answer})" if label.value is None else answer
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """The first words of a text, never more than half of them, and its length: what is harmful
     cannot be known beforehand, and four words can be all of it."""
     words = text[:400].split()
@@ -171,34 +99,43 @@ def masked(text: str) -> str:
     return f"{start} … [{len(text):,} characters]".lstrip() if text else text
 
 
-def format_summary(found: Summary) -> list[str]:
-    """The summary in lines for a person."""
-    state = f" ({found.state})" if found.state == "partial" else ""
-    lines = [f"{found.source}{state}: {found.examples:,} Examples, {found.rejects:,} rejects"]
-    lines += _table("responses per Example", found.responses)
-    for name, size in found.lengths.items():
+def format_contents(contents: Contents) -> list[str]:
+    """The contents in lines for a person."""
+    summary = contents.summary
+    state = f" ({contents.state})" if contents.state == "partial" else ""
+    lines = [
+        f"{contents.source}{state}: {summary.examples:,} Examples, {summary.rejects:,} rejects"
+    ]
+    lines += _table("responses per Example", summary.responses)
+    for name, size in summary.lengths.items():
         lines.append(
             f"  characters of a {name}: median {size.median:,}, "
             f"90 % at most {size.p90:,}, longest {size.longest:,}"
         )
-    for question, coverage in found.labels.items():
-        lines.append(
-            f"  question {question}: on {coverage.examples / found.examples:.1%} of Examples; "
-            f"{coverage.answered:,} labels answered, {coverage.unscored:,} unscored"
-        )
-        lines += [f"  {line}" for line in _table("values", coverage.values)]
-        lines += [f"  {line}" for line in _table("by", coverage.by)]
-    lines += _table("licences", found.licenses) + _table("data sets", found.datasets)
-    lines += _table("recipes", found.recipes)
-    for key, values in sorted(found.tags.items()):
+    for question, counts in summary.labels.items():
+        lines += _question(question, counts, summary.examples)
+    lines += _table("licences", summary.licenses) + _table("sources", summary.sources)
+    lines += _table("responses by", summary.models) + _table("recipes", summary.recipes)
+    for key, values in sorted(summary.tags.items()):
         lines += _table(f"tag {key}", values)
-    lines += _table("rejected", found.reasons)
-    for one in found.shown:
-        lines += ["", one["id"], *(f"  {turn}" for turn in one["prompt"])]
-        lines += [f"  [{at}] {response}" for at, response in enumerate(one["responses"])]
-        lines += [f"  {label}" for label in one["labels"]]
-        lines += [f"  {' '.join(one['tags'])}"] if one["tags"] else []
+    lines += _table("rejected", summary.reasons)
+    for shown in contents.previews:
+        lines += ["", shown["id"], *(f"  {turn}" for turn in shown["prompt"])]
+        lines += [f"  [{at}] {response}" for at, response in enumerate(shown["responses"])]
+        lines += [f"  {label}" for label in shown["labels"]]
+        lines += [f"  {' '.join(shown['tags'])}"] if shown["tags"] else []
     return lines
+
+
+def _question(question: str, counts: QuestionCounts, examples: int) -> list[str]:
+    values = counts.values
+    labellers = Counter({name: labeller.labels for name, labeller in counts.by.items()})
+    return [
+        f"  question {question}: on {counts.examples / examples:.1%} of Examples; "
+        f"{values.total():,} labels answered, {counts.unscored:,} unscored",
+        *(f"  {line}" for line in _table("values", values)),
+        *(f"  {line}" for line in _table("by", labellers)),
+    ]
 
 
 def _table(title: str, counts: Counter[str], most: int = 8) -> list[str]:
@@ -229,8 +166,8 @@ class Options:
 def run(options: Options) -> None:
     check_options(options)
     columns = parse_mapping(options.map) or None
-    summary = summarise(options.data, options.from_, columns, options.examples, options.reveal)
-    report(summary, format_summary(summary), options.json)
+    contents = read_contents(options.data, options.from_, columns, options.examples, options.reveal)
+    report(contents, format_contents(contents), options.json)
 
 
 command = make_command(

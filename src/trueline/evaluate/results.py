@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
+from trueline.files.versions import check_version
 from trueline.ledger.summary import Spend
 from trueline.policy.values import OWN, NumberRule, Share, WeightedRubric
 from trueline.statistics.intervals import Interval
@@ -145,11 +146,13 @@ class BenchmarkRun(Struct, frozen=True):
 
 
 class Results(Struct, frozen=True):
-    """All of one evaluation; `left_out` gives by benchmark (or metric) why it was not measured."""
+    """All of one evaluation; `left_out` gives by benchmark (or metric) why it was not measured,
+    `argv` the words of the command line that evaluates again."""
 
     trueline: int
     model: str
     identity: str
+    argv: tuple[str, ...]
     config: dict[str, Any]
     versions: dict[str, str]
     benchmarks: list[BenchmarkRun]
@@ -172,12 +175,8 @@ def read(folder: Path) -> Results:
     path = folder / RESULTS
     try:
         raw = msgspec.json.decode(path.read_bytes())
-        if (
-            isinstance(raw, dict)
-            and isinstance(made := raw.get("trueline"), int)
-            and made > VERSION
-        ):
-            raise InputError(f"{path} is of a newer trueline (version {made})")
+        if isinstance(raw, dict) and isinstance(version := raw.get("trueline"), int):
+            check_version(path, version, VERSION, "results")
         return msgspec.convert(raw, Results)
     except OSError:
         raise InputError(

@@ -191,6 +191,7 @@ def _results(
         trueline=results.VERSION,
         model=name,
         identity=identity,
+        argv=run.argv,
         config=run.settings,
         versions=run.versions,
         benchmarks=ran,

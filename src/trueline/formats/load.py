@@ -15,6 +15,7 @@ from trueline.files.text import BadRow
 from trueline.formats.contract import ColumnMapping, Format, Questions, reject_row
 from trueline.formats.registry import find_definition, find_format, format_names
 from trueline.records.labels import with_effective_labels
+from trueline.records.occurrences import Occurrences
 from trueline.records.store import dataset, jsonl
 from trueline.records.store.validate import reject_bad_row
 from trueline.records.types import Example, Reject
@@ -83,8 +84,7 @@ def read_file(
     A file whose first readable row lacks a column is of another format (InputError); a later row
     that lacks one, as in JSON lines it may, is a Reject.
     """
-    seen: set[bytes] = set()
-    occurrences: Counter[bytes] = Counter()
+    occurrences = Occurrences()
     columns = _ColumnCount(format, unread) if unread is not None else None
     is_first = True
     for row in rows(path):
@@ -100,12 +100,8 @@ def read_file(
                 raise InputError(f"{error}{_hint(row)}") from error
             item = reject_row(row, f"the row has no column {error.name!r}")
         is_first = False
-        if isinstance(item, Example):
-            key = bytes.fromhex(item.id)
-            if key in seen:
-                occurrences[key] += 1
-                item = format.read_row(row, occurrences[key])
-            seen.add(key)
+        if isinstance(item, Example) and (number := occurrences.number(item)):
+            item = format.read_row(row, number)
         if columns is not None:
             columns.count(row)
         yield item

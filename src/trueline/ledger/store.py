@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from trueline.files.errors import InputError
+from trueline.files.versions import check_version
 
 DEFAULT = Path(".trueline/ledger.sqlite")
 SCHEMA = 2
@@ -75,11 +76,8 @@ def _check(opened: sqlite3.Connection, path: Path, write: bool) -> None:
     tables = opened.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application != APPLICATION and (tables or not write):
         raise InputError(f"{path}: this is not a trueline ledger; name another with --ledger")
-    if version > SCHEMA:
-        raise InputError(
-            f"{path}: written by a newer trueline (ledger version {version}, this one reads up to "
-            f"{SCHEMA}); update trueline, or name another with --ledger"
-        )
+    if tables:
+        check_version(path, version, SCHEMA, "ledger")
     if not write:
         if version < SCHEMA:
             opened.execute(_AS_UPGRADED)

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from trueline.files.hashing import digest
+from trueline.files.hashing import digest, hash_bytes
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
@@ -308,15 +308,19 @@ class Label(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
         return Unscored(self.unscored or "") if self.value is None else self.value
 
 
+_SAID = [name for name in Label.__struct_fields__ if name not in ("id", "time")]
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
 def with_writer(label: Label, writer: str, sequence: int) -> Label:
     """The label as statement number `sequence` of a writer."""
     return _with_label_id(msgspec.structs.replace(label, writer=writer, sequence=sequence))
 
 
 def _with_label_id(label: Label) -> Label:
-    # everything that the statement says, so that two different ones never share an id
-    said = {k: v for k, v in msgspec.structs.asdict(label).items() if k not in ("id", "time")}
-    return msgspec.structs.replace(label, id=digest(said))
+    # all that the statement says, so that two different ones never share an id
+    said = [getattr(label, name) for name in _SAID]
+    return msgspec.structs.replace(label, id=hash_bytes(_encode(said)))
 
 
 # ---- the record ------------------------------------------------------------------------------

@@ -91,7 +91,6 @@ def render(
     pairs = make_pairs(comparisons, sides)
     models = list_models(pairs)
     trainings = curves.read_trainings(pairs)
-    training_cards = {t.pair.treated.mark: t.card for t in trainings if t.card is not None}
     drawn = forest.make_forest(pairs)
     return (
         _environment()
@@ -116,7 +115,7 @@ def render(
             costs=cost.list_costs(models),
             omissions=omissions.list_omissions(pairs, models),
             examples=examples.select_examples(pairs),
-            commands=commands.list_commands(pairs, models, training_cards, command),
+            commands=commands.list_commands(trainings, models, pairs, command),
         )
     )
 

@@ -17,7 +17,7 @@ import dataclasses
 import inspect
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +39,7 @@ NO_IDENTITY = {"identity": False}
 
 Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
+HashPath = Callable[[Path], str]
 NotNegativeInt = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 
@@ -218,13 +219,15 @@ def settings(options: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in _values(options)}
 
 
-def decisive(options: Any) -> dict[str, Any]:
+def decisive(options: Any, hash_path: HashPath | None = None) -> dict[str, Any]:
     """The options on which the outcome depends, as plain data.
 
-    A file stands with its name and its content's hash, so that an edited file makes another run.
+    A file stands with its name and its content's hash, so that an edited file makes another run;
+    `hash_path` may remember the hashes, so that a file is read once (default: `file_digest`).
     """
     names = {field.name for field in option_fields(type(options)) if field.is_identity}
-    return {name: _hashed(value) for name, value in _values(options) if name in names}
+    hash_path = hash_path or file_digest
+    return {name: _hashed(value, hash_path) for name, value in _values(options) if name in names}
 
 
 def _values(options: Any) -> Iterator[tuple[str, Any]]:
@@ -239,11 +242,11 @@ def _plain(value: Any) -> Any:
     return without_key(value) if isinstance(value, str) else value
 
 
-def _hashed(value: Any) -> Any:
+def _hashed(value: Any, hash_path: HashPath) -> Any:
     if isinstance(value, Path):
-        return [value.name, file_digest(value)]
+        return [value.name, hash_path(value)]
     if isinstance(value, tuple):
-        return [_hashed(item) for item in value]
+        return [_hashed(item, hash_path) for item in value]
     return _plain(value)
 
 

@@ -18,7 +18,7 @@ from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.ledger.summary import Spend
-from trueline.runs.options import file_digest, option_fields, option_flag, settings
+from trueline.runs.options import HashPath, file_digest, option_fields, option_flag, settings
 
 RECORD = "run.json"
 READ = "read"
@@ -52,8 +52,8 @@ class RunRecord(Struct, frozen=True):
     """What a run was and what came of it; stored as `run.json` in its folder.
 
     `argv` are the words of its command line, `settings` its options.  `status` is "complete",
-    "owed" (calls failed for now), "interrupted", "budget" or "failed"; all but the first can be
-    continued by the same command.  `rows` came out, `rejects` did not; `stages` begin with READ
+    "retryable" (calls failed for now), "interrupted", "budget" or "failed"; all but the first can
+    be continued by the same command.  `rows` came out, `rejects` did not; `stages` begin with READ
     if there were rows that could not be parsed; times are UTC.
     """
 
@@ -114,21 +114,21 @@ def run_identity(command: str, decisive: Mapping[str, Any]) -> str:
     return digest([command, trueline.__version__, decisive])
 
 
-def file_inputs(options: Any) -> tuple[Input, ...]:
+def file_inputs(options: Any, hash_path: HashPath = file_digest) -> tuple[Input, ...]:
     """The files and data sets that an options object names, of those that decide the outcome."""
     found = []
     for field in option_fields(type(options)):
         value = getattr(options, field.name)
         paths = value if isinstance(value, tuple) else (value,)
         if field.is_identity:
-            found += [path_input(path) for path in paths if isinstance(path, Path)]
+            found += [path_input(path, "", hash_path) for path in paths if isinstance(path, Path)]
     return tuple(found)
 
 
-def path_input(path: Path, kind: str = "") -> Input:
+def path_input(path: Path, kind: str = "", hash_path: HashPath = file_digest) -> Input:
     """A file or a data set as an input, with the identity of the run that made it."""
     kind = kind or ("data set" if path.is_dir() else "file")
-    return Input(str(path), kind, file_digest(path), made_by(path))
+    return Input(str(path), kind, hash_path(path), made_by(path))
 
 
 def made_by(out: Path) -> str | None:

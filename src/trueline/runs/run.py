@@ -11,6 +11,7 @@ paid for.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import threading
@@ -38,7 +39,15 @@ from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Reject
 from trueline.runs.context import RunContext
 from trueline.runs.engine import Engine, LocalEngine, Stop, source
-from trueline.runs.options import Caps, Output, RunOptions, decisive, settings
+from trueline.runs.options import (
+    Caps,
+    HashPath,
+    Output,
+    RunOptions,
+    decisive,
+    file_digest,
+    settings,
+)
 from trueline.runs.progress import Progress, say
 from trueline.runs.record import (
     READ,
@@ -81,7 +90,13 @@ class RunSpec(Struct, frozen=True):
         return run_identity(self.command, self.decisive)
 
 
-def specify_run(command: str, options: Output, inputs: Iterable[Input], **more: Any) -> RunSpec:
+def specify_run(
+    command: str,
+    options: Output,
+    inputs: Iterable[Input],
+    hash_path: HashPath = file_digest,
+    **more: Any,
+) -> RunSpec:
     """What a run of this command is; `inputs` are those that the options do not name themselves,
     `more` is whatever else the outcome depends on."""
     given = tuple(inputs)
@@ -90,8 +105,8 @@ def specify_run(command: str, options: Output, inputs: Iterable[Input], **more: 
         command=command,
         argv=command_words(command, options),
         settings=settings(options),
-        decisive=decisive(options) | hashes | more,
-        inputs=(*file_inputs(options), *given),
+        decisive=decisive(options, hash_path) | hashes | more,
+        inputs=(*file_inputs(options, hash_path), *given),
     )
 
 
@@ -105,6 +120,7 @@ class Run(RunContext):
         super().__init__(policy, options if isinstance(options, Caps) else None, ledger)
         self.command, self.options = command, options
         self.engine: Engine = LocalEngine(self)
+        self.hash_path: HashPath = functools.cache(file_digest)  # every input is hashed once
 
     async def write(
         self,
@@ -125,7 +141,8 @@ class Run(RunContext):
         """
         for stage in stages:
             await self.make(stage)
-        spec = specify_run(self.command, self.options, (*inputs, *self.inputs()), **more)
+        given = (*inputs, *self.inputs())
+        spec = specify_run(self.command, self.options, given, self.hash_path, **more)
         return await write_run(
             items,
             stages,
@@ -147,12 +164,14 @@ async def open_run(command: str, options: RunOptions, policy: Policy) -> AsyncIt
 
     The budget counts over all runs of this command with these settings into this folder.
     """
-    out = options.out.resolve()
-    name = f"{command} {out.name} {digest([command, decisive(options), str(out)])[:8]}"
+    out, hash_path = options.out.resolve(), functools.cache(file_digest)
+    settings = decisive(options, hash_path)
+    name = f"{command} {out.name} {digest([command, settings, str(out)])[:8]}"
     async with (
         await open_ledger(options.ledger, run=name, budget=options.budget()) as ledger,
         Run(command, options, policy, ledger) as run,
     ):
+        run.hash_path = hash_path
         yield run
 
 
@@ -260,7 +279,7 @@ async def write_run(
         if ending.status == "complete" and counts.retry_later:
             again = "the same command asks for them again and for nothing else"
             failed = f"the calls of {counts.retry_later:,} rows failed for now"
-            ending = _Ending("owed", f"{failed}: {again}")
+            ending = _Ending("retryable", f"{failed}: {again}")
         # A full disk: a shard that cannot be finished goes, and leaves room for what comes next.
         with ending.noting_errors():
             folder.close(complete=False)

@@ -45,21 +45,26 @@ class TrainingContext(Generic[O_co]):
     rows: list[TrainingRow]
     folder: Path
 
-    def inputs(
-        self, config: TrainingArguments, columns: Callable[[TrainingRow], Columns]
-    ) -> dict[str, object]:
-        """The arguments that a trainer on OnOurRows is made with; `columns` gives a row what the
-        trainer's collator reads."""
-        return {
-            "model": self.model,
-            "args": config,
-            "train_dataset": self.dataset(config, columns),
-            "processing_class": self.tokenizer,
-            "peft_config": self.lora,
-            "quiet": self.options.quiet,
-        }
+    def make_trainer(
+        self,
+        trainer: type[Trainer],
+        config: TrainingArguments,
+        columns: Callable[[TrainingRow], Columns],
+    ) -> Trainer:
+        """The TRL trainer of this class for our rows, the longest batch first; `columns` gives a
+        row what its collator reads."""
+        from trueline.train.trl.trainers import on_our_rows
 
-    def dataset(
+        return on_our_rows(trainer)(
+            model=self.model,
+            args=config,
+            train_dataset=self._dataset(config, columns),
+            processing_class=self.tokenizer,
+            peft_config=self.lora,
+            quiet=self.options.quiet,
+        )
+
+    def _dataset(
         self, config: TrainingArguments, columns: Callable[[TrainingRow], Columns]
     ) -> Dataset:
         """The rows on disk, the longest first: one copy for all processes.  What TRL computes of
@@ -110,8 +115,8 @@ class Method(Generic[O]):
 
         METHOD = Method("parrot", Options, rows, train_completions, rates=(2e-4, 2e-5))
 
-    With a loss of its own (`reward.py` is the sibling), `trainer` builds a TRL trainer of a class
-    that names `trl.trainers.OnOurRows` before TRL's, from `context.inputs(config, columns)`.
+    With a loss of its own (`reward.py` is the sibling), `trainer` hands a subclass of TRL's trainer
+    to `context.make_trainer`.
     """
 
     name: str

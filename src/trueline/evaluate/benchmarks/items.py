@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +17,7 @@ from trueline.files.hashing import digest, text_digest
 from trueline.files.rows import Row
 from trueline.files.text import BadRow
 from trueline.policy.check import question_problems
+from trueline.records.occurrences import Occurrences
 from trueline.records.store.validate import new_reject, reject_bad_row
 from trueline.records.types import (
     Choice,
@@ -71,9 +70,9 @@ def read_items(
         files.append(second)
         source_rows = _cross(source_rows, list(data.read_rows(second)), benchmark.cross.each)
     make_item = _item_maker(benchmark, file)
-    examples, rejects, seen, filtered_rows = [], list[Reject](), Counter[str](), 0
+    examples, rejects, filtered_rows = [], list[Reject](), 0
     for row in source_rows:
-        item = reject_bad_row(row) if isinstance(row, BadRow) else make_item(row, seen)
+        item = reject_bad_row(row) if isinstance(row, BadRow) else make_item(row)
         if isinstance(item, Reject):
             rejects.append(item)
         elif item is None:
@@ -110,9 +109,7 @@ def _cross(
             yield msgspec.structs.replace(row, fields=fields)
 
 
-def _item_maker(
-    benchmark: Benchmark, file: DataFile
-) -> Callable[[Row, Counter[str]], Example | Reject | None]:
+def _item_maker(benchmark: Benchmark, file: DataFile) -> Callable[[Row], Example | Reject | None]:
     """A function that makes an item of a row, a Reject, or nothing if `where` leaves it out."""
     item = msgspec.convert(msgspec.structs.asdict(benchmark.item) | file.source.item, Item)
 
@@ -131,32 +128,29 @@ def _item_maker(
         if text is not None
     ]
 
-    def make_item(row: Row, seen: Counter[str]) -> Example | Reject | None:
+    occurrences = Occurrences()
+
+    def make_item(row: Row) -> Example | Reject | None:
         try:
             if not all(condition(row.fields) for condition in conditions):
                 return None
             values = {name: read(row.fields) for name, read in fields.items()}
             marks = {key: str(read(row.fields)) for key, read in tags.items()}
-            return _example(benchmark, row, values, marks, seen)
+            return occurrences.distinguish(_example(benchmark, row, values, marks))
         except InvalidRow as error:
             return new_reject("item", str(error), row.fields, row.file, row.number)
 
     return make_item
 
 
-def _example(
-    one: Benchmark, row: Row, values: dict[str, Any], marks: dict[str, str], seen: Counter[str]
-) -> Example:
+def _example(one: Benchmark, row: Row, values: dict[str, Any], marks: dict[str, str]) -> Example:
     prompt, task = _prompt(one, values), _task(one, values)
     tags = [f"{TAG}:{one.name}", *(f"{key}:{value}" for key, value in marks.items())]
     if (cluster := values.get("cluster")) is not None:
         tags.append(f"cluster:{cluster}")
     source = Source(f"{one.name} ({row.file.name})", license=one.license, row=row.number)
     own = _own_questions(one, _list(values.get("questions", ()), "questions"))
-    make = partial(Example.new, prompt, task=task, questions=own, source=source, tags=tags)
-    made = make()
-    seen[made.id] += 1
-    return made if seen[made.id] == 1 else make(occurrence=seen[made.id] - 1)
+    return Example.new(prompt, task=task, questions=own, source=source, tags=tags)
 
 
 def _prompt(one: Benchmark, values: dict[str, Any]) -> list[Message]:

@@ -36,8 +36,14 @@ from trueline.records.store.schema import VERSION
 from trueline.records.store.validate import new_reject, storable_reject, why_invalid
 from trueline.records.types import Example, Label, Reject, with_writer
 
+LABEL_BYTES = 500
+"""About the size of a label without its note."""
+
 SHARD_LABELS = 100_000
 """A label shard ends here if the data's does not end before."""
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 # ---- writing ---------------------------------------------------------------------------------
@@ -53,13 +59,13 @@ class _Series:
         self._file: AtomicFile | None = None
         self._open: Any = None
 
-    def add(self, record: Struct) -> None:
+    def add(self, record: Struct, size: int) -> None:
         if self._file is None:
             self._file = AtomicFile(self.folder / self.pattern.format(len(self.shards)))
         with os_errors_as_input_errors(self._file.path):
             if self._open is None:
                 self._open = self._sink(self._file.file)
-            self._open.add(record, len(msgspec.json.encode(record)))
+            self._open.add(record, size)
         self.rows += 1
 
     def finish(self) -> None:
@@ -133,10 +139,10 @@ class Writer:
             return rejected
         with self._discarding(self._labels, self._data):
             for label in example.labels:
-                self._labels.add(self._sign(label))
+                self._labels.add(self._sign(label), LABEL_BYTES + len(label.note or ""))
             if not self._labels_only:
                 bare = msgspec.structs.replace(example, labels=()) if example.labels else example
-                self._data.add(bare)
+                self._data.add(bare, len(_encode(bare)))
             if self._data.rows >= self._limit or self._labels.rows >= SHARD_LABELS:
                 self._finish_data()
                 self._list("partial")
@@ -145,7 +151,7 @@ class Writer:
     def reject(self, reject: Reject) -> None:
         """Append a Reject, beside the data."""
         with self._discarding(self._rejects):
-            self._rejects.add(storable_reject(reject))
+            self._rejects.add(storable_reject(reject), 0)
             if self._rejects.rows >= self._limit:
                 self._rejects.finish()
                 self._list("partial")

@@ -19,7 +19,8 @@ from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.lines import lines
 from trueline.files.text import BadRow
-from trueline.records.store.schema import VERSION, check_version
+from trueline.files.versions import check_version
+from trueline.records.store.schema import VERSION
 from trueline.records.store.validate import new_reject, reject_bad_row
 from trueline.records.types import CONTENT_ID, Example, Reject
 
@@ -85,7 +86,7 @@ def read(path: Path) -> Iterator[Example | Reject]:
 def _read(path: Path, number: int, line: bytes) -> Example | Reject:
     try:
         row = _line.decode(line)
-        check_version(path, row.trueline)
+        check_version(path, row.trueline, VERSION)
         if not CONTENT_ID.fullmatch(row.id):
             return new_reject(
                 "read", "id is no content id: 32 hexadecimal digits", line, path, number
@@ -103,7 +104,7 @@ def _read(path: Path, number: int, line: bytes) -> Example | Reject:
 def _refuse_newer(path: Path, line: bytes) -> None:
     """A row that we cannot read may be fine and merely newer: then the file is refused."""
     try:
-        check_version(path, _versioned.decode(line).trueline)
+        check_version(path, _versioned.decode(line).trueline, VERSION)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return
 
@@ -129,7 +130,7 @@ def rejects(path: Path) -> Iterator[Reject]:
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             _refuse_newer(path, line)
             raise InputError(f"{path}, line {number} is no Reject: {error}") from error
-        check_version(path, row.trueline)
+        check_version(path, row.trueline, VERSION)
         yield Reject(**{name: getattr(row, name) for name in Reject.__struct_fields__})
 
 

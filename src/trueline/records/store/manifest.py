@@ -11,7 +11,8 @@ from msgspec import Struct
 from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.hashing import hash_file
-from trueline.records.store.schema import check_version
+from trueline.files.versions import check_version
+from trueline.records.store.schema import VERSION
 
 MANIFEST = "manifest.json"
 
@@ -72,7 +73,7 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError:
         raise InputError(f"{folder} is not a data set: it has no {MANIFEST}") from None
     try:
-        check_version(path, msgspec.json.decode(raw)["trueline"])
+        check_version(path, msgspec.json.decode(raw)["trueline"], VERSION)
         return msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error}): make the data set again") from error

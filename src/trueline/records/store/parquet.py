@@ -6,7 +6,7 @@ its rows; in a data set they are a table of their own (`labels.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,8 +18,10 @@ from msgspec import Struct
 from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.lines import check_regular_file
-from trueline.records.store import columns
-from trueline.records.store.schema import VERSION, check_version
+from trueline.files.versions import check_version
+from trueline.records.store.column_reader import read_batch
+from trueline.records.store.columns import derive_schema, to_table
+from trueline.records.store.schema import VERSION
 from trueline.records.types import CONTENT_ID, Example, Label
 
 GROUP_BYTES = 16 * 2**20
@@ -34,7 +36,7 @@ _DAMAGE = (
 
 
 class Table:
-    """How records of one type are laid out in Parquet: their columns, and the way there and back.
+    """How records of one type are laid out in Parquet.
 
     Rows of `flat` tables have no structs inside, for other tools to join and filter on.
     """
@@ -47,15 +49,9 @@ class Table:
         leave_out: tuple[str, ...] = (),
         group_rows: int = 1_000,
     ) -> None:
-        self.struct, self.group_rows = struct, group_rows
-        found = columns.schema(struct, flat=flat, leave_out=leave_out)
-        self.schema = found.with_metadata({"trueline": str(VERSION)})
-        self.to_row: Callable[[Any], dict[str, Any]] = columns.writer(struct, flat=flat)
-        self._from_row = columns.reader(struct, flat=flat)
-
-    def from_row(self, row: dict[str, Any]) -> Any:
-        """The record of a row; raises one of what `read` takes for damage if it is none."""
-        return msgspec.convert(self._from_row(row), self.struct)
+        self.struct, self.flat, self.group_rows = struct, flat, group_rows
+        schema = derive_schema(struct, flat=flat, leave_out=leave_out)
+        self.schema = schema.with_metadata({"trueline": str(VERSION)})
 
 
 EXAMPLES = Table(Example)
@@ -71,20 +67,21 @@ class Sink:
     def __init__(self, file: BinaryIO, table: Table) -> None:
         self._table = table
         self._writer = pq.ParquetWriter(file, table.schema, compression="zstd")
-        self._rows: list[dict[str, Any]] = []
+        self._records: list[Struct] = []
         self._bytes = 0
 
     def add(self, record: Struct, size: int) -> None:
         """Append one; `size` is about how many bytes it holds."""
-        self._rows.append(self._table.to_row(record))
+        self._records.append(record)
         self._bytes += size
-        if len(self._rows) >= self._table.group_rows or self._bytes >= GROUP_BYTES:
+        if len(self._records) >= self._table.group_rows or self._bytes >= GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._table.schema))
-        self._rows, self._bytes = [], 0
+        if self._records:
+            table = to_table(self._table.struct, self._records, self._table.schema)
+            self._writer.write_table(table)
+        self._records, self._bytes = [], 0
 
     def close(self) -> None:
         """Write what is left and the footer; without it the file is no Parquet."""
@@ -114,18 +111,18 @@ def read(path: Path, table: Table = EXAMPLES) -> Iterator[Any]:
         raise InputError(
             f"{path} was not written by trueline: read it with --from columns and --map"
         )
-    check_version(path, int(version) if version.isdigit() else VERSION + 1)
+    check_version(path, int(version) if version.isdigit() else VERSION + 1, VERSION)
     missing = [name for name in table.schema.names if name not in file.schema_arrow.names]
     if missing:
         raise InputError(f"{path} is damaged: it has no column {missing[0]!r}")
-    row = 0
+    row = 1
     try:
         for batch in file.iter_batches(batch_size=256, columns=table.schema.names):
-            for row, found in enumerate(batch.to_pylist(), row + 1):  # noqa: B007, B020
-                record = table.from_row(found)
+            for record in read_batch(table.struct, batch, flat=table.flat):
                 if not CONTENT_ID.fullmatch(record.id):
                     raise ValueError("id is no content id: 32 hexadecimal digits")
                 yield record
+                row += 1
     except _DAMAGE as error:
         raise InputError(f"{path} is damaged in row {row:,} or after it ({error})") from error
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from trueline.files.errors import InputError
 from trueline.report.pairs import ModelSide, Pair
 from trueline.report.svg.drawing import Axis, make_axis, make_line
+from trueline.runs.record import read_record
 from trueline.train import card
 from trueline.train.card import Card
 
@@ -37,12 +38,14 @@ class Curve(Struct, frozen=True):
 class Training(Struct, frozen=True):
     """One treated model's card; `why` says why there is none.
 
-    `steps` are those shown, of `logged`; `n_left_out` counts the curves that are not shown.
+    `argv` is the command line of the run that trained it, empty if that is not recorded.  `steps`
+    are those shown, of `logged`; `n_left_out` counts the curves that are not shown.
     """
 
     pair: Pair
     card: Card | None
     why: str = ""
+    argv: tuple[str, ...] = ()
     curves: list[Curve] = []
     steps: list[int] = []
     logged: int = 0
@@ -70,7 +73,15 @@ def _read_training(pair: Pair) -> Training:
     thinned = {name: {s: p[s] for s in steps if s in p} for name, p in metrics.items()}
     curves = [_curve(name, points) for name, points in thinned.items() if len(points) > 1]
     left_out = max(0, len(curves) - CURVES)
-    return Training(pair, found, "", curves[:CURVES], steps, len(logged), left_out)
+    return Training(
+        pair=pair,
+        card=found,
+        argv=_read_argv(Path(pair.treated.name)),
+        curves=curves[:CURVES],
+        steps=steps,
+        logged=len(logged),
+        n_left_out=left_out,
+    )
 
 
 def _read_card(model: ModelSide) -> Card | str:
@@ -81,6 +92,13 @@ def _read_card(model: ModelSide) -> Card | str:
         return card.read(folder)
     except InputError as error:
         return str(error)
+
+
+def _read_argv(folder: Path) -> tuple[str, ...]:
+    try:
+        return read_record(folder).argv
+    except InputError:
+        return ()
 
 
 def logged_metrics(training_card: Card) -> dict[str, dict[int, float]]:

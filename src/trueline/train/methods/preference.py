@@ -52,9 +52,7 @@ def columns(row: TrainingRow) -> Columns:
 
 def trainer(context: TrainingContext[Options]) -> Trainer:
     """TRL's DPO."""
-    from trl import DPOConfig
-
-    from trueline.train.trl.trainers import Pairs
+    from trl import DPOConfig, DPOTrainer
 
     config = DPOConfig(
         **context.arguments,
@@ -62,7 +60,7 @@ def trainer(context: TrainingContext[Options]) -> Trainer:
         max_length=None,
         precompute_ref_log_probs=True,
     )
-    return Pairs(**context.inputs(config, columns))
+    return context.make_trainer(DPOTrainer, config, columns)
 
 
 METHOD = Method(

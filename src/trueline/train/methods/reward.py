@@ -53,11 +53,9 @@ def trainer(context: TrainingContext[Options]) -> Trainer:
     """TRL's reward trainer, with our penalty."""
     from trl import RewardConfig, RewardTrainer
 
-    from trueline.train.trl.trainers import OnOurRows
-
     penalty = context.options.square_penalty
 
-    class Rewards(OnOurRows, RewardTrainer):  # type: ignore[misc]
+    class PenalisedRewardTrainer(RewardTrainer):  # type: ignore[misc]
         def compute_loss(
             self, model: PreTrainedModel, inputs: dict[str, Tensor], *args: object, **kwargs: object
         ) -> Tensor | tuple[Tensor, object]:
@@ -69,7 +67,7 @@ def trainer(context: TrainingContext[Options]) -> Trainer:
             return (loss, outputs) if wanted else loss
 
     config = RewardConfig(**context.arguments, max_length=None)
-    return Rewards(**context.inputs(config, columns))
+    return context.make_trainer(PenalisedRewardTrainer, config, columns)
 
 
 METHOD = Method(

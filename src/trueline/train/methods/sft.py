@@ -60,13 +60,11 @@ def train_completions(
 ) -> Trainer:
     """TRL's SFT on rows of one segment; if they are packed, to at most `pack_length` tokens,
     they do not see one another."""
-    from trl import SFTConfig
-
-    from trueline.train.trl.trainers import Completions
+    from trl import SFTConfig, SFTTrainer
 
     packing = pack_length is not None
     config = SFTConfig(**context.arguments, packing=packing, max_length=pack_length)
-    return Completions(**context.inputs(config, columns))
+    return context.make_trainer(SFTTrainer, config, columns)
 
 
 def trainer(context: TrainingContext[Options]) -> Trainer:

@@ -32,6 +32,8 @@ def plain_head(model: PreTrainedModel) -> bool:
     Call it after the trainer's construction.  Same outputs, metrics included; parity is tested.
     """
     config = model.config.get_text_config()
+    if model.get_output_embeddings() is None:  # a classifier
+        return False
     if model.device.type != "cpu" or any(getattr(config, n, None) is not None for n in _OWN_LOGITS):
         return False
     tiled = model.forward

@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch.utils.data import Sampler
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_pt_utils import get_length_grouped_indices
-from trl import DPOTrainer, SFTTrainer
 
 from trueline.train.trl.cpu_head import plain_head
 
@@ -49,31 +48,19 @@ class Order(Sampler[int]):
 
 
 class OnOurRows:
-    """To be named before a TRL trainer in the bases of a class: its rows have a `length`.
+    """Before a TRL trainer in the bases of a class: its rows are tokens, and have a `length`.
 
     `quiet` keeps what it does off the screen.
     """
 
+    _has_plain_head = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.quiet = bool(kwargs.pop("quiet", False))
+        self._quiet = bool(kwargs.pop("quiet", False))
         super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)  # type: ignore[attr-defined]
         self.remove_callback(ProgressCallback)  # type: ignore[attr-defined]
-
-    def _send_telemetry(self) -> None:
-        """Nobody is told."""
-
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """The run's card is ours."""
-
-    def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
-        """The rows are tokens already, of the right length."""
-        return dataset
-
-    def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()  # type: ignore[misc]
-        if "length" not in self._signature_columns:  # type: ignore[has-type]
-            self._signature_columns = [*self._signature_columns, "length"]  # type: ignore[has-type]
+        self._install_head()
 
     def row_lengths(self) -> list[int]:
         """Tokens of each row as it is batched, packed or not."""
@@ -81,33 +68,44 @@ class OnOurRows:
         packed = "seq_lengths" in data.column_names
         return [len(ids) for ids in data["input_ids"]] if packed else list(data["length"])
 
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """The run's card is ours."""
+
+    def _send_telemetry(self) -> None:
+        """Nobody is told."""
+
+    def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
+        """The rows as they are; TRL may only pack those of one text, which it knows by their
+        `input_ids` to be tokens already."""
+        if "input_ids" not in dataset.column_names:
+            return dataset
+        return super()._prepare_dataset(dataset, *args, **kwargs)  # type: ignore[misc]
+
+    def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Dataset:
+        # TRL asks for this at the end of its constructor: the head must be in place by then
+        self._install_head()
+        if self.is_world_process_zero() and not self._quiet:  # type: ignore[attr-defined]
+            print("reference: log-probabilities of the model as it is", file=sys.stderr)
+        return super()._precompute_ref_logps(*args, **kwargs)  # type: ignore[misc]
+
+    def _install_head(self) -> None:
+        if not self._has_plain_head:
+            self._has_plain_head = plain_head(_unwrap(self.model))  # type: ignore[attr-defined]
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()  # type: ignore[misc]
+        if "length" not in self._signature_columns:  # type: ignore[has-type]
+            self._signature_columns = [*self._signature_columns, "length"]  # type: ignore[has-type]
+
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Order:
         args = self.args  # type: ignore[attr-defined]
         rows = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         return Order(self.row_lengths(), rows, args.seed)
 
 
-class Completions(OnOurRows, SFTTrainer):  # type: ignore[misc]
-    """SFT on rows of `input_ids`, `labels` and `length`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        plain_head(_unwrap(self.model))
-
-    def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
-        """TRL's, for it packs."""
-        return SFTTrainer._prepare_dataset(self, dataset, *args, **kwargs)
-
-
-class Pairs(OnOurRows, DPOTrainer):  # type: ignore[misc]
-    """DPO on rows of `prompt_ids`, `chosen_ids`, `rejected_ids` and `length`."""
-
-    def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Dataset:
-        # TRL asks for this at the end of its constructor: the head must be in place by then
-        plain_head(_unwrap(self.model))
-        if self.is_world_process_zero() and not self.quiet:
-            print("reference: log-probabilities of the model as it is", file=sys.stderr)
-        return super()._precompute_ref_logps(*args, **kwargs)
+def on_our_rows(trainer: type[Trainer]) -> type[Trainer]:
+    """The TRL trainer as a class that trains on our rows."""
+    return type(trainer.__name__, (OnOurRows, trainer), {})
 
 
 def _unwrap(model: PreTrainedModel) -> PreTrainedModel:
