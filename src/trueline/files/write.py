@@ -65,7 +65,7 @@ class Columns:
 def table(path: Path, columns: Columns) -> Iterator[Add]:
     """A function that appends a row to a new file, which appears whole or not at all.
 
-    The suffix says how it is written (InputError where it says nothing); `columns` has seen every
+    The suffix says how it is written (InputError if it says nothing); `columns` has seen every
     row that will come.
     """
     writer = _writer(path)
@@ -80,7 +80,7 @@ def table(path: Path, columns: Columns) -> Iterator[Add]:
 
 
 def writable(path: Path) -> None:
-    """InputError where the suffix says nothing of how the table is to be written."""
+    """Raises InputError if the suffix says nothing of how the table is to be written."""
     _writer(path)
 
 
