@@ -42,7 +42,7 @@ class Options(DataSet, PolicyFile, RunOptions):
 
     labeller: Annotated[
         str,
-        Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
+        Meta(description="Labeller that answers, in one of the forms above."),
     ]
     question: Annotated[
         tuple[str, ...],
@@ -99,14 +99,18 @@ class Answers(Struct):
 
 
 class Outcome(Struct, frozen=True):
-    """A labelling: its run, whose labels they are, and what they say, by question; `unfinished`:
-    the data are of a run that has more to come."""
+    """A labelling: its run, whose labels they are, and what they say, by question.
+
+    `unfinished`: the data are of a run that has more to come.  `measured`: an agreement card is to
+    say how far the labeller errs.
+    """
 
     run: RunRecord
     labeller: str
     instrument: str | None
     answers: list[Answers]
     unfinished: bool = False
+    measured: bool = True
 
     @property
     def sound(self) -> bool:
@@ -161,9 +165,15 @@ async def _label(options: Options, asked: QuestionSet, policy: Policy) -> Outcom
         with closing(_examples(options)) as examples:
             make_writer = partial(_make_writer, options.data)
             record = await run.write(examples, [stage], observe=observe, writer=make_writer)
-    (labeller,) = (given for given in record.inputs if given.kind == "labeller")
-    instrument = labeller.hash or None
-    return Outcome(record, labeller.path, instrument, list(answers.values()), unfinished)
+    (labeller,) = (given for given in record.inputs if given.kind.endswith("labeller"))
+    return Outcome(
+        record,
+        labeller.path,
+        labeller.hash or None,
+        list(answers.values()),
+        unfinished,
+        measured=labeller.kind == "labeller",
+    )
 
 
 def _make_writer(data: Path, folder: Path, identity: str) -> dataset.Writer:

@@ -89,6 +89,35 @@ class RunSpec(Struct, frozen=True):
     def identity(self) -> str:
         return run_identity(self.command, self.decisive)
 
+    def record(
+        self,
+        *,
+        started: str,
+        rows: int,
+        rejects: int,
+        stages: list[StageCount],
+        status: str = "complete",
+        note: str | None = None,
+        spend: Sequence[Spend] = (),
+    ) -> RunRecord:
+        """The record of the run, which ends now."""
+        return RunRecord(
+            command=f"trueline {self.command}",
+            argv=self.argv,
+            identity=self.identity,
+            settings=self.settings,
+            inputs=self.inputs,
+            versions=versions(),
+            status=status,
+            note=note,
+            rows=rows,
+            rejects=rejects,
+            stages=stages,
+            spend=list(spend),
+            started=started,
+            finished=now(),
+        )
+
 
 def specify_run(
     command: str,
@@ -287,21 +316,14 @@ async def write_run(
         written = read_manifest(out)
 
         def record() -> RunRecord:
-            return RunRecord(
-                command=f"trueline {spec.command}",
-                argv=spec.argv,
-                identity=spec.identity,
-                settings=spec.settings,
-                inputs=spec.inputs,
-                versions=versions(),
-                status=ending.status,
-                note=ending.note,
+            return spec.record(
+                started=started,
                 rows=counts.passed if written.labels_only else written.rows,
                 rejects=written.rejected,
                 stages=counts.stages(),
+                status=ending.status,
+                note=ending.note,
                 spend=spend,
-                started=started,
-                finished=now(),
             )
 
         if ending.status == "complete" and finish is not None:
