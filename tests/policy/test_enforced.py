@@ -24,8 +24,9 @@ from trueline.records.types import (
     with_labels,
 )
 from trueline.runs.context import RunContext
-from trueline.runs.run import CONTRADICTS, RunSpec, write_run
+from trueline.runs.spec import RunSpec
 from trueline.runs.stage import Stage
+from trueline.runs.write import CONTRADICTS, write_run
 
 policy = load()
 
@@ -138,7 +139,7 @@ async def test_what_has_no_labels_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The policy is not even consulted."""
-    monkeypatch.setattr("trueline.runs.run.contradictions", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr("trueline.runs.write.contradictions", lambda *_: pytest.fail("asked"))
     given = [Example.new([Message("user", f"{n}")]) for n in range(3)]
     spec = RunSpec("test", (), {}, {})
     record = await write_run(given, [], tmp_path / "out", spec, RunContext(policy))

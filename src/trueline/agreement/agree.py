@@ -32,9 +32,10 @@ from trueline.records.types import Example, LabellerId
 from trueline.runs.context import RunContext
 from trueline.runs.options import ARGUMENT, PolicyFile, check_options, settings
 from trueline.runs.record import RunRecord, command_words, path_input
-from trueline.runs.run import RunSpec, write_run
+from trueline.runs.spec import RunSpec
 from trueline.runs.stage import Stage
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
+from trueline.runs.write import write_run
 from trueline.statistics.coverage import FLOOR
 
 
@@ -194,7 +195,7 @@ def _run_consensus(options: Options, table: AnswerTable, policy: Policy) -> Cons
         },
         inputs=tuple(path_input(path) for path in (options.data, *options.labels)),
     )
-    record = wait(
+    record = run_sync(
         write_run(
             _examples(options),
             [Stage.of("consensus", consensus)],

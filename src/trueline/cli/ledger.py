@@ -21,7 +21,7 @@ from trueline.ledger import prune as pruning
 from trueline.ledger.prune import Pruned
 from trueline.ledger.summary import Spend, summary
 from trueline.runs.options import ARGUMENT
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
 
 AGES = {"h": 3600, "d": 86_400, "w": 604_800}
 
@@ -86,7 +86,7 @@ def prune(options: PruneOptions) -> None:
     if options.dry_run:
         pruned = pruning.preview_prune(options.ledger, conditions, attempts=options.attempts)
     else:
-        pruned = wait(pruning.prune(options.ledger, conditions, attempts=options.attempts))
+        pruned = run_sync(pruning.prune(options.ledger, conditions, attempts=options.attempts))
     report(pruned, format_pruned(pruned, options.dry_run), options.json)
 
 

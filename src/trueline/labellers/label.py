@@ -30,10 +30,11 @@ from trueline.records.types import Example, Label, Reject, Value
 from trueline.runs.context import RunContext
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
 from trueline.runs.record import RunRecord
-from trueline.runs.run import POLICY, open_run
+from trueline.runs.run import open_run
 from trueline.runs.stage import Bound, Calls, Item, Rejected, Stage
 from trueline.runs.stage import Outcome as StepOutcome
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
+from trueline.runs.write import POLICY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +134,9 @@ def label(options: Options) -> Outcome | None:
         raise InputError(f"--question names none; the policy has: {', '.join(policy)}")
     questions = select_questions(options.question, policy)
     if options.dry_run:
-        print(wait(_bounds(options, questions, policy)))
+        print(run_sync(_bounds(options, questions, policy)))
         return None
-    return wait(_label(options, questions, policy))
+    return run_sync(_label(options, questions, policy))
 
 
 def _judging(options: Options) -> Judging:
