@@ -72,6 +72,8 @@ async def test_no_run_writes_what_a_stage_has_said_against_the_policy(tmp_path: 
     assert (record.rows, record.rejects) == (2, 2)
     assert record.stages[-1].rejected == {CONTRADICTS: 2}
     assert unsign(dataset.read(tmp_path / "out")) == unsign(GOOD)
+    writers = {label.writer for e in dataset.read(tmp_path / "out") for label in e.labels}
+    assert writers == {record.identity}, "labels are signed by the run that wrote them"
     found = list(dataset.rejects(tmp_path / "out"))
     assert rejected(found) == EXPECTED
     assert [r.example for r in found] == BAD
