@@ -79,10 +79,9 @@ class RawTexts(Struct, frozen=True):
                 return
             if isinstance(row, BadRow):
                 yield reject_bad_row(row)
-            elif isinstance(found := self._example(row, recipe), Example):
-                yield occurrences.distinguish(found)
             else:
-                yield found
+                item = self._example(row, recipe)
+                yield occurrences.distinguish(item) if isinstance(item, Example) else item
 
     def _rows(self) -> Iterator[Row | BadRow]:
         for file in self.files:

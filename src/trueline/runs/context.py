@@ -107,24 +107,24 @@ class RunContext:
             for name, role in sorted(self._roles)
         ]
         labellers = [
-            given
+            labeller
             for made in self._made.values()
             if isinstance(made, Calls)
-            for given in made.inputs
+            for labeller in made.inputs
         ]
         return (Input("policy", "policy", self.policy.identity), *models, *labellers)
 
 
 async def bound_stages(stages: Sequence[Stage], policy: Policy) -> dict[str, Bound]:
     """What one Example could cost at most, by the models of the stages; nothing is opened."""
-    found: dict[str, Bound] = {}
+    bounds: dict[str, Bound] = {}
     async with RunContext(policy, dry=True) as context:
         for stage in stages:
             made = await context.make(stage)
             if isinstance(made, Calls):
                 for name, bound in made.bounds.items():
-                    found[f"{without_key(name)} ({stage.name})"] = bound
-    return found
+                    bounds[f"{without_key(name)} ({stage.name})"] = bound
+    return bounds
 
 
 def format_bounds(rows: int, bounds: dict[str, Bound]) -> str:

@@ -111,8 +111,8 @@ class Caps:
 
     def budget(self) -> Budget:
         """The caps and prices.  Raises InputError if the prices cannot be read."""
-        found = {} if self.prices is None else prices.load(self.prices)
-        return Budget(self.max_calls, self.max_tokens, self.max_money, found)
+        by_model = {} if self.prices is None else prices.load(self.prices)
+        return Budget(self.max_calls, self.max_tokens, self.max_money, by_model)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,13 +116,13 @@ def run_identity(command: str, decisive: Mapping[str, Any]) -> str:
 
 def file_inputs(options: Any, hash_path: HashPath = file_digest) -> tuple[Input, ...]:
     """The files and data sets that an options object names, of those that decide the outcome."""
-    found = []
+    inputs: list[Input] = []
     for field in option_fields(type(options)):
         value = getattr(options, field.name)
         paths = value if isinstance(value, tuple) else (value,)
         if field.is_identity:
-            found += [path_input(path, "", hash_path) for path in paths if isinstance(path, Path)]
-    return tuple(found)
+            inputs += [path_input(path, "", hash_path) for path in paths if isinstance(path, Path)]
+    return tuple(inputs)
 
 
 def path_input(path: Path, kind: str = "", hash_path: HashPath = file_digest) -> Input:
@@ -134,10 +134,10 @@ def path_input(path: Path, kind: str = "", hash_path: HashPath = file_digest) ->
 def made_by(out: Path) -> str | None:
     """The identity of the run that made a folder or a file, None if it has no run record."""
     try:
-        found = msgspec.json.decode(record_path(out).read_bytes(), type=_Identity)
+        record = msgspec.json.decode(record_path(out).read_bytes(), type=_Identity)
     except (OSError, msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    return found.identity
+    return record.identity
 
 
 class _Identity(Struct):
@@ -149,8 +149,8 @@ def command_words(command: str, options: Any) -> tuple[str, ...]:
     words, plain = ["trueline", *command.split()], settings(options)
     arguments: list[str] = []
     for field in option_fields(type(options)):
-        value, given = plain[field.name], getattr(options, field.name)
-        if not field.required and given == field.default:
+        value = plain[field.name]
+        if not field.required and getattr(options, field.name) == field.default:
             continue
         if field.is_argument:
             arguments.append(str(value))
@@ -173,13 +173,13 @@ def option_words(name: str, value: Any) -> list[str]:
 
 def versions() -> dict[str, str]:
     """Versions of what the outcome may depend on, if installed."""
-    found = {"trueline": trueline.__version__, "python": platform.python_version()}
+    packages = {"trueline": trueline.__version__, "python": platform.python_version()}
     for name in ("torch", "transformers", "trl", "peft", "pyarrow", "rensa"):
         try:
-            found[name] = importlib.metadata.version(name)
+            packages[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return packages
 
 
 def now() -> str:

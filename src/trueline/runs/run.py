@@ -60,8 +60,8 @@ class Run(RunContext):
         """
         for stage in stages:
             await self.make(stage)
-        given = (*inputs, *self.inputs())
-        spec = specify_run(self.command, self.options, given, self.hash_path, **more)
+        all_inputs = (*inputs, *self.inputs())
+        spec = specify_run(self.command, self.options, all_inputs, self.hash_path, **more)
         return await write_run(
             items,
             stages,

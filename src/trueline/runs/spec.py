@@ -76,12 +76,12 @@ def specify_run(
 ) -> RunSpec:
     """What a run of this command is; `inputs` are those that the options do not name themselves,
     `more` is whatever else the outcome depends on."""
-    given = tuple(inputs)
-    hashes = {f"{found.kind} {found.path}": found.hash for found in given}
+    others = tuple(inputs)
+    hashes = {f"{other.kind} {other.path}": other.hash for other in others}
     return RunSpec(
         command=command,
         argv=command_words(command, options),
         settings=settings(options),
         decisive=decisive(options, hash_path) | hashes | more,
-        inputs=(*file_inputs(options, hash_path), *given),
+        inputs=(*file_inputs(options, hash_path), *others),
     )

@@ -187,8 +187,8 @@ def reject_contradictions(context: RunContext) -> Step:
     def step(example: Example) -> Example | Rejected:
         if not example.labels:
             return example
-        found = contradictions(example, context.policy)
-        return Rejected(example, CONTRADICTS, "; ".join(found)) if found else example
+        reasons = contradictions(example, context.policy)
+        return Rejected(example, CONTRADICTS, "; ".join(reasons)) if reasons else example
 
     return step
 

@@ -30,10 +30,10 @@ def decontaminate(
         index.add(text, place)
 
     def step(example: Example) -> Outcome:
-        found = index.find(prompt_text(example))
-        if found is None:
+        nearest = index.find(prompt_text(example))
+        if nearest is None:
             return example
-        place, similarity = found
+        place, similarity = nearest
         return Rejected(example, "in an evaluation set", f"Jaccard {similarity:.2f} with {place}")
 
     return step

@@ -84,8 +84,8 @@ def long(instruction: str, text: str, limits: Limits) -> Objection | None:
 
 
 def leftover(instruction: str, text: str, limits: Limits) -> Objection | None:
-    found = _LEFTOVER.search(instruction)
-    return Objection("template left over", repr(found[0])) if found else None
+    match = _LEFTOVER.search(instruction)
+    return Objection("template left over", repr(match[0])) if match else None
 
 
 def control(instruction: str, text: str, limits: Limits) -> Objection | None:
@@ -103,8 +103,8 @@ def gibberish(instruction: str, text: str, limits: Limits) -> Objection | None:
     why = None
     if letters < limits.min_letters * len(visible):
         why = f"{letters} letters in {len(visible)} characters"
-    elif found := _BAD_RUN.search(instruction):
-        why = repr(found[0][:12])
+    elif match := _BAD_RUN.search(instruction):
+        why = repr(match[0][:12])
     elif any(len(word) > limits.max_word_letters for word in words):
         why = f"a word of over {limits.max_word_letters} letters"
     else:
@@ -144,15 +144,15 @@ def _words(instruction: str) -> list[str]:
 
 
 def dangling(instruction: str, text: str, limits: Limits) -> Objection | None:
-    found = _DANGLING.search(instruction)
-    return Objection("cut off", f"it ends in {found[0].strip()!r}") if found else None
+    match = _DANGLING.search(instruction)
+    return Objection("cut off", f"it ends in {match[0].strip()!r}") if match else None
 
 
 def answer(instruction: str, text: str, limits: Limits) -> Objection | None:
-    found = _ANSWER.match(instruction.lstrip("\"' \n"))
-    if found is None:
+    match = _ANSWER.match(instruction.lstrip("\"' \n"))
+    if match is None:
         return None
-    return Objection("an answer, not an instruction", f"it begins {found[0].strip()!r}")
+    return Objection("an answer, not an instruction", f"it begins {match[0].strip()!r}")
 
 
 def copy(instruction: str, text: str, limits: Limits) -> Objection | None:

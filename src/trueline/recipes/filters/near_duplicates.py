@@ -114,8 +114,8 @@ def near_duplicates(
         index = Index(threshold)
         async for example in stream:
             text = text_of(example)
-            if found := index.find(text):
-                name, similarity = found
+            if nearest := index.find(text):
+                name, similarity = nearest
                 detail = f"Jaccard {similarity:.2f} with {name}"
                 yield Rejected(example, f"near-duplicate {what}", detail)
             else:

@@ -99,8 +99,8 @@ class Induction:
     async def _score(self, valid: list[Candidate], text: str) -> list[Candidate]:
         instructions = [c.text for c in valid]
         try:
-            given = await self.reverse.loglikelihood([Message("user", text)], instructions)
-            alone = await self.reverse.loglikelihood([Message("user", "")], instructions)
+            with_text = await self.reverse.loglikelihood([Message("user", text)], instructions)
+            without_text = await self.reverse.loglikelihood([Message("user", "")], instructions)
         except Unsupported:
             words = set(shingles(text))
             scores = [len(shingles(i) & words) / len(shingles(i)) for i in instructions]
@@ -108,7 +108,7 @@ class Induction:
         else:
             scores = [
                 (2 * a - b) / max(1, len(i.split()))
-                for a, b, i in zip(given, alone, instructions, strict=True)
+                for a, b, i in zip(with_text, without_text, instructions, strict=True)
             ]
             note = "likelihood and mutual information with the text, nats a word"
         return [
