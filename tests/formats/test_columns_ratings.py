@@ -41,7 +41,7 @@ def test_ratings_become_labels_by_their_raters() -> None:
     wrong = read(mapping, r1="full", r2="maybe")
     assert isinstance(wrong, Reject) and wrong.row == 3
     # counts and screens show what stands before the colon: no cell, which may hold any text
-    assert wrong.message.startswith("a cell of 'r2' is none of full, none: 'maybe', add --map")
+    assert wrong.message.startswith("a cell of 'r2' is none of full, none (--map value:refusal:")
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_a_value_that_the_policys_question_does_not_have_is_a_reject_with_the_me
     assert isinstance(wrong, Reject) and wrong.row == 3
     options = ", ".join(map(repr, POLICY["refusal"].options))
     assert wrong.message == (
-        f"a cell of 'r' is none of {options}: '1_full_compliance', add --map "
-        "value:refusal:CELL=VALUE"
+        f"a cell of 'r' is none of {options} (--map value:refusal:CELL=VALUE says what it means): "
+        "'1_full_compliance'"
     )
     meant = {"value:refusal:1_full_compliance": ["comply"]}
     good = rate("refusal", "1_full_compliance", **meant)
@@ -155,7 +155,7 @@ def test_a_cell_is_read_as_the_policys_question_is_answered(
 )
 def test_an_answer_of_another_kind_is_a_reject(question: str, cell: Any) -> None:
     found = rate(question, cell)
-    assert isinstance(found, Reject) and f"add --map value:{question}:CELL=VALUE" in found.message
+    assert isinstance(found, Reject) and f"(--map value:{question}:CELL=VALUE says" in found.message
 
 
 def test_a_question_about_the_prompt_is_answered_about_it() -> None:

@@ -35,7 +35,7 @@ from trueline.runs.options import check_options
 from trueline.runs.record import Input, RunRecord, path_input
 from trueline.runs.run import open_run
 from trueline.runs.stage import AsyncStep, Bound, Calls, Stage
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
 
 
 class Outcome(Struct, frozen=True):
@@ -74,9 +74,9 @@ def evaluate(options: Options) -> Outcome | None:
             f"which is another measure, or leave out {', '.join(weighed)}"
         )
     if options.dry_run:
-        print(wait(_bounds(options, policy, found)))
+        print(run_sync(_bounds(options, policy, found)))
         return None
-    return wait(_evaluate(options, policy, found))
+    return run_sync(_evaluate(options, policy, found))
 
 
 async def _bounds(options: Options, policy: Policy, todo: Plan) -> str:

@@ -65,8 +65,8 @@ class Columns:
 def table(path: Path, columns: Columns) -> Iterator[Add]:
     """A function that appends a row to a new file, which appears whole or not at all.
 
-    The suffix says how it is written (InputError where it says nothing); `columns` has seen every
-    row that will come.
+    The suffix says how it is written.  `columns` has seen every row that will come, if the file
+    `needs_columns`.  Raises InputError if the suffix says nothing.
     """
     writer = _writer(path)
     with atomic_write(path) as file:
@@ -80,8 +80,13 @@ def table(path: Path, columns: Columns) -> Iterator[Add]:
 
 
 def writable(path: Path) -> None:
-    """InputError where the suffix says nothing of how the table is to be written."""
+    """Raises InputError if the suffix says nothing of how the table is to be written."""
     _writer(path)
+
+
+def needs_columns(path: Path) -> bool:
+    """Whether a table of this name is written with columns, which must be known first."""
+    return _writer(path) is not _jsonl
 
 
 def is_parquet(path: Path) -> bool:
@@ -99,7 +104,10 @@ def _writer(path: Path) -> Any:
 
 @contextmanager
 def _jsonl(file: BinaryIO, columns: Columns) -> Iterator[Add]:
-    yield lambda row: (file.write(msgspec.json.encode(row) + b"\n"), None)[1]
+    def add(row: dict[str, Any]) -> None:
+        file.write(msgspec.json.encode(row) + b"\n")
+
+    yield add
 
 
 def _csv(delimiter: str) -> Any:

@@ -152,10 +152,8 @@ def _read_value(rating: Rating, cell: Any) -> Value | None:
 
 
 def _no_answer(rating: Rating, what: str, text: str) -> Malformed:
-    return Malformed(
-        f"a cell of {rating.column!r} is {what}: {text[:40]!r}, add --map "
-        f"value:{rating.question}:CELL=VALUE"
-    )
+    mend = f"--map value:{rating.question}:CELL=VALUE says what it means"
+    return Malformed(f"a cell of {rating.column!r} is {what} ({mend}): {text[:40]!r}")
 
 
 def _in_order(rating: Rating, options: list[str]) -> tuple[str, ...]:

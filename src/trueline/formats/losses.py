@@ -181,16 +181,15 @@ def _match_responses(example: Example, read: list[Example]) -> dict[int, Place]:
     for number, response in enumerate(example.responses):
         if same := free.get(_shape((*example.prompt, *response.messages))):
             places[number] = same.pop(0)
-    taken = set(places.values())
+    left = [place for several in free.values() for place in several]
     for number, response in enumerate(example.responses):
-        if number in places or len(taken) == sum(len(one.responses) for one in read):
-            continue
-        shape = _shape(response.messages)
-        for place in (p for several in free.values() for p in several if p not in taken):
-            if _shape(read[place.at].responses[place.number].messages) == shape:
-                places[number] = place
-                taken.add(place)
-                break
+        if number not in places:
+            shape = _shape(response.messages)
+            for place in left:
+                if _shape(read[place.at].responses[place.number].messages) == shape:
+                    places[number] = place
+                    left.remove(place)
+                    break
     return places
 
 
@@ -269,17 +268,13 @@ def _lost_in_turns(before: Iterable[Message], after: Iterable[Message]) -> Itera
 # ---- labels ----------------------------------------------------------------------------------
 
 
-class Judgement(NamedTuple):
-    """Which label one is, whatever the numbers and the order of the responses."""
-
-    question: str
-    about: tuple[int, ...]
-    outcome: Any
+Judgement = tuple[str, tuple[int, ...], type, Any]
+"""Which label one is, whatever the numbers and the order of the responses."""
 
 
 def _judgement(label: Label, about: tuple[int, ...]) -> Judgement:
     label = in_order(msgspec.structs.replace(label, about=about))
-    return Judgement(label.question, label.about, (type(label.value), label.outcome))
+    return label.question, label.about, type(label.value), label.outcome
 
 
 def _lost_labels(example: Example, read: list[Example], places: dict[int, Place]) -> Iterator[str]:

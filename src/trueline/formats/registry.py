@@ -46,6 +46,13 @@ def find_format(
     return format
 
 
+def mapping_for(name: str | None, parts: Sequence[str]) -> ColumnMapping | None:
+    """The mapping that `--map` gives to a format of this name; None if it takes none."""
+    if name is None or find_definition(name).with_mapping is None:
+        return None
+    return parse_mapping(parts)
+
+
 def parse_mapping(parts: Sequence[str]) -> ColumnMapping:
     """`--map PART=COLUMN`, repeated, as a mapping from parts to their columns.
 

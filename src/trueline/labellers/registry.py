@@ -95,9 +95,10 @@ async def enter_labeller(
 
 
 def labeller_input(labeller: Labeller) -> Input:
-    """The labeller as an input of a run."""
+    """The labeller as an input of a run; code, whose error no card says, is a "code labeller"."""
     by = labeller.by
-    return Input(without_key(by.name), "labeller", by.instrument or "")
+    kind = "labeller" if labeller.measured else "code labeller"
+    return Input(without_key(by.name), kind, by.instrument or "")
 
 
 def describe_kinds() -> str:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trueline.formats.load import load
-from trueline.formats.registry import parse_mapping
+from trueline.formats.registry import mapping_for
 from trueline.policy.depend import drop_implied_answers
 from trueline.policy.types import Policy
 from trueline.policy.values import derive_preference, preference_rule
@@ -27,8 +27,8 @@ from trueline.runs.context import RunContext
 from trueline.runs.engine import LocalEngine, Stop, source
 from trueline.runs.options import ARGUMENT, NO_IDENTITY, Count, Output, PolicyFile
 from trueline.runs.record import StageCount
-from trueline.runs.run import POLICY, reject_contradictions
 from trueline.runs.stage import Item, Outcome, Rejected, Stage
+from trueline.runs.write import POLICY, reject_contradictions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class Pass:
     def __init__(self, options: Options, policy: Policy) -> None:
         self.options, self.policy = options, policy
         self.unread: Counter[str] = Counter()
-        mapping = parse_mapping(options.map) if options.from_ == "columns" else None
+        mapping = mapping_for(options.from_, options.map)
         self.items = load(options.source, options.from_, mapping, self.unread, policy)
         self.chosen = ChosenTexts()
         self.stages = list(_stages(options, policy))
@@ -187,6 +187,7 @@ def _stages(options: Options, policy: Policy) -> Iterator[Stage]:
         )
     if options.preference is not None:
         yield Stage.of("preference", decide)
-    yield Stage("boilerplate", partial(boilerplate, keep=options.keep_boilerplate))
+    if options.keep_boilerplate is not None:
+        yield Stage("boilerplate", partial(boilerplate, keep=options.keep_boilerplate))
     if options.from_ is not None:
         yield Stage.of("implied answers", lambda example: drop_implied_answers(example, policy))

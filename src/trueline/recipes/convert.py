@@ -17,27 +17,21 @@ from typing import Any
 from trueline.files.atomic import AtomicFile, os_errors_as_input_errors
 from trueline.files.errors import InputError
 from trueline.files.lines import check_regular_file
-from trueline.files.write import Columns, is_parquet, table, writable
+from trueline.files.write import Columns, is_parquet, needs_columns, table, writable
 from trueline.formats.contract import Format
 from trueline.formats.losses import find_losses
-from trueline.formats.registry import find_format, parse_mapping
+from trueline.formats.registry import find_format, mapping_for
 from trueline.policy.types import Policy
 from trueline.recipes.conversion import Conversion, Options, Pass
 from trueline.records.store import dataset, jsonl, validate
 from trueline.records.types import Example, Reject
 from trueline.runs.context import RunContext
 from trueline.runs.options import check_options
-from trueline.runs.record import RunRecord, now, record_path, versions, write_record
-from trueline.runs.run import (
-    POLICY,
-    Counts,
-    RunSpec,
-    specify_run,
-    stored_reject,
-    write_run,
-)
+from trueline.runs.record import now, record_path, write_record
+from trueline.runs.spec import specify_run
 from trueline.runs.stage import Rejected
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
+from trueline.runs.write import POLICY, Counts, stored_reject, write_run
 
 OURS = (".jsonl", ".jsonl.gz")
 OUTSIDE = (".csv", ".tsv", ".json", ".txt", ".parquet", ".ndjson", ".gz")
@@ -45,7 +39,7 @@ WRITE = "write"
 """The stage that rejects what the output cannot hold."""
 
 OnLosses = Callable[[dict[str, int]], None]
-"""Is called, before anything is written, with what the format cannot hold, and of how many
+"""Is called, before the output appears, with what the format cannot hold, and of how many
 Examples."""
 
 
@@ -65,7 +59,9 @@ def convert(options: Options, policy: Policy, on_losses: OnLosses | None = None)
             f"--from {options.from_}: data sets are not yet fetched from a hub. Download the file, "
             "give it as IN, and name its format with --from"
         )
-    if options.map and "columns" not in (options.from_, options.to):
+    if options.map and not (
+        mapping_for(options.from_, options.map) or mapping_for(options.to, options.map)
+    ):
         raise InputError("--map belongs to --from columns or --to columns")
     check_regular_file(options.source)
     _check_outside(options.source, options.out)
@@ -83,7 +79,7 @@ def convert(options: Options, policy: Policy, on_losses: OnLosses | None = None)
             is_taken = path.exists()
         if is_taken:
             raise InputError(f"{path} exists: nothing is overwritten, choose another name")
-    return wait(_to_file(options, policy, on_losses))
+    return run_sync(_to_file(options, policy, on_losses))
 
 
 def _check_outside(source: Path, out: Path) -> None:
@@ -107,7 +103,7 @@ def _to_folder(options: Options, policy: Policy) -> Conversion:
         first.append(item)
         if isinstance(item, Example):
             break
-    record = wait(
+    record = run_sync(
         write_run(
             chain(first, stream.items),
             stream.stages,
@@ -131,16 +127,17 @@ async def _to_file(options: Options, policy: Policy, on_losses: OnLosses | None)
         stream, counts = await _write_ours(options, policy)
         more: dict[str, Any] = {}
     else:
-        format = _find_output_format(options, policy)
-        columns = Columns(arrow=is_parquet(options.out))
-        losses = await _survey(Pass(options, policy), format, columns)
-        if losses and on_losses is not None:
-            on_losses(losses)
-        stream, counts, rows = await _write_format(options, policy, format, columns)
-        more = {"losses": losses, "rows": rows}
+        stream, counts, more = await _write_format(options, policy, on_losses)
     spec = specify_run("convert", options, RunContext(policy).inputs())
-    write_record(_record_of(spec, counts, started), options.out)
-    return stream.report(counts.passed, counts.stages(), **more)
+    stages = counts.stages()
+    record = spec.record(
+        started=started,
+        rows=counts.passed,
+        rejects=sum(sum(stage.rejected.values()) for stage in stages),
+        stages=stages,
+    )
+    write_record(record, options.out)
+    return stream.report(counts.passed, stages, **more)
 
 
 async def _write_ours(options: Options, policy: Policy) -> tuple[Pass, Counts]:
@@ -154,18 +151,20 @@ async def _write_ours(options: Options, policy: Policy) -> tuple[Pass, Counts]:
         return await _write_all(Pass(options, policy), write, add_reject)
 
 
-def _find_output_format(options: Options, policy: Policy) -> Format:
-    writable(options.out)
-    name = options.to or ""
-    return find_format(name, parse_mapping(options.map) if name == "columns" else None, policy)
-
-
 async def _write_format(
-    options: Options, policy: Policy, format: Format, columns: Columns
-) -> tuple[Pass, Counts, int]:
-    """The Examples as rows of an outside format, and how many rows they are.  It is the second
-    pass: the columns of a table and what it will lack are known only after the last row."""
-    written = 0
+    options: Options, policy: Policy, on_losses: OnLosses | None
+) -> tuple[Pass, Counts, dict[str, Any]]:
+    """The Examples as rows of an outside format, with its losses and the number of rows.
+
+    For a table with columns the input is read twice: they are known only after the last row.
+    """
+    writable(options.out)
+    format = find_format(options.to or "", mapping_for(options.to, options.map), policy)
+    columns, losses, written = Columns(arrow=is_parquet(options.out)), Counter[str](), 0
+    is_surveyed = needs_columns(options.out)
+    if is_surveyed:
+        losses = await _survey(Pass(options, policy), format, columns)
+        _say_losses(losses, on_losses)
     # the rejects appear first: what is there without them would look whole
     with table(options.out, columns) as add, _rejects_file(options.out) as add_reject:
 
@@ -174,16 +173,25 @@ async def _write_format(
             rows = format.write_rows(example)
             if isinstance(rows, Reject):
                 return rows.message
+            if not is_surveyed:
+                losses.update(find_losses(format, example, rows))
             for row in rows:
                 add(row)
             written += len(rows)
             return None
 
         stream, counts = await _write_all(Pass(options, policy), write, add_reject)
-    return stream, counts, written
+        if not is_surveyed:
+            _say_losses(losses, on_losses)
+    return stream, counts, {"losses": dict(losses.most_common()), "rows": written}
 
 
-async def _survey(stream: Pass, format: Format, columns: Columns) -> dict[str, int]:
+def _say_losses(losses: Counter[str], on_losses: OnLosses | None) -> None:
+    if losses and on_losses is not None:
+        on_losses(dict(losses.most_common()))
+
+
+async def _survey(stream: Pass, format: Format, columns: Columns) -> Counter[str]:
     """What the format cannot hold, in how many Examples; `columns` see every row."""
     losses: Counter[str] = Counter()
     async for item in stream.stream():
@@ -192,7 +200,7 @@ async def _survey(stream: Pass, format: Format, columns: Columns) -> dict[str, i
             losses.update(find_losses(format, item, rows))
             for row in rows:
                 columns.see(row)
-    return dict(losses.most_common())
+    return losses
 
 
 async def _write_all(
@@ -208,27 +216,6 @@ async def _write_all(
         if not isinstance(item, Example):
             add_reject(stored_reject(item) if isinstance(item, Rejected) else item)
     return stream, counts
-
-
-def _record_of(spec: RunSpec, counts: Counts, started: str) -> RunRecord:
-    """The record of a run that wrote a file and called no model."""
-    stages = counts.stages()
-    return RunRecord(
-        command=f"trueline {spec.command}",
-        argv=spec.argv,
-        identity=spec.identity,
-        settings=spec.settings,
-        inputs=spec.inputs,
-        versions=versions(),
-        status="complete",
-        note=None,
-        rows=counts.passed,
-        rejects=sum(sum(stage.rejected.values()) for stage in stages),
-        stages=stages,
-        spend=[],
-        started=started,
-        finished=now(),
-    )
 
 
 def rejects_path(out: Path) -> Path:
