@@ -20,7 +20,7 @@ from trueline.models.open import open_model
 from trueline.policy.load import load
 from trueline.recipes.filters.instruction_rules import find_objection
 from trueline.records.types import Example, Message
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
 
 FILE = Path(__file__).with_name("filter_check.jsonl")
 
@@ -55,7 +55,7 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "nano"
     rules = [find_objection(row["instruction"], "") is None for row in rows]
     report("rules alone", rows, rules)
-    answers = wait(judged(name, [row["instruction"] for row in rows]))
+    answers = run_sync(judged(name, [row["instruction"] for row in rows]))
     both = [r and a is True for r, a in zip(rules, answers, strict=True)]
     report(f"rules and the judge {name}", rows, both)
 

@@ -40,7 +40,7 @@ from trueline.labellers.checks import CHECKS
 from trueline.labellers.ifeval_rules.sentences import sentences
 from trueline.models.open import open_model
 from trueline.records.types import Constraint, Constraints, Message, Reference, Sampling
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
 
 SHARED = Path(os.environ.get("TRUELINE_SHARED_DATA", "../shared/data"))
 RESULTS = Path(__file__).parent / "results" / "graders.json"
@@ -122,12 +122,12 @@ def spread(rows: Sequence[Any], count: int) -> list[Any]:
 def by_nano() -> Iterator[Case]:
     """Each answer by each instruction of its prompt, and against its solution."""
     rows = spread(ifeval_rows(), IFEVAL)
-    for (_, instructions), text in zip(rows, wait(answered([r[0] for r in rows])), strict=True):
+    for (_, instructions), text in zip(rows, run_sync(answered([r[0] for r in rows])), strict=True):
         for rule, needs in instructions:
             yield Case("nano", text, (rule,), (needs,))
     problems = spread(gsm8k_rows(), GSM8K)
     asks = [f"Question: {row['question']}\nAnswer:" for row in problems]
-    for row, text in zip(problems, wait(answered(asks)), strict=True):
+    for row, text in zip(problems, run_sync(answered(asks)), strict=True):
         yield Case("nano", text, answer=row["answer"])
 
 

@@ -15,8 +15,9 @@ from trueline.policy.load import load
 from trueline.records.store import dataset
 from trueline.records.types import Example, Message, with_responses
 from trueline.runs.context import RunContext
-from trueline.runs.run import RunSpec, write_run
+from trueline.runs.spec import RunSpec
 from trueline.runs.stage import Stage
+from trueline.runs.write import write_run
 
 
 async def main() -> None:

@@ -8,12 +8,21 @@ import pytest
 from tests.agreement.rated import POLICY, A, B, C, label, made
 
 from trueline.agreement.agree import Options, agree
+from trueline.agreement.answers import collect_answers
 from trueline.agreement.consensus import Consensus
-from trueline.policy.values import majority
+from trueline.policy.values import WeightedRubric, majority, value_of
 from trueline.records.store import jsonl
 from trueline.records.store.labels import join_labels
 from trueline.records.store.manifest import read_manifest
-from trueline.records.types import Example, Label, LabellerId, Unscored, Value, with_labels
+from trueline.records.types import (
+    Example,
+    Label,
+    LabellerId,
+    Question,
+    Unscored,
+    Value,
+    with_labels,
+)
 
 D = LabellerId("person", "Dan")
 
@@ -126,3 +135,30 @@ def test_the_folder_is_joined_to_its_data_like_any_other(tmp_path: Path) -> None
     )
     assert of_people.consensus is not None
     assert of_people.consensus.by.name == "majority of 3: Ada, Ben, Dan"
+
+
+def test_questions_of_the_example_are_settled_with_those_that_they_depend_on() -> None:
+    helps = Question("helps", "response", "yes-no", "Does it help?")
+    how = Question("how", "response", "scale", "How well?", levels=(1, 2, 3), when={"helps": True})
+    example = made(0, questions=(how, helps))
+    said = [(A, True, 3), (B, True, 3), (C, False, None)]
+    votes = [Label.new(example, helps, (0,), by, value=value) for by, value, _ in said]
+    votes += [Label.new(example, how, (0,), by, value=level) for by, _, level in said if level]
+    assert values(settled(example, *votes)) == {"helps": True, "how": 3}
+    unhelpful = [Label.new(example, helps, (0,), by, value=False) for by in (A, B, C)]
+    assert values(settled(example, *unhelpful)) == {"helps": False}
+
+
+def test_questions_that_depend_on_each_other_in_a_circle_have_no_answer_and_an_end() -> None:
+    one = Question("one", "response", "yes-no", "One?", when={"two": True})
+    two = Question("two", "response", "yes-no", "Two?", when={"one": True})
+    safe = POLICY["safe"]
+    example = made(0, questions=(one, two))
+    labelled = with_labels(
+        example,
+        *(Label.new(example, question, (0,), A, value=True) for question in (safe, one)),
+        Label.new(example, safe, (0,), B, value=True),
+    )
+    assert isinstance(value_of(WeightedRubric(), labelled, (0,), POLICY), Unscored)
+    assert collect_answers([labelled], POLICY).questions.keys() == {"safe", "one"}
+    assert values(settled(example, *labelled.labels)) == {"safe": True}

@@ -42,7 +42,7 @@ def test_show_prints_every_question_as_it_is_asked() -> None:
     for question in load().values():
         assert " ".join(question.ask.split()) in told
         assert all(" ".join(text.split()) in told for text in question.anchors.values())
-    assert "Asked only if safe is false. Elsewhere its answer is 0." in told
+    assert "Asked only if safe is false. Otherwise its answer is 0." in told
     assert "severity is never 0 if safe is false" in told
 
 

@@ -65,7 +65,7 @@ def test_a_parquet_that_is_damaged_inside_is_told_with_its_row(tmp_path: Path) -
     place = pq.ParquetFile(path).metadata.row_group(2).column(0).data_page_offset
     path.write_bytes(raw[:place] + b"\xff" * 40 + raw[place + 40 :])
     found = rows(path)
-    with pytest.raises(InputError, match=r"damaged behind row \d+"):
+    with pytest.raises(InputError, match=r"damaged after row \d+"):
         list(found)
 
 

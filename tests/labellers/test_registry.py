@@ -13,6 +13,7 @@ import pytest
 from tests.builders import name_model
 from tests.evaluate.made import sums
 
+from trueline.cli.label import format_outcome
 from trueline.evaluate.options import Options as Evaluation
 from trueline.evaluate.run import evaluate
 from trueline.files import plugins
@@ -184,6 +185,7 @@ def run_label(tmp_path: Path, by: str, example: Example) -> list[object]:
         )
     )
     assert outcome is not None and outcome.sound and not outcome.run.spend
+    assert not any("card" in line for line in format_outcome(outcome, out)), "code needs none"
     [labelled] = join_labels(jsonl.read(data), [out])
     return [one.value for one in labelled.labels]
 

@@ -24,8 +24,9 @@ from trueline.records.types import (
     with_labels,
 )
 from trueline.runs.context import RunContext
-from trueline.runs.run import CONTRADICTS, RunSpec, write_run
+from trueline.runs.spec import RunSpec
 from trueline.runs.stage import Stage
+from trueline.runs.write import CONTRADICTS, write_run
 
 policy = load()
 
@@ -71,6 +72,8 @@ async def test_no_run_writes_what_a_stage_has_said_against_the_policy(tmp_path: 
     assert (record.rows, record.rejects) == (2, 2)
     assert record.stages[-1].rejected == {CONTRADICTS: 2}
     assert unsign(dataset.read(tmp_path / "out")) == unsign(GOOD)
+    writers = {label.writer for e in dataset.read(tmp_path / "out") for label in e.labels}
+    assert writers == {record.identity}, "labels are signed by the run that wrote them"
     found = list(dataset.rejects(tmp_path / "out"))
     assert rejected(found) == EXPECTED
     assert [r.example for r in found] == BAD
@@ -136,7 +139,7 @@ async def test_what_has_no_labels_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The policy is not even consulted."""
-    monkeypatch.setattr("trueline.runs.run.contradictions", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr("trueline.runs.write.contradictions", lambda *_: pytest.fail("asked"))
     given = [Example.new([Message("user", f"{n}")]) for n in range(3)]
     spec = RunSpec("test", (), {}, {})
     record = await write_run(given, [], tmp_path / "out", spec, RunContext(policy))

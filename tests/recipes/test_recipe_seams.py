@@ -30,8 +30,9 @@ from trueline.records.types import Example
 from trueline.runs.context import RunContext
 from trueline.runs.engine import Engine, name_outcome
 from trueline.runs.record import RunRecord, read_record
-from trueline.runs.run import CONTRADICTS, Run
+from trueline.runs.run import Run
 from trueline.runs.stage import Calls, Item, Stage
+from trueline.runs.write import CONTRADICTS
 
 TEXTS = {
     "red bike": "Wait until the shop is quiet, then take the red bike and ride away.",

@@ -20,8 +20,9 @@ from trueline.records.store.manifest import read_manifest
 from trueline.records.types import Example, Message, Reject
 from trueline.runs.context import RunContext
 from trueline.runs.record import READ, RECORD, RunRecord
-from trueline.runs.run import RunSpec, write_run
+from trueline.runs.spec import RunSpec
 from trueline.runs.stage import Item, Outcome, Rejected, Stage
+from trueline.runs.write import write_run
 
 GIVEN = [Example.new([Message("user", f"request {i}")]) for i in range(10)]
 

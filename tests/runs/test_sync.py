@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
 
 INTERRUPTED = """
 import asyncio, signal, threading
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
 
 main = threading.main_thread().ident
 
@@ -25,7 +25,7 @@ async def long():
 
 async def cell():
     try:
-        wait(long())
+        run_sync(long())
     except KeyboardInterrupt:
         print("interrupted", flush=True)
 
@@ -41,13 +41,13 @@ async def double(number: int) -> int:
 
 
 def test_outside_a_loop() -> None:
-    assert wait(double(2)) == 4
+    assert run_sync(double(2)) == 4
 
 
 async def test_inside_a_loop() -> None:
-    assert wait(double(3)) == 6
+    assert run_sync(double(3)) == 6
     with pytest.raises(ValueError, match="negative"):
-        wait(double(-1))
+        run_sync(double(-1))
 
 
 def test_an_interrupt_inside_a_loop_ends_the_work_too() -> None:

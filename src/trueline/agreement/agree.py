@@ -32,9 +32,10 @@ from trueline.records.types import Example, LabellerId
 from trueline.runs.context import RunContext
 from trueline.runs.options import ARGUMENT, PolicyFile, check_options, settings
 from trueline.runs.record import RunRecord, command_words, path_input
-from trueline.runs.run import RunSpec, write_run
+from trueline.runs.spec import RunSpec
 from trueline.runs.stage import Stage
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
+from trueline.runs.write import write_run
 from trueline.statistics.coverage import FLOOR
 
 
@@ -129,18 +130,18 @@ def agree(options: Options) -> Outcome:
     policy = load_policy(options.policy)
     group = find_grouping(options.group_by) if options.group_by else None
     unreadable = Counter[str]()
-    found = collect_answers(_examples(options, unreadable), policy, group, options.question)
-    _check_questions(options, found)
-    reports = agreements(found, Sides(options.labeller, options.reference), options.floor)
+    table = collect_answers(_examples(options, unreadable), policy, group, options.question)
+    _check_questions(options, table)
+    reports = agreements(table, Sides(options.labeller, options.reference), options.floor)
     return Outcome(
         options.data,
-        found.examples,
-        {name: found.labellers[by] for by, name in full_names(found.labellers).items()},
-        dict(found.datasets),
+        table.examples,
+        {name: table.labellers[by] for by, name in full_names(table.labellers).items()},
+        dict(table.datasets),
         [p for p in (options.data, *options.labels) if _unfinished(p)],
         reports,
-        _run_consensus(options, found, policy) if options.consensus else None,
-        _cards(options, found, reports),
+        _run_consensus(options, table, policy) if options.consensus else None,
+        _cards(options, table, reports),
         unreadable.total(),
     )
 
@@ -158,10 +159,10 @@ def _examples(options: Options, unreadable: Counter[str] | None = None) -> Itera
     return join_labels(examples(), options.labels)
 
 
-def _check_questions(options: Options, found: AnswerTable) -> None:
+def _check_questions(options: Options, table: AnswerTable) -> None:
     for name in options.question:
-        if name not in found.questions:
-            answered = ", ".join(sorted(found.label_counts)) or "nothing"
+        if name not in table.questions:
+            answered = ", ".join(sorted(table.label_counts)) or "nothing"
             raise InputError(f"no label answers {name!r}: there are labels on {answered}")
 
 
@@ -169,11 +170,11 @@ def _unfinished(path: Path) -> bool:
     return path.is_dir() and read_manifest(path).state != "complete"
 
 
-def _run_consensus(options: Options, found: AnswerTable, policy: Policy) -> ConsensusRun:
+def _run_consensus(options: Options, table: AnswerTable, policy: Policy) -> ConsensusRun:
     named = options.labeller + options.reference
-    voters = [by for by in found.labellers if by.kind != "derived"]
+    voters = [by for by in table.labellers if by.kind != "derived"]
     if options.labeller:
-        voters = list(dict.fromkeys(by for n in named for by in find_labellers(found.labellers, n)))
+        voters = list(dict.fromkeys(by for n in named for by in find_labellers(table.labellers, n)))
     consensus = Consensus(voters, policy, options.question)
 
     def make_writer(folder: Path, identity: str) -> dataset.Writer:
@@ -189,19 +190,19 @@ def _run_consensus(options: Options, found: AnswerTable, policy: Policy) -> Cons
         decisive={
             "question": list(options.question),
             "by": msgspec.to_builtins(consensus.by),
-            "data": cards.describe_data(found, options.data, options.labels).digest,
+            "data": cards.describe_data(table, options.data, options.labels).digest,
             "policy": policy.identity,
         },
         inputs=tuple(path_input(path) for path in (options.data, *options.labels)),
     )
-    record = wait(
+    record = run_sync(
         write_run(
             _examples(options),
             [Stage.of("consensus", consensus)],
             out,
             spec,
             RunContext(policy),
-            total=found.examples,
+            total=table.examples,
             quiet=options.json,
             writer=make_writer,
         )
@@ -211,11 +212,11 @@ def _run_consensus(options: Options, found: AnswerTable, policy: Policy) -> Cons
     return ConsensusRun(out, consensus.by, record, counts)
 
 
-def _cards(options: Options, found: AnswerTable, reports: list[QuestionReport]) -> list[Path]:
+def _cards(options: Options, table: AnswerTable, reports: list[QuestionReport]) -> list[Path]:
     if options.card is None:
         return []
-    data = cards.describe_data(found, options.data, options.labels)
-    made = cards.build_cards(found, reports, data)
-    if not made:
+    data = cards.describe_data(table, options.data, options.labels)
+    built = cards.build_cards(table, reports, data)
+    if not built:
         raise InputError("--card: none of those compared is an instrument; people have no card")
-    return [cards.write_card(card, options.card) for card in made]
+    return [cards.write_card(card, options.card) for card in built]

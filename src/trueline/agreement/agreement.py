@@ -129,29 +129,29 @@ class Sides(Struct, frozen=True):
     second: tuple[str, ...] = ()
 
 
-def agreements(found: AnswerTable, sides: Sides, floor: float = FLOOR) -> list[QuestionReport]:
+def agreements(table: AnswerTable, sides: Sides, floor: float = FLOOR) -> list[QuestionReport]:
     """The agreement on every question that both sides were asked.
 
     Raises InputError if a side names nobody, or there is nothing to compare.
     """
-    called = short_names(found.labellers)
+    names = short_names(table.labellers)
     first, second = (
-        list(dict.fromkeys(by for name in side for by in find_labellers(found.labellers, name)))
+        list(dict.fromkeys(by for name in side for by in find_labellers(table.labellers, name)))
         for side in (sides.first, sides.second)
     )
     if second and not first:
-        first = [by for by in found.labellers if by not in second]
+        first = [by for by in table.labellers if by not in second]
     if both := set(first) & set(second):
-        same = ", ".join(sorted(called[by] for by in both))
+        same = ", ".join(sorted(names[by] for by in both))
         raise InputError(f"{same} would be compared with themselves: name two different sides")
     reports = [
         report
-        for answers in found.questions.values()
-        if (report := _question(answers, first, second, called, floor)).agreements
+        for answers in table.questions.values()
+        if (report := _question(answers, first, second, names, floor)).agreements
     ]
     if not reports:
-        every = ", ".join(sorted(full_names(found.labellers).values())) or "nobody"
-        asked = ", ".join(found.only) or ", ".join(found.questions) or "none"
+        every = ", ".join(sorted(full_names(table.labellers).values())) or "nobody"
+        asked = ", ".join(table.only) or ", ".join(table.questions) or "none"
         raise InputError(
             f"no two labellers to compare were asked the same question about the same thing; "
             f"labels are by {every}, questions: {asked}"
@@ -163,30 +163,30 @@ def _question(
     answers: QuestionAnswers,
     first: Sequence[LabellerId],
     second: Sequence[LabellerId],
-    called: dict[LabellerId, str],
+    names: dict[LabellerId, str],
     floor: float,
 ) -> QuestionReport:
     left, right = ([by for by in side if by in answers.given] for side in (first, second))
-    shown = [*left, *right] if second else [by for by in called if by in answers.given]
-    compare = Compare(answers, called, floor)
-    every = [(a, b) for a in left for b in right] if second else list(combinations(shown, 2))
-    found = [compare([pair]) for pair in every] if len(every) <= PAIRS else []
+    labellers = [*left, *right] if second else [by for by in names if by in answers.given]
+    compare = Compare(answers, names, floor)
+    pairs = [(a, b) for a in left for b in right] if second else list(combinations(labellers, 2))
+    agreements = [compare([pair]) for pair in pairs] if len(pairs) <= PAIRS else []
     if second and len(right) > 1:
-        found += [compare([(a, b) for b in right]) for a in left]
-    elif not second and len(every) > 1:
-        found.append(compare(every, joint=True))
+        agreements += [compare([(a, b) for b in right]) for a in left]
+    elif not second and len(pairs) > 1:
+        agreements.append(compare(pairs, joint=True))
     wordings: dict[str, list[str]] = {}
-    for by in shown:
+    for by in labellers:
         for hash in sorted(answers.wordings[by]):
-            wordings.setdefault(hash, []).append(called[by])
+            wordings.setdefault(hash, []).append(names[by])
     return QuestionReport(
         answers.question,
         answers.kind,
         METRICS.get(answers.kind, "nominal"),
         answers.parents,
         wordings if len(wordings) > 1 else {},
-        [_covered(answers, by, called[by]) for by in shown],
-        [one for one in found if one is not None],
+        [_covered(answers, by, names[by]) for by in labellers],
+        [one for one in agreements if one is not None],
     )
 
 

@@ -18,7 +18,7 @@ from trueline.policy.answers import choices, short_reason
 from trueline.policy.depend import resolve_answer
 from trueline.policy.preference import in_order
 from trueline.policy.types import Policy
-from trueline.policy.values import find_question
+from trueline.policy.values import Questions, all_questions, find_question
 from trueline.records.labels import effective_labels
 from trueline.records.types import Example, Label, LabellerId, Question, QuestionKind, Value
 
@@ -80,6 +80,11 @@ class QuestionAnswers:
         self.given[by][unit] = label.value
         if label.probability is not None:
             self.stated[by][unit] = label.probability
+
+    def imply(self, unit: int, by: LabellerId, value: Value) -> None:
+        """An answer that follows from the labeller's others."""
+        self.given[by][unit] = tuple(value) if isinstance(value, list) else value
+        self.implied[by].add(unit)
 
     def _check_kind(self, label: Label) -> None:
         if not isinstance(label.value, _types.get(self.kind, (str,))) or (
@@ -144,7 +149,8 @@ class AnswerTable:
         own: Mapping[tuple[LabellerId, int | None], list[Label]],
     ) -> None:
         question = find_question(name, example, self.policy)
-        asked = [name, *ancestors(question, self.policy)] if question else [name]
+        known = all_questions(example, self.policy)
+        asked = [name, *ancestors(question, known)] if question else [name]
         places = dict.fromkeys(p for id in asked for p in labels.get(id, ()))
         if not places:
             return
@@ -158,23 +164,10 @@ class AnswerTable:
                 answered = {label.by for label in stored}
                 for (by, at), said in own.items():
                     if at == turn and by not in answered:
-                        self._add_implied(answers, unit, question, about, by, said)
-
-    def _add_implied(
-        self,
-        answers: QuestionAnswers,
-        unit: int,
-        question: Question,
-        about: tuple[int, ...],
-        by: LabellerId,
-        said: list[Label],
-    ) -> None:
-        """Add the answer that follows from this labeller's others, if one does."""
-        alone = Example(id="", labels=tuple(said))
-        value = resolve_answer(alone, question, about, by, self.policy)
-        if value is not None:
-            answers.given[by][unit] = tuple(value) if isinstance(value, list) else value
-            answers.implied[by].add(unit)
+                        alone = Example(id="", labels=tuple(said))
+                        value = resolve_answer(alone, question, about, by, known)
+                        if value is not None:
+                            answers.imply(unit, by, value)
 
     def _answers_to(
         self,
@@ -190,8 +183,8 @@ class AnswerTable:
                     kind = "one-of"
                 self.questions[name] = QuestionAnswers(name, kind)
             else:
-                found = choices(question), tuple(question.when)
-                self.questions[name] = QuestionAnswers(name, question.kind, *found)
+                choices_and_parents = choices(question), tuple(question.when)
+                self.questions[name] = QuestionAnswers(name, question.kind, *choices_and_parents)
         return self.questions[name]
 
     def _cluster(self, example: Example) -> int:
@@ -210,18 +203,18 @@ def collect_answers(
     A labeller who never answered a question that depends on others is not held to have answered
     it by them alone.
     """
-    found = AnswerTable(policy, grouping, only)
+    table = AnswerTable(policy, grouping, only)
     for example in examples:
-        found.add(example)
-    for answers in found.questions.values():
+        table.add(example)
+    for answers in table.questions.values():
         for by in set(answers.given) - set(answers.wordings):
             del answers.given[by]
             answers.implied.pop(by, None)
-    found.questions = {name: r for name, r in found.questions.items() if r.given}
-    found.labellers = Counter(
-        {by: found.labellers[by] for by in sorted(found.labellers, key=_order)}
+    table.questions = {name: r for name, r in table.questions.items() if r.given}
+    table.labellers = Counter(
+        {by: table.labellers[by] for by in sorted(table.labellers, key=_order)}
     )
-    return found
+    return table
 
 
 def _order(by: LabellerId) -> tuple[bool, str, str]:
@@ -229,13 +222,16 @@ def _order(by: LabellerId) -> tuple[bool, str, str]:
     return by.kind not in ("person", "imported"), by.name, by.instrument or ""
 
 
-def ancestors(question: Question, policy: Policy) -> Iterator[str]:
+def ancestors(
+    question: Question, questions: Questions, below: tuple[str, ...] = ()
+) -> Iterator[str]:
     """The questions about the same thing on which it depends, and those on which they do."""
+    below = (*below, question.id)
     for name in question.when:
-        parent = policy.get(name)
-        if parent is not None and parent.about == question.about:
+        parent = questions.get(name)
+        if parent is not None and parent.about == question.about and name not in below:
             yield name
-            yield from ancestors(parent, policy)
+            yield from ancestors(parent, questions, below)
 
 
 def kind_of(label: Label) -> QuestionKind:
@@ -282,14 +278,14 @@ def _categories(example: Example, about: tuple[int, ...]) -> tuple[str, ...]:
 
 def short_names(labellers: Iterable[LabellerId]) -> dict[LabellerId, str]:
     """What to call each: by name, with as much beside it as tells them apart."""
-    every = list(labellers)
-    found: dict[LabellerId, str] = {}
-    for by in every:
+    everyone = list(labellers)
+    names: dict[LabellerId, str] = {}
+    for by in everyone:
         parts = [by.name, f"{by.kind} {by.name}", f"{by.kind} {by.name} {str(by.instrument)[:8]}"]
-        alike = [b for b in every if b.name == by.name]
+        alike = [b for b in everyone if b.name == by.name]
         kinds = [b for b in alike if b.kind == by.kind]
-        found[by] = parts[0] if len(alike) == 1 else parts[1] if len(kinds) == 1 else parts[2]
-    return found
+        names[by] = parts[0] if len(alike) == 1 else parts[1] if len(kinds) == 1 else parts[2]
+    return names
 
 
 def full_names(labellers: Iterable[LabellerId]) -> dict[LabellerId, str]:
@@ -303,14 +299,14 @@ def full_names(labellers: Iterable[LabellerId]) -> dict[LabellerId, str]:
 def find_labellers(labellers: Collection[LabellerId], wanted: str) -> list[LabellerId]:
     """Those whom a name, a kind, both, or the first eight digits or more of an instrument's hash
     names.  Raises InputError if it is nobody."""
-    called = short_names(labellers)
-    found = [
+    names = short_names(labellers)
+    matching = [
         by
         for by in labellers
-        if wanted in (by.name, by.kind, f"{by.kind} {by.name}", called[by])
+        if wanted in (by.name, by.kind, f"{by.kind} {by.name}", names[by])
         or (len(wanted) >= 8 and (by.instrument or "").startswith(wanted))
     ]
-    if not found:
+    if not matching:
         every = ", ".join(sorted(full_names(labellers).values())) or "nobody"
         raise InputError(f"no labeller is called {wanted!r}: there are labels by {every}")
-    return found
+    return matching

@@ -92,11 +92,11 @@ class Card(Struct, frozen=True):
 # ---- making -------------------------------------------------------------------------------------
 
 
-def build_cards(found: AnswerTable, reports: Sequence[QuestionReport], data: Data) -> list[Card]:
+def build_cards(table: AnswerTable, reports: Sequence[QuestionReport], data: Data) -> list[Card]:
     """The cards of those instruments that were compared with others, by the widest comparison of
     each.  People have none."""
-    called = {name: by for by, name in short_names(found.labellers).items()}
-    full = full_names(found.labellers)
+    labellers = {name: by for by, name in short_names(table.labellers).items()}
+    full = full_names(table.labellers)
     cards: dict[str, Card] = {}
     for report in reports:
         best: dict[str, Agreement] = {}
@@ -106,9 +106,9 @@ def build_cards(found: AnswerTable, reports: Sequence[QuestionReport], data: Dat
                 if earlier is None or len(one.second) > len(earlier.second):
                     best[one.first[0]] = one
         for name, one in best.items():
-            by = called[name]
+            by = labellers[name]
             if by.instrument is not None:
-                against = tuple(full[called[n]] for n in one.second)
+                against = tuple(full[labellers[n]] for n in one.second)
                 card = cards.get(by.instrument) or _empty(by)
                 entry = _entry(report, one, against, data)
                 cards[by.instrument] = merge_cards([card], entry)
@@ -158,13 +158,13 @@ def merge_cards(cards: Sequence[Card], *further: CardEntry) -> Card:
     return msgspec.structs.replace(cards[0], entries=tuple(latest.values()))
 
 
-def describe_data(found: AnswerTable, path: Path, labels: Iterable[Path] = ()) -> Data:
+def describe_data(table: AnswerTable, path: Path, labels: Iterable[Path] = ()) -> Data:
     """What the card says of the data; its digest covers the labels that were joined to it."""
-    told = hashlib.blake2b(digest_size=16)
+    hasher = hashlib.blake2b(digest_size=16)
     for one in (path, *labels):
         with os_errors_as_input_errors(one):
-            told.update((one / "manifest.json" if one.is_dir() else one).read_bytes())
-    return Data(path.name, told.hexdigest(), tuple(found.datasets), tuple(found.licences))
+            hasher.update((one / "manifest.json" if one.is_dir() else one).read_bytes())
+    return Data(path.name, hasher.hexdigest(), tuple(table.datasets), tuple(table.licences))
 
 
 # ---- keeping ------------------------------------------------------------------------------------
@@ -188,12 +188,12 @@ def find_card(instrument: str | None, folders: Sequence[Path] = (FOLDER,)) -> Ca
     if instrument is None:
         return None
     name = _file(instrument)
-    found = [_read(p.read_bytes(), p) for p in (f / name for f in folders) if p.is_file()]
+    cards = [_read(p.read_bytes(), p) for p in (f / name for f in folders) if p.is_file()]
     shipped = resources.files("trueline").joinpath(SHIPPED).joinpath(name)
     if shipped.is_file():
-        found.insert(0, _read(shipped.read_bytes(), Path(name)))
-    found = [card for card in found if card.instrument == instrument]
-    return merge_cards(found) if found else None
+        cards.insert(0, _read(shipped.read_bytes(), Path(name)))
+    cards = [card for card in cards if card.instrument == instrument]
+    return merge_cards(cards) if cards else None
 
 
 def _file(instrument: str) -> str:
@@ -247,12 +247,12 @@ def _format_entry(one: CardEntry) -> Iterator[str]:
         )
 
 
-def format_interval(found: Interval) -> str:
+def format_interval(interval: Interval) -> str:
     """An estimate with its limits, to the digits worth reading."""
-    if found.estimate is None:
-        return f"undefined ({found.note})"
-    if found.limits is None:
-        return f"{found.estimate:.3f} (no interval: {found.note})"
-    note = f"; {found.note}" if found.note else ""
-    low, high = found.limits
-    return f"{found.estimate:.3f} ({low:.3f} to {high:.3f}{note})"
+    if interval.estimate is None:
+        return f"undefined ({interval.note})"
+    if interval.limits is None:
+        return f"{interval.estimate:.3f} (no interval: {interval.note})"
+    note = f"; {interval.note}" if interval.note else ""
+    low, high = interval.limits
+    return f"{interval.estimate:.3f} ({low:.3f} to {high:.3f}{note})"

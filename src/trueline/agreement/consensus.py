@@ -14,7 +14,7 @@ from trueline.policy.answers import short_reason
 from trueline.policy.depend import applies, contradictions, resolve_answer
 from trueline.policy.preference import in_order
 from trueline.policy.types import Policy
-from trueline.policy.values import find_question, majority
+from trueline.policy.values import Questions, all_questions, majority
 from trueline.records.labels import effective_labels
 from trueline.records.types import (
     Example,
@@ -52,10 +52,10 @@ class Consensus:
         counting = map(in_order, effective_labels(example.labels))
         cast = [label for label in counting if label.by in self.voters]
         turns = dict.fromkeys(label.turn for label in cast)
-        found: list[Label] = []
+        labels: list[Label] = []
         for turn in turns:
-            found += self._turn(example, turn, [label for label in cast if label.turn == turn])
-        return msgspec.structs.replace(example, labels=tuple(found))
+            labels += self._turn(example, turn, [label for label in cast if label.turn == turn])
+        return msgspec.structs.replace(example, labels=tuple(labels))
 
     def _turn(self, example: Example, turn: int | None, cast: list[Label]) -> list[Label]:
         plain = Example(
@@ -68,43 +68,42 @@ class Consensus:
             by: with_labels(plain, *(label for label in cast if label.by == by))
             for by in self.voters
         }
-        settled = plain
-        for question in self._questions(example, cast):
-            for about in self._places(question, cast):
-                if not self._asked(settled, question, about):
+        settled, known = plain, all_questions(example, self.policy)
+        for question in self._questions(known, cast):
+            for about in _places(question, known, cast):
+                if not self._applies(settled, question, known, about):
                     continue
                 votes = [
-                    resolve_answer(ballot, question, about, by, self.policy)
+                    resolve_answer(ballot, question, about, by, known)
                     for by, ballot in ballots.items()
                 ]
                 label = self._label(settled, question, (about, turn), votes)
                 settled = with_labels(settled, label)
         return list(settled.labels)
 
-    def _asked(self, settled: Example, question: Question, about: tuple[int, ...]) -> bool:
+    def _applies(
+        self, settled: Example, question: Question, known: Questions, about: tuple[int, ...]
+    ) -> bool:
         """Whether the consensus so far leaves the question to be asked."""
         given: dict[str, Value | None] = {}
         for name in question.when:
-            parent = self.policy.get(name)
+            parent = known.get(name)
             if parent is not None:
                 place = about if parent.about == question.about else ()
-                given[name] = resolve_answer(settled, parent, place, self.by, self.policy)
+                given[name] = resolve_answer(settled, parent, place, self.by, known)
         return applies(question, given)
 
-    def _questions(self, example: Example, cast: Iterable[Label]) -> list[Question]:
+    def _questions(self, known: Questions, cast: Iterable[Label]) -> list[Question]:
         """Those that were answered, parents first, and those that they depend on."""
-        found: dict[str, Question] = {}
+        questions: dict[str, Question] = {}
         for name in dict.fromkeys(label.question for label in cast):
-            question = find_question(name, example, self.policy)
+            question = known.get(name)
             if question is not None and (not self.only or name in self.only):
-                for id in (*reversed(list(ancestors(question, self.policy))), name):
-                    found[id] = self.policy.get(id) or question
-        order = {name: place for place, name in enumerate(self.policy)}
-        return sorted(found.values(), key=lambda q: (bool(q.when), order.get(q.id, len(order))))
-
-    def _places(self, question: Question, cast: Iterable[Label]) -> list[tuple[int, ...]]:
-        asked = {question.id, *ancestors(question, self.policy)}
-        return sorted({label.about for label in cast if label.question in asked})
+                for id in (*reversed(list(ancestors(question, known))), name):
+                    questions[id] = known[id]
+        depths = {id: len(set(ancestors(q, known))) for id, q in questions.items()}
+        order = {name: place for place, name in enumerate(known)}
+        return sorted(questions.values(), key=lambda q: (bool(q.when), depths[q.id], order[q.id]))
 
     def _label(
         self, settled: Example, question: Question, place: Place, votes: Sequence[Value | None]
@@ -126,6 +125,12 @@ class Consensus:
         if wrong := contradictions(with_labels(settled, elected), self.policy):
             return label(Unscored(f"the majorities contradict each other: {'; '.join(wrong)}"))
         return elected
+
+
+def _places(question: Question, known: Questions, cast: Iterable[Label]) -> list[tuple[int, ...]]:
+    """What the question is to be settled about: all of which it, or its parents, were answered."""
+    asked = {question.id, *ancestors(question, known)}
+    return sorted({label.about for label in cast if label.question in asked})
 
 
 def count_outcomes(labels: Iterable[Label]) -> dict[str, Counter[str]]:

@@ -32,87 +32,84 @@ def format_outcome(outcome: Outcome) -> Iterator[str]:
         yield f"  {outcome.unreadable:,} rows of it are no Examples and were left out"
     for path in outcome.unfinished:
         yield f"  {path} is unfinished: this is only what it has so far"
-    for one in outcome.questions:
-        yield from ("", *_question(one))
-    if (made := outcome.consensus) is not None:
-        yield from ("", f"{made.by.name}, in {made.out}: {made.run.status}")
-        for name, counts in made.counts.items():
+    for question in outcome.questions:
+        yield from ("", *_question(question))
+    if (consensus := outcome.consensus) is not None:
+        yield from ("", f"{consensus.by.name}, in {consensus.out}: {consensus.run.status}")
+        for name, counts in consensus.counts.items():
             yield f"  {name}: " + ", ".join(f"{what} {n:,}" for what, n in counts.items())
-        if made.run.rejects:
-            yield f"  {made.run.rejects:,} Examples were rejected: the folder says why"
+        if consensus.run.rejects:
+            yield f"  {consensus.run.rejects:,} Examples were rejected: the folder says why"
     for path in outcome.cards:
         yield f"agreement card in {path}"
 
 
-def _question(one: QuestionReport) -> Iterator[str]:
-    yield f"{one.question} ({one.kind}; α is Krippendorff's, {one.metric})"
-    if one.wordings:
+def _question(report: QuestionReport) -> Iterator[str]:
+    yield f"{report.question} ({report.kind}; α is Krippendorff's, {report.metric})"
+    if report.wordings:
         yield "  asked in different words:"
-        for hash, who in one.wordings.items():
+        for hash, who in report.wordings.items():
             yield f"    {hash[:8]} of {', '.join(who)}"
-    for covered in one.coverage:
-        yield from _covered(covered)
-    for agreement in one.agreements:
-        yield from _agreement(agreement, one)
+    for coverage in report.coverage:
+        yield from _coverage(coverage)
+    for agreement in report.agreements:
+        yield from _agreement(agreement, report)
 
 
-def _covered(one: Coverage) -> Iterator[str]:
-    if one.answered == one.asked:
+def _coverage(c: Coverage) -> Iterator[str]:
+    if c.answered == c.asked:
         return
-    yield f"  {one.labeller} answered {one.answered:,} of {one.asked:,} ({_share(one)})"
-    for value, (low, high) in one.shares.items():
+    share = f"{c.answered / c.asked:.1%}"
+    yield f"  {c.labeller} answered {c.answered:,} of {c.asked:,} ({share})"
+    for value, (low, high) in c.shares.items():
         yield f"    {value}: {low:.1%} to {high:.1%}, by what the unscored could be"
-    for why, count in one.unscored.items():
+    for why, count in c.unscored.items():
         yield f"    unscored: {count:,} × {why}"
 
 
-def _share(one: Coverage) -> str:
-    return f"{one.answered / one.asked:.1%}"
-
-
-def _agreement(one: Agreement, question: QuestionReport) -> Iterator[str]:
-    yield f"  {_who(one)}: {_figures(one)}"
-    if one.implied and not one.joint:
+def _agreement(a: Agreement, question: QuestionReport) -> Iterator[str]:
+    yield f"  {_who(a)}: {_figures(a)}"
+    if a.implied and not a.joint:
         parents = " and ".join(question.parents)
         yield (
-            f"    {one.implied:,} answers follow from {parents}, and differ where that does"
-            + (f"; where both were asked: α {_alpha(one.alpha_asked)}" if one.alpha_asked else "")
+            f"    {a.implied:,} answers follow from {parents}, and differ where that does"
+            + (f"; where both were asked: α {_alpha(a.alpha_asked)}" if a.alpha_asked else "")
         )
-    for name, calibration in one.calibration.items():
+    for name, calibration in a.calibration.items():
         yield (
             f"    probabilities of {name}: off by {calibration.error:.3f}, Brier "
             f"{calibration.brier:.3f} ({calibration.items:,} answers)"
         )
-    if one.confusion is not None and len(one.second) == 1:
-        yield from (f"    {line}" for line in _table(one.confusion, one))
-    if len(one.second) > 1 or one.joint or not question.summed:
-        for name, part in one.groups.items():
+    if a.confusion is not None and len(a.second) == 1:
+        yield from (f"    {line}" for line in _table(a.confusion, a))
+    if len(a.second) > 1 or a.joint or not question.summed:
+        for name, part in a.groups.items():
             yield f"    {name}: {_figures(part)}"
 
 
-def _who(one: Agreement) -> str:
-    if one.joint:
-        return f"all of {', '.join(one.first)}"
-    mean = ", on average" if len(one.second) > 1 else ""
-    return f"{', '.join(one.first)} and {', '.join(one.second)}{mean}"
+def _who(a: Agreement) -> str:
+    if a.joint:
+        return f"all of {', '.join(a.first)}"
+    mean = ", on average" if len(a.second) > 1 else ""
+    return f"{', '.join(a.first)} and {', '.join(a.second)}{mean}"
 
 
-def _figures(one: Agreement) -> str:
-    items = f"{one.items:,} items"
-    if one.withheld:
+def _figures(a: Agreement) -> str:
+    items = f"{a.items:,} items"
+    if a.withheld:
         bounds = ""
-        if one.least is not None and one.most is not None:
-            bounds = f"; raw agreement is between {one.least:.1%} and {one.most:.1%}"
-        return f"no figure, {one.scored:,} of {one.asked:,} answered both times, {items}{bounds}"
-    parts = [f"α {_alpha(one.alpha)}"] if one.alpha else [f"{items}, too few for α"]
-    if one.raw_agreement is not None:
-        parts.append(f"agreed {one.raw_agreement:.1%}")
-    if one.kappa is not None:
-        parts.append(f"κ {one.kappa:.3f}")
-    if one.scored < one.asked and one.least is not None and one.most is not None:
-        parts.append(f"raw {one.least:.1%} to {one.most:.1%} over the unscored")
-    if one.alpha:
-        parts.append(f"{items} in {one.alpha.units:,} clusters")
+        if a.least is not None and a.most is not None:
+            bounds = f"; raw agreement is between {a.least:.1%} and {a.most:.1%}"
+        return f"no figure, {a.scored:,} of {a.asked:,} answered both times, {items}{bounds}"
+    parts = [f"α {_alpha(a.alpha)}"] if a.alpha else [f"{items}, too few for α"]
+    if a.raw_agreement is not None:
+        parts.append(f"agreed {a.raw_agreement:.1%}")
+    if a.kappa is not None:
+        parts.append(f"κ {a.kappa:.3f}")
+    if a.scored < a.asked and a.least is not None and a.most is not None:
+        parts.append(f"raw {a.least:.1%} to {a.most:.1%} over the unscored")
+    if a.alpha:
+        parts.append(f"{items} in {a.alpha.units:,} clusters")
     return ", ".join(parts)
 
 
@@ -120,8 +117,8 @@ def _alpha(estimate: object) -> str:
     return format_interval(estimate) if isinstance(estimate, Interval) else "undefined"
 
 
-def _table(table: Confusion, one: Agreement) -> Iterator[str]:
-    first, second = one.first[0], one.second[0]
+def _table(table: Confusion, a: Agreement) -> Iterator[str]:
+    first, second = a.first[0], a.second[0]
     if table.by_option:
         head = ["both", f"only {first}", f"only {second}"]
         yield from _grid("option", head, table.values, table.counts)
@@ -129,14 +126,14 @@ def _table(table: Confusion, one: Agreement) -> Iterator[str]:
         corner = f"{first} ↓ {second} →"
         yield from _grid(corner, table.values, table.values, table.counts)
     else:
-        apart = [
-            (count, a, b)
-            for a, row in zip(table.values, table.counts, strict=True)
-            for b, count in zip(table.values, row, strict=True)
-            if count and a != b
+        differences = [
+            (count, x, y)
+            for x, row in zip(table.values, table.counts, strict=True)
+            for y, count in zip(table.values, row, strict=True)
+            if count and x != y
         ]
-        for count, a, b in sorted(apart, reverse=True)[:WIDEST]:
-            yield f"{count:,} × {a} by {first}, {b} by {second}"
+        for count, x, y in sorted(differences, reverse=True)[:WIDEST]:
+            yield f"{count:,} × {x} by {first}, {y} by {second}"
 
 
 def _grid(

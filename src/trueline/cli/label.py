@@ -54,7 +54,9 @@ def _lines(answers: Answers) -> list[str]:
 
 
 def _card(outcome: Outcome) -> list[str]:
-    """How far this instrument agrees with people, where that was measured."""
+    """How far this instrument agrees with people, if that was measured; code needs no card."""
+    if not outcome.measured:
+        return []
     questions = [answers.question for answers in outcome.answers]
     return format_card(find_card(outcome.instrument), questions)
 

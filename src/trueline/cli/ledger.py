@@ -21,7 +21,7 @@ from trueline.ledger import prune as pruning
 from trueline.ledger.prune import Pruned
 from trueline.ledger.summary import Spend, summary
 from trueline.runs.options import ARGUMENT
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
 
 AGES = {"h": 3600, "d": 86_400, "w": 604_800}
 
@@ -81,21 +81,21 @@ class PruneOptions(LedgerFile):
 
 
 def prune(options: PruneOptions) -> None:
-    before = None if options.older_than is None else time.time() - age(options.older_than)
-    choice = pruning.Choice(run=options.run, model=options.model, before=before)
+    before = None if options.older_than is None else time.time() - parse_age(options.older_than)
+    conditions = pruning.PruneFilter(run=options.run, model=options.model, before=before)
     if options.dry_run:
-        pruned = pruning.foreseen(options.ledger, choice, attempts=options.attempts)
+        pruned = pruning.preview_prune(options.ledger, conditions, attempts=options.attempts)
     else:
-        pruned = wait(pruning.prune(options.ledger, choice, attempts=options.attempts))
+        pruned = run_sync(pruning.prune(options.ledger, conditions, attempts=options.attempts))
     report(pruned, format_pruned(pruned, options.dry_run), options.json)
 
 
-def age(given: str) -> float:
+def parse_age(text: str) -> float:
     """`--older-than` in seconds."""
-    found = re.fullmatch(r"(\d{1,6})([hdw])", given)
-    if found is None:
-        raise InputError(f"--older-than {given}: write hours, days or weeks, as in 12h, 30d or 8w")
-    return float(found[1]) * AGES[found[2]]
+    match = re.fullmatch(r"(\d{1,6})([hdw])", text)
+    if match is None:
+        raise InputError(f"--older-than {text}: write hours, days or weeks, as in 12h, 30d or 8w")
+    return float(match[1]) * AGES[match[2]]
 
 
 def format_spends(spends: Sequence[Spend]) -> list[str]:

@@ -37,8 +37,8 @@ def check(options: CheckOptions) -> None:
     policy, problems = examine_policy(options.file)
     fine = f"nothing is wrong; {len(policy)} questions: {', '.join(policy)}"
     lines = [f"{options.file}: {line}" for line in problems or [fine]]
-    plain = {"file": str(options.file), "questions": list(policy), "problems": problems}
-    report(plain, lines, options.json)
+    data = {"file": str(options.file), "questions": list(policy), "problems": problems}
+    report(data, lines, options.json)
     if problems:
         raise typer.Exit(1)
 
@@ -56,13 +56,13 @@ class ShowOptions(PolicyFile):
 
 def show(options: ShowOptions) -> None:
     policy = load(options.policy)
-    report(plain(policy, options.name), format_policy(policy, options.name), options.json)
+    report(plain_data(policy, options.name), format_policy(policy, options.name), options.json)
 
 
-def plain(policy: Policy, name: str | None = None) -> Any:
+def plain_data(policy: Policy, name: str | None = None) -> Any:
     """The policy as plain data, or the part of this name."""
     if name is not None:
-        return msgspec.to_builtins(_part(policy, name))
+        return msgspec.to_builtins(_find_part(policy, name))
     return msgspec.to_builtins(
         {
             "questions": list(policy.values()),
@@ -83,7 +83,7 @@ def format_policy(policy: Policy, name: str | None = None) -> Iterator[str]:
         yield f"categories: {', '.join(policy.categories) or 'none'}"
         yield f"crosswalks: {', '.join(policy.crosswalks) or 'none'}"
         return
-    part = _part(policy, name)
+    part = _find_part(policy, name)
     if isinstance(part, Category):
         yield from _category(name, part)
     elif isinstance(part, Crosswalk):
@@ -92,7 +92,7 @@ def format_policy(policy: Policy, name: str | None = None) -> Iterator[str]:
         yield from _question(part)
 
 
-def _part(policy: Policy, name: str) -> Question | Category | Crosswalk:
+def _find_part(policy: Policy, name: str) -> Question | Category | Crosswalk:
     for parts in (policy.questions, policy.categories, policy.crosswalks):
         if name in parts:
             return parts[name]
@@ -104,7 +104,7 @@ def _part(policy: Policy, name: str) -> Question | Category | Crosswalk:
 
 def _question(question: Question) -> Iterator[str]:
     yield f"{question.id} ({question.kind}, about the {question.about})"
-    yield from _wrapped(question.ask)
+    yield from _wrap(question.ask)
     choices = {
         "yes-no": ("yes", "no"),
         "scale": tuple(str(level) for level in question.levels),
@@ -112,36 +112,36 @@ def _question(question: Question) -> Iterator[str]:
     }.get(question.kind, question.options)
     for choice in choices:
         meaning = question.anchors.get(choice)
-        yield from _wrapped(f"{choice}: {meaning}" if meaning else choice, "  - ")
+        yield from _wrap(f"{choice}: {meaning}" if meaning else choice, "  - ")
     if question.when:
         conditions = " and ".join(f"{id} is {format_value(v)}" for id, v in question.when.items())
-        yield from _wrapped(f"Asked only if {conditions}.")
+        yield from _wrap(f"Asked only if {conditions}.")
         if question.otherwise is not None:
-            yield f"  Elsewhere its answer is {format_value(question.otherwise)}."
+            yield f"  Otherwise its answer is {format_value(question.otherwise)}."
 
 
 def _rules(policy: Policy) -> Iterator[str]:
-    """What one labeller may not say together."""
+    """Answers that one labeller may not give together."""
     for never in policy.never:
         when = " and ".join(f"{id} is {format_value(v)}" for id, v in never.when.items())
         answers = " or ".join(format_value(answer) for answer in never.answers)
         yield f"{never.question} is never {answers}{f' if {when}' if when else ''}:"
-        yield from _wrapped(never.because)
+        yield from _wrap(never.because)
     for follows in policy.follows:
         better = f"{follows.question} is {format_value(follows.better)}"
         yield f"{follows.preference} follows the response of which alone {better}:"
-        yield from _wrapped(follows.because)
+        yield from _wrap(follows.because)
     if policy.never or policy.follows:
         yield ""
 
 
 def _category(name: str, category: Category) -> Iterator[str]:
     yield name
-    yield from _wrapped(category.definition)
-    yield from (line for one in category.includes for line in _wrapped(one, "  + "))
-    yield from (line for one in category.excludes for line in _wrapped(one, "  - "))
+    yield from _wrap(category.definition)
+    yield from (line for case in category.includes for line in _wrap(case, "  + "))
+    yield from (line for case in category.excludes for line in _wrap(case, "  - "))
     if category.nearest:
-        yield from _wrapped(f"Unlike {category.nearest}: {category.difference}")
+        yield from _wrap(f"Unlike {category.nearest}: {category.difference}")
 
 
 def _crosswalk(name: str, walk: Crosswalk) -> Iterator[str]:
@@ -153,10 +153,10 @@ def _crosswalk(name: str, walk: Crosswalk) -> Iterator[str]:
         ours = walk.to.get(key)
         theirs = f"{key} ({', '.join(names[key])})" if key in names else key
         meaning = " or ".join(ours) if ours else f"nothing here: {walk.none[key]}"
-        yield from _wrapped(f"{theirs} → {meaning}")
+        yield from _wrap(f"{theirs} → {meaning}")
 
 
-def _wrapped(text: str, mark: str = "  ") -> list[str]:
+def _wrap(text: str, mark: str = "  ") -> list[str]:
     hang = " " * len(mark)
     return textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent=mark, subsequent_indent=hang)
 

@@ -50,9 +50,7 @@ class Options(PolicyFile, RunOptions, Limit):
     ] = None
     judge: Annotated[
         tuple[str, ...],
-        Meta(
-            description="Labeller that judges answers: a model, guard:…, classifier:… (repeatable)."
-        ),
+        Meta(description="Labeller that judges answers, in one of the forms above (repeatable)."),
     ] = ()
     limit: Annotated[
         Count | None,

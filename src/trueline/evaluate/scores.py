@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from msgspec import Struct, field
 
@@ -175,9 +176,9 @@ def reasons(scores: MetricScores) -> Counter[str]:
     quoted words are left out, so that texts of 1,200 and of 1,300 tokens are too long for one
     reason, and nothing that a model wrote is shown as a reason."""
     every = scores.items.values()
-    found = Counter(_own.sub("…", one.why) for one in every if one.why)
-    rest = found.total() - sum(count for _, count in found.most_common(REASONS))
-    return Counter(dict(found.most_common(REASONS)) | ({"other reasons": rest} if rest else {}))
+    counts = Counter(_own.sub("…", one.why) for one in every if one.why)
+    rest = counts.total() - sum(count for _, count in counts.most_common(REASONS))
+    return Counter(dict(counts.most_common(REASONS)) | ({"other reasons": rest} if rest else {}))
 
 
 def average(items: Sequence[ItemScore], level: float = 0.95) -> Interval:
@@ -198,9 +199,9 @@ def average(items: Sequence[ItemScore], level: float = 0.95) -> Interval:
     if ends in ({0.0}, {1.0}):
         sizes = np.array(list(Counter(names).values()), float)
         worth = max(1, int(sizes.sum() ** 2 / (sizes**2).sum()))  # Kish (1965), all alike within
-        found = wilson(worth * int(values[0]), worth, level)
+        interval = wilson(worth * int(values[0]), worth, level)
         note = f"all the same: limits as of {worth} items, each cluster counting as one"
-        return Interval(found.estimate, found.low, found.high, worth, level, note)
+        return msgspec.structs.replace(interval, note=note)
     return bootstrap(mean(values), names, level=level)
 
 

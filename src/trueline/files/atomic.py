@@ -37,7 +37,7 @@ class AtomicFile:
             sync_folder(self.path.parent)
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove the temporary file."""
         with suppress(OSError):  # a full disk refuses the buffered rest; the file goes anyway
             self.file.close()
         self.part.unlink(missing_ok=True)

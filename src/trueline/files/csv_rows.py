@@ -45,7 +45,7 @@ class _Source:
                 pass
             line = line[: LINE_LIMIT // 64] + b"\n"
         self.record += line
-        if len(self.record) > LINE_LIMIT:  # csv begins anew behind an error, at the next line
+        if len(self.record) > LINE_LIMIT:  # after an error csv begins anew at the next line
             raise csv.Error(f"more than {LINE_LIMIT:,} bytes: is a quote left open?")
         try:
             return line.decode()
@@ -123,6 +123,6 @@ def _header(path: Path, source: _Source, reader: Iterator[list[str]]) -> list[st
 
 
 def check_distinct_columns(path: Path, names: list[str]) -> None:
-    """Raises InputError where two columns of a file have one name."""
+    """Raises InputError if two columns of a file have one name."""
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise InputError(f"{path} names the column {twice[0]!r} twice: rename one of them")

@@ -25,7 +25,7 @@ Numbered = tuple[int, Any]
 
 class _Text:
     """A file's text, read on when more of it is wanted; bad bytes become lone surrogates, which
-    the strict decoder behind refuses."""
+    the strict decoder refuses later."""
 
     def __init__(self, path: Path) -> None:
         self._file: Any = open_file(path)  # BinaryIO does not know read1
@@ -56,7 +56,7 @@ class _Text:
             self.more()
 
     def value(self) -> str:
-        """The source of the next JSON value; raises ValueError where there is none."""
+        """The source of the next JSON value; raises ValueError if there is none."""
         self.peek()
         length = 0
         while True:

@@ -25,7 +25,7 @@ _WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"
 
 
 def check_regular_file(path: Path) -> None:
-    """Raises InputError where there is nothing to read, or what waits for a writer or never ends
+    """Raises InputError if there is nothing to read, or what waits for a writer or never ends
     (a pipe, a device), or a name that no record could hold."""
     check_path_encodable(path)
     try:
@@ -38,7 +38,7 @@ def check_regular_file(path: Path) -> None:
 
 
 def read_text(path: Path) -> str:
-    """The whole of a small file of UTF-8 text, or of a pipe; raises InputError where it cannot be
+    """The whole of a small file of UTF-8 text, or of a pipe; raises InputError if it cannot be
     read, and for a device, which may never end."""
     check_path_encodable(path)
     try:
@@ -50,7 +50,7 @@ def read_text(path: Path) -> str:
 
 
 def open_file(path: Path) -> BinaryIO:
-    """The file as bytes, unpacked where its name ends in .gz; raises InputError where it cannot
+    """The file as bytes, unpacked if its name ends in .gz; raises InputError if it cannot
     be opened, is empty, or begins as no UTF-8 text or gzip file of its name does."""
     check_regular_file(path)
     packed = path.suffix.lower() == ".gz"

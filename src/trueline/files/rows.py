@@ -67,7 +67,7 @@ def rows(path: Path, kind: str | None = None) -> Iterator[Row | BadRow]:
     Texts and the elements of a JSON array of strings are in the one column `text`.  A text file
     that has blank lines between others holds one text per paragraph, else one per line.  `kind` is
     one of READERS, for a file whose suffix says another.
-    InputError where the file is missing or holds no rows, or its suffix is unknown.
+    Raises InputError if the file is missing or holds no rows, or its suffix is unknown.
     """
     suffix = Path(path.stem).suffix if path.suffix.lower() == ".gz" else path.suffix
     reader = READERS.get(kind or suffix.lower())
@@ -170,7 +170,7 @@ def _parquet(path: Path) -> Iterator[Numbered | BadRow]:
             try:
                 batch = next(batches, None)
             except (pa.ArrowException, OSError) as error:
-                raise InputError(f"{path} is damaged behind row {number:,}: {error}") from error
+                raise InputError(f"{path} is damaged after row {number:,}: {error}") from error
             if batch is None:
                 return
             for at in range(batch.num_rows):

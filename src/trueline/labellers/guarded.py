@@ -59,13 +59,17 @@ class Guarded:
         for group in _groups(questions):
             things = targets(example, group[0])
             earlier = [answers.get((), {}) | answers.get(about, {}) for about in things]
+            # One that fails waits for the others: their calls are paid for.
             given = await asyncio.gather(
                 *(
                     self._answer(example, about, group, before)
                     for about, before in zip(things, earlier, strict=True)
-                )
+                ),
+                return_exceptions=True,
             )
             for about, found in zip(things, given, strict=True):
+                if isinstance(found, BaseException):
+                    raise found
                 answers.setdefault(about, {}).update(found)
                 labels += [
                     Label.new(example, question, about, self.by, **found[question.id]._asdict())

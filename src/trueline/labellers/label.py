@@ -30,10 +30,11 @@ from trueline.records.types import Example, Label, Reject, Value
 from trueline.runs.context import RunContext
 from trueline.runs.options import Count, DataSet, PolicyFile, RunOptions, check_options
 from trueline.runs.record import RunRecord
-from trueline.runs.run import POLICY, open_run
+from trueline.runs.run import open_run
 from trueline.runs.stage import Bound, Calls, Item, Rejected, Stage
 from trueline.runs.stage import Outcome as StepOutcome
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
+from trueline.runs.write import POLICY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Options(DataSet, PolicyFile, RunOptions):
 
     labeller: Annotated[
         str,
-        Meta(description="Labeller: refusal, classifier:…, guard:…, grader, or a model's name."),
+        Meta(description="Labeller that answers, in one of the forms above."),
     ]
     question: Annotated[
         tuple[str, ...],
@@ -99,14 +100,18 @@ class Answers(Struct):
 
 
 class Outcome(Struct, frozen=True):
-    """A labelling: its run, whose labels they are, and what they say, by question; `unfinished`:
-    the data are of a run that has more to come."""
+    """A labelling: its run, whose labels they are, and what they say, by question.
+
+    `unfinished`: the data are of a run that has more to come.  `measured`: an agreement card is to
+    say how far the labeller errs.
+    """
 
     run: RunRecord
     labeller: str
     instrument: str | None
     answers: list[Answers]
     unfinished: bool = False
+    measured: bool = True
 
     @property
     def sound(self) -> bool:
@@ -129,9 +134,9 @@ def label(options: Options) -> Outcome | None:
         raise InputError(f"--question names none; the policy has: {', '.join(policy)}")
     questions = select_questions(options.question, policy)
     if options.dry_run:
-        print(wait(_bounds(options, questions, policy)))
+        print(run_sync(_bounds(options, questions, policy)))
         return None
-    return wait(_label(options, questions, policy))
+    return run_sync(_label(options, questions, policy))
 
 
 def _judging(options: Options) -> Judging:
@@ -161,9 +166,15 @@ async def _label(options: Options, asked: QuestionSet, policy: Policy) -> Outcom
         with closing(_examples(options)) as examples:
             make_writer = partial(_make_writer, options.data)
             record = await run.write(examples, [stage], observe=observe, writer=make_writer)
-    (labeller,) = (given for given in record.inputs if given.kind == "labeller")
-    instrument = labeller.hash or None
-    return Outcome(record, labeller.path, instrument, list(answers.values()), unfinished)
+    (labeller,) = (given for given in record.inputs if given.kind.endswith("labeller"))
+    return Outcome(
+        record,
+        labeller.path,
+        labeller.hash or None,
+        list(answers.values()),
+        unfinished,
+        measured=labeller.kind == "labeller",
+    )
 
 
 def _make_writer(data: Path, folder: Path, identity: str) -> dataset.Writer:

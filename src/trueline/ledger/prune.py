@@ -1,8 +1,8 @@
-"""Taking out of the ledger what is no longer wanted.
+"""Deletes answers from the ledger.
 
-Answers go by what was asked for.  The books, that is attempts and hits, stay, so that no cap can
-be passed by forgetting what was spent; where they are to go too, they go by whole runs: the
-account of a run is complete or gone.
+Answers go by the conditions of a `PruneFilter`.  The records of spending, that is attempts and
+hits, stay, so that no cap can be passed by forgetting what was spent; if they are to go too, they
+go by whole runs: the account of a run is complete or gone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from trueline.ledger import lock
 from trueline.ledger.store import connect, unreadable
 
 
-class Choice(Struct, frozen=True, kw_only=True):
-    """What is to go: all that meets every condition given; `before` is a Unix time in seconds."""
+class PruneFilter(Struct, frozen=True, kw_only=True):
+    """Which answers go: those that meet every condition; `before` is a Unix time in seconds."""
 
     run: str | None = None
     model: str | None = None
@@ -28,7 +28,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 class Answers(Struct, frozen=True):
     """Answers of one run and model that go, and what they had cost: their share in what the run
-    paid for all its answers of the model (0 where that is not known any more)."""
+    paid for all its answers of the model (0 if that is not known any more)."""
 
     run: str
     model: str
@@ -72,40 +72,42 @@ _TO_FILE = "PRAGMA wal_checkpoint(TRUNCATE)"
 _KNOWN = """SELECT {0} FROM attempts UNION SELECT {0} FROM hits UNION SELECT {0} FROM answers"""
 
 
-def foreseen(path: Path, choice: Choice, *, attempts: bool = False) -> Pruned:
-    """What `prune` would take out, read only; no lock is needed."""
+def preview_prune(path: Path, conditions: PruneFilter, *, attempts: bool = False) -> Pruned:
+    """What `prune` would delete; reads only, and needs no lock."""
     with closing(connect(path, write=False)) as opened:
         try:
-            return _chosen(opened, path, choice, attempts)
+            return _chosen(opened, path, conditions, attempts)
         except sqlite3.Error as error:
             raise unreadable(path, error) from error
 
 
-async def prune(path: Path, choice: Choice, *, attempts: bool = False) -> Pruned:
-    """Take out the answers that are chosen, and give their room back to the disk.
+async def prune(path: Path, conditions: PruneFilter, *, attempts: bool = False) -> Pruned:
+    """Delete the answers that meet the conditions, and give their room back to the disk.
 
-    Whoever asks for them again pays again.  With `attempts`, the attempts and hits of each run of
-    which nothing else is left go too: its caps count from nought.  Waits its turn while a run has
-    the ledger.  Raises InputError where nothing or an unknown run or model is chosen.
+    Requesting them again costs again.  With `attempts`, the attempts and hits of each run of which
+    nothing else is left go too: its caps count from zero.  Waits while a run has the ledger.
+    Raises InputError if there is no condition, and for an unknown run or model.
     """
-    foreseen(path, choice, attempts=attempts)  # what is wrong is told without waiting
+    preview_prune(path, conditions, attempts=attempts)  # what is wrong is told without waiting
     descriptor = await lock.acquire(path, "ledger prune")
     try:
         with closing(connect(path, write=True)) as opened:
             try:
-                return _prune(opened, path, choice, attempts)
+                return _prune(opened, path, conditions, attempts)
             except sqlite3.Error as error:
                 raise unreadable(path, error) from error
     finally:
         lock.release(descriptor)
 
 
-def _prune(opened: sqlite3.Connection, path: Path, choice: Choice, attempts: bool) -> Pruned:
+def _prune(
+    opened: sqlite3.Connection, path: Path, conditions: PruneFilter, attempts: bool
+) -> Pruned:
     opened.execute(_TO_FILE)
     before = path.stat().st_size
     opened.execute("BEGIN IMMEDIATE")
-    found = _chosen(opened, path, choice, attempts)
-    opened.execute(f"DELETE FROM answers WHERE {_CHOSEN}", _conditions(choice))
+    found = _chosen(opened, path, conditions, attempts)
+    opened.execute(f"DELETE FROM answers WHERE {_CHOSEN}", _values(conditions))
     for table in ("attempts", "hits"):
         opened.executemany(f"DELETE FROM {table} WHERE run = ?", ((run,) for run in found.runs))
     opened.execute("COMMIT")
@@ -121,19 +123,21 @@ def _prune(opened: sqlite3.Connection, path: Path, choice: Choice, attempts: boo
     return Pruned(found.answers, found.runs, before - path.stat().st_size)
 
 
-def _chosen(opened: sqlite3.Connection, path: Path, choice: Choice, attempts: bool) -> Pruned:
-    if choice == Choice():
+def _chosen(
+    opened: sqlite3.Connection, path: Path, conditions: PruneFilter, attempts: bool
+) -> Pruned:
+    if conditions == PruneFilter():
         raise InputError("nothing is chosen: name a run, a model or an age")
     for name in ("run", "model"):
-        given = getattr(choice, name)
+        given = getattr(conditions, name)
         known = f"SELECT ? IN ({_KNOWN.format(name)})"
         if given is not None and not opened.execute(known, (given,)).fetchone()[0]:
             raise InputError(f"{path}: there is no {name} {given!r}; `trueline ledger` lists them")
-    conditions = _conditions(choice)
-    answers = [Answers(*row) for row in opened.execute(_ANSWERS, conditions)]
-    runs = opened.execute(_RUNS, conditions) if attempts else ()
+    values = _values(conditions)
+    answers = [Answers(*row) for row in opened.execute(_ANSWERS, values)]
+    runs = opened.execute(_RUNS, values) if attempts else ()
     return Pruned(answers, [run for (run,) in runs])
 
 
-def _conditions(choice: Choice) -> dict[str, str | float | None]:
-    return {"run": choice.run, "model": choice.model, "before": choice.before}
+def _values(conditions: PruneFilter) -> dict[str, str | float | None]:
+    return {"run": conditions.run, "model": conditions.model, "before": conditions.before}

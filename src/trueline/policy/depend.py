@@ -39,11 +39,13 @@ def resolve_answer(
     about: tuple[int, ...],
     by: LabellerId,
     questions: Mapping[str, Question] | None = None,
+    below: tuple[str, ...] = (),
 ) -> Value | None:
     """One labeller's answer: the stored one (the last, if there are several), or `otherwise` if
     `when` does not hold; None if neither is known.
 
-    `questions` is needed only if `when` names questions that depend on others in turn.
+    `questions` is needed only if `when` names questions that depend on others in turn.  `below`
+    are the ids of those that depend on this one: foreign questions may do so in a circle.
     """
     stored = [
         label.value
@@ -55,9 +57,11 @@ def resolve_answer(
         return stored[-1]
     known = questions or {}
     for id, wanted in question.when.items():
+        if id in below:
+            continue
         parent = known.get(id) or Question(id=id, about=question.about, kind="yes-no", ask="")
         for place in dict.fromkeys((about, ())):
-            answer = resolve_answer(example, parent, place, by, known)
+            answer = resolve_answer(example, parent, place, by, known, (*below, question.id))
             if answer is not None and not matches(answer, wanted):
                 return question.otherwise
     return None

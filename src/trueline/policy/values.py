@@ -255,21 +255,21 @@ class Labels:
         self, question: str, by: LabellerId | None = None, wording: str = ""
     ) -> dict[LabellerId, Value | Unscored]:
         """What each labeller says: the answer that is stored, or that follows from others."""
-        found: dict[LabellerId, Value | Unscored] = {}
+        answers: dict[LabellerId, Value | Unscored] = {}
         for label in self.on(question, by, wording):
             if label.value is not None:
-                found[label.by] = label.value
+                answers[label.by] = label.value
             else:
-                found.setdefault(label.by, Unscored(label.unscored or ""))
+                answers.setdefault(label.by, Unscored(label.unscored or ""))
         asked = find_question(question, self.example, self.policy)
         if asked is not None and asked.when:
             for labeller in self._labellers(by):
                 if (
-                    labeller not in found
+                    labeller not in answers
                     and (implied := self._implied(asked, labeller)) is not None
                 ):
-                    found[labeller] = implied
-        return found
+                    answers[labeller] = implied
+        return answers
 
     def answers(
         self, question: str, by: LabellerId | None, wording: str = ""
@@ -289,7 +289,7 @@ class Labels:
         that nothing follows from that."""
         if not question.when or question.otherwise is not None:
             return False
-        known = self._known()
+        known = all_questions(self.example, self.policy)
         for labeller in self._labellers(by):
             for id, wanted in question.when.items():
                 parent = known.get(id)
@@ -305,7 +305,8 @@ class Labels:
         return [one for one in every if by is None or is_same_labeller(one, by)]
 
     def _implied(self, question: Question, by: LabellerId) -> Value | None:
-        return resolve_answer(self._counting, question, self.about, by, self._known())
+        known = all_questions(self.example, self.policy)
+        return resolve_answer(self._counting, question, self.about, by, known)
 
     @cached_property
     def _counting(self) -> Example:
@@ -313,14 +314,16 @@ class Labels:
         labels = (in_order(x) for x in effective_labels(self.example.labels) if x.turn is None)
         return msgspec.structs.replace(self.example, labels=tuple(labels))
 
-    def _known(self) -> Questions:
-        own = {question.id: question for question in self.example.questions}
-        return {**own, **self.policy} if own else self.policy
-
 
 def is_same_labeller(one: LabellerId, other: LabellerId) -> bool:
     """Whether two ids name one labeller; the version is part of the instrument's hash."""
     return (one.kind, one.name, one.instrument) == (other.kind, other.name, other.instrument)
+
+
+def all_questions(example: Example, policy: Questions) -> Questions:
+    """The policy's questions and the Example's own, by id; of one id the policy's counts."""
+    own = {question.id: question for question in example.questions if question.id not in policy}
+    return {**policy, **own} if own else policy
 
 
 def find_question(id: str, example: Example, policy: Questions) -> Question | None:

@@ -11,7 +11,7 @@ from trueline.runs.options import RunOptions
 from trueline.runs.record import RunRecord
 from trueline.runs.run import open_run
 from trueline.runs.stage import Item, Stage
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
 
 
 def run_recipe(
@@ -27,9 +27,9 @@ def run_recipe(
     None for a dry run, which prints what the run could cost at most, and sends nothing.
     """
     if options.dry_run:
-        print(format_bounds(rows, wait(bound_stages(stages, policy))))
+        print(format_bounds(rows, run_sync(bound_stages(stages, policy))))
         return None
-    return wait(_run(name, options, policy, items, stages, rows))
+    return run_sync(_run(name, options, policy, items, stages, rows))
 
 
 async def _run(

@@ -51,7 +51,7 @@ def write(path: Path, record: RunRecord) -> None:
 
 def render(facts: Facts, record: RunRecord) -> str:
     """The card as Markdown."""
-    labellers = [f"`{given.path}`" for given in record.inputs if given.kind == "labeller"]
+    labellers = [f"`{given.path}`" for given in record.inputs if given.kind.endswith("labeller")]
     filtered = (
         f"Rules and the labeller {' and '.join(labellers)} filtered the prompts."
         if labellers

@@ -27,8 +27,8 @@ from trueline.runs.context import RunContext
 from trueline.runs.engine import LocalEngine, Stop, source
 from trueline.runs.options import ARGUMENT, NO_IDENTITY, Count, Output, PolicyFile
 from trueline.runs.record import StageCount
-from trueline.runs.run import POLICY, reject_contradictions
 from trueline.runs.stage import Item, Outcome, Rejected, Stage
+from trueline.runs.write import POLICY, reject_contradictions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,15 +28,10 @@ from trueline.records.types import Example, Reject
 from trueline.runs.context import RunContext
 from trueline.runs.options import check_options
 from trueline.runs.record import now, record_path, write_record
-from trueline.runs.run import (
-    POLICY,
-    Counts,
-    specify_run,
-    stored_reject,
-    write_run,
-)
+from trueline.runs.spec import specify_run
 from trueline.runs.stage import Rejected
-from trueline.runs.sync import wait
+from trueline.runs.sync import run_sync
+from trueline.runs.write import POLICY, Counts, stored_reject, write_run
 
 OURS = (".jsonl", ".jsonl.gz")
 OUTSIDE = (".csv", ".tsv", ".json", ".txt", ".parquet", ".ndjson", ".gz")
@@ -84,7 +79,7 @@ def convert(options: Options, policy: Policy, on_losses: OnLosses | None = None)
             is_taken = path.exists()
         if is_taken:
             raise InputError(f"{path} exists: nothing is overwritten, choose another name")
-    return wait(_to_file(options, policy, on_losses))
+    return run_sync(_to_file(options, policy, on_losses))
 
 
 def _check_outside(source: Path, out: Path) -> None:
@@ -108,7 +103,7 @@ def _to_folder(options: Options, policy: Policy) -> Conversion:
         first.append(item)
         if isinstance(item, Example):
             break
-    record = wait(
+    record = run_sync(
         write_run(
             chain(first, stream.items),
             stream.stages,

@@ -1,1 +1,1 @@
-"""The one record and how it is stored: types, content ids, JSONL, Parquet, folders, formats."""
+"""The one record, which of its labels count, and how both are stored (`store`)."""

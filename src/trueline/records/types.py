@@ -28,7 +28,7 @@ _NO_PARAMETERS = '{"type": "object", "properties": {}}'
 def _exact(record: Struct, **defaults: float | str) -> None:
     """Equal records are to give equal bytes, and so equal ids: a float is stored as a float, and
     a default as the very object that stands in the class, because msgspec leaves out a default
-    only where it is that object."""
+    only if it is that object."""
     for name, default in defaults.items():
         value = getattr(record, name)
         if value == default:
@@ -96,7 +96,7 @@ class Response(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
 
     `model` is the identity of the model that wrote it (None: a person, or unknown); `finish` is
     why it ended ("stop", "length", …); `folded` names the rule by which roles that the model's
-    chat template cannot hold were rewritten, None where nothing was.
+    chat template cannot hold were rewritten, None if nothing was.
     """
 
     messages: tuple[Message, ...]
@@ -138,7 +138,7 @@ class Reference(Struct, frozen=True, tag="reference", forbid_unknown_fields=True
 
 
 class Code(Struct, frozen=True, tag="code", forbid_unknown_fields=True):
-    """A program to be written; `tests` is source that raises where the program is wrong."""
+    """A program to be written; `tests` is source that raises if the program is wrong."""
 
     tests: str
     entry_point: str | None = None
@@ -236,7 +236,7 @@ class Label(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     preference value is "first", "second" or "tie".  `texts` are digests of what was judged, so
     that a label cannot be joined to other texts.  `writer` is the run or the person that stored
     the label, who counts statements in `sequence`; both are set when it is stored.  Which label
-    counts is told by `records.labels.effective_labels`.  Make labels with `Label.new`.
+    counts, `records.labels.effective_labels` says.  Make labels with `Label.new`.
     """
 
     id: str

@@ -29,8 +29,8 @@ class Input(Struct, frozen=True):
     """One thing that a run was made of.
 
     `path` is a path or a name, `kind` what it is ("file", "data set", "policy", "expert model",
-    "labeller", …), `hash` its content, and `run` the identity of the run that made it, if it has
-    a run record: these links are the lineage.
+    "labeller", "code labeller", …), `hash` its content, and `run` the identity of the run that made
+    it, if it has a run record: these links are the lineage.
     """
 
     path: str

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def wait(coroutine: Coroutine[Any, Any, T]) -> T:
+def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
     """The coroutine's result.  Inside a running event loop (a notebook's) it is run in a thread
     with a loop of its own, because a loop cannot be entered twice; an interrupt there cancels it
     and waits until it has ended."""

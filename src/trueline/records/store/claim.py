@@ -124,7 +124,8 @@ def _describe_mismatch(there: _Claimed, here: _Claimed) -> str:
         for name in names
         if there.settings.get(name) != here.settings.get(name)
     ]
-    return f": {there.command} with {'; '.join(differences)}"
+    unlike = "; ".join(differences) or "another version of trueline"
+    return f": {there.command} with {unlike}"
 
 
 def _format_setting(value: Any) -> str:

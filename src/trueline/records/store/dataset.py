@@ -33,7 +33,7 @@ from trueline.records.store.manifest import (
     write_manifest,
 )
 from trueline.records.store.schema import VERSION
-from trueline.records.store.validate import new_reject, storable_reject, why_invalid
+from trueline.records.store.validate import Unstorable, new_reject, storable_reject, stored_size
 from trueline.records.types import Example, Label, Reject, with_writer
 
 LABEL_BYTES = 500
@@ -41,9 +41,6 @@ LABEL_BYTES = 500
 
 SHARD_LABELS = 100_000
 """A label shard ends here if the data's does not end before."""
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 # ---- writing ---------------------------------------------------------------------------------
@@ -133,8 +130,10 @@ class Writer:
     def add(self, example: Example) -> Reject | None:
         """Append an Example; one that could not be read back (a lone surrogate, a NaN) goes to
         the rejects instead, and is returned as that Reject."""
-        if (reason := why_invalid(example)) is not None:
-            rejected = new_reject("write", reason, example)
+        try:
+            size = stored_size(example)
+        except Unstorable as error:
+            rejected = new_reject("write", str(error), example)
             self.reject(rejected)
             return rejected
         with self._discarding(self._labels, self._data):
@@ -142,7 +141,7 @@ class Writer:
                 self._labels.add(self._sign(label), LABEL_BYTES + len(label.note or ""))
             if not self._labels_only:
                 bare = msgspec.structs.replace(example, labels=()) if example.labels else example
-                self._data.add(bare, len(_encode(bare)))
+                self._data.add(bare, size)
             if self._data.rows >= self._limit or self._labels.rows >= SHARD_LABELS:
                 self._finish_data()
                 self._list("partial")

@@ -73,7 +73,7 @@ def write(path: Path, records: Iterable[Example | Reject]) -> int:
 def read(path: Path) -> Iterator[Example | Reject]:
     """The Examples of a file, and a Reject with its row and reason for each that is none.
 
-    Raises InputError where the file is missing, without rows or from a newer trueline.
+    Raises InputError if the file is missing, without rows or from a newer trueline.
     """
     empty = True
     for found in lines(path):
@@ -118,7 +118,7 @@ def _kind(line: bytes, error: Exception) -> str:
 
 
 def rejects(path: Path) -> Iterator[Reject]:
-    """The Rejects of a file that `write` made of them; InputError where it is damaged or newer."""
+    """The Rejects of a file that `write` made.  Raises InputError if it is damaged or newer."""
     decoder = msgspec.json.Decoder(_RejectLine)
     for found in lines(path):
         if isinstance(found, BadRow):

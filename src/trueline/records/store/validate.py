@@ -22,15 +22,28 @@ _Check = Callable[[Any], str | None]
 """Gives the place of a number that cannot be stored, and why; None if there is none."""
 
 
-def why_invalid(record: Struct) -> str | None:
-    """Why this record cannot be stored and read back exactly, with the place; None if it can."""
+class Unstorable(ValueError):
+    """A record that cannot be stored and read back exactly; the message names the place."""
+
+
+def stored_size(record: Struct) -> int:
+    """About how many bytes a record holds.  Raises Unstorable if it cannot be stored."""
     check = _check_struct(type(record))
     if check is not None and (why := check(record)) is not None:
-        return why.lstrip(".")
+        raise Unstorable(why.lstrip("."))
     try:
-        _encode(record)
+        return len(_encode(record))
     except UnicodeEncodeError:
-        return f"{_surrogate(msgspec.to_builtins(record), '')} holds a lone surrogate (not Unicode)"
+        place = _surrogate(msgspec.to_builtins(record), "")
+        raise Unstorable(f"{place} holds a lone surrogate (not Unicode)") from None
+
+
+def why_invalid(record: Struct) -> str | None:
+    """Why this record cannot be stored and read back exactly, with the place; None if it can."""
+    try:
+        stored_size(record)
+    except Unstorable as error:
+        return str(error)
     return None
 
 
