@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from trueline.cli.evaluate import format_outcome
 from trueline.evaluate import results
 from trueline.evaluate.options import Options
 from trueline.evaluate.plan import plan
-from trueline.evaluate.run import Outcome, evaluate
+from trueline.evaluate.run import Outcome, evaluate, make_stages
 from trueline.files.errors import InputError
+from trueline.labellers.registry import enter_labeller
+from trueline.labellers.targets import select_questions
 from trueline.policy.load import load
 from trueline.records.store import dataset
 from trueline.records.types import Choice
+from trueline.runs.context import RunContext
 from trueline.runs.stage import Bound
 
 ASKED = [{"ask": f"What is {n} and {n}?", "sum": 2 * n, "kind": f"k{n % 3}"} for n in range(12)]
@@ -381,3 +385,25 @@ def test_a_metric_on_own_questions_needs_items_that_have_some() -> None:
     Path("rubric.toml").write_text(text)
     with pytest.raises(InputError, match="score by their weights, not by a value"):
         ran(script([right(1)]), "rubric.toml")
+
+
+async def test_the_stages_of_an_evaluation_travel_to_another_worker() -> None:
+    options = Options(
+        model=script([right(1)]), benchmark=("sums.toml", "judged.toml"), data=Path(), out=Path("r")
+    )
+    stages = make_stages(plan(options, load()), options.model, ("nano",))
+    assert [stage.name for stage in stages] == ["ask", "score"]
+    async with RunContext(load(), dry=True) as worker:
+        for stage in pickle.loads(pickle.dumps(stages)):
+            assert await worker.make(stage)
+        assert {given.path for given in worker.inputs() if "labeller" in given.kind} == {
+            "number", "nano", "refusal",
+        }  # fmt: skip
+
+
+async def test_a_labeller_that_is_asked_the_same_in_two_places_is_opened_once() -> None:
+    asked = select_questions(["safe"], load())
+    async with RunContext(load(), dry=True) as context:
+        first = await enter_labeller(context, "nano", asked)
+        assert await enter_labeller(context, "nano", asked) is first
+        assert await enter_labeller(context, "nano", asked, retry_later=True) is not first

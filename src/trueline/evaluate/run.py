@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from trueline.evaluate import results
 from trueline.evaluate.asking import AskSettings, kinds
+from trueline.evaluate.benchmarks.benchmark import Benchmark
 from trueline.evaluate.benchmarks.items import TAG
 from trueline.evaluate.instruments import MetricLabeller, bound_scoring, open_metrics
 from trueline.evaluate.options import Options
@@ -104,10 +105,7 @@ async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
                 one.benchmark, one.how, options.judge, running
             )
             left_out |= missing
-        stages = [Stage.of("score", score_items(instruments))]
         if todo.earlier is None:
-            how = {one.ran.name: one.how for one in todo.benchmarks}
-            stages.insert(0, Stage("ask", partial(ask_items, model=options.model, settings=how)))
             name, identity = without_key(options.model), running.model(options.model).identity
         else:
             name, identity = todo.earlier.model, todo.earlier.identity
@@ -121,7 +119,7 @@ async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
 
         run = await running.write(
             todo.stream(),
-            stages,
+            make_stages(todo, options.model, options.judge),
             total=todo.total,
             finish=finish,
             inputs=_inputs(todo, ran),
@@ -132,6 +130,16 @@ async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
     if not run.complete:
         finish(run)
     return Outcome(run, results.read(options.out))
+
+
+def make_stages(todo: Plan, model: str, judges: tuple[str, ...]) -> list[Stage]:
+    """The way of an item: the model answers it, unless its answer is there, and it is scored."""
+    benchmarks = tuple((one.benchmark, one.how) for one in todo.benchmarks)
+    score = Stage("score", partial(score_items, benchmarks=benchmarks, judges=judges))
+    if todo.earlier is not None:
+        return [score]
+    settings = {one.ran.name: one.how for one in todo.benchmarks}
+    return [Stage("ask", partial(ask_items, model=model, settings=settings)), score]
 
 
 def _inputs(todo: Plan, ran: Sequence[BenchmarkRun]) -> list[Input]:
@@ -155,8 +163,17 @@ def ask_items(context: RunContext, *, model: str, settings: dict[str, AskSetting
     return step
 
 
-def score_items(instruments: dict[str, list[MetricLabeller]]) -> Calls:
+async def score_items(
+    context: RunContext,
+    *,
+    benchmarks: Sequence[tuple[Benchmark, AskSettings]],
+    judges: Sequence[str],
+) -> Calls:
     """Adds the labels of every instrument of the item's benchmark."""
+    instruments = {
+        benchmark.name: (await open_metrics(benchmark, how, judges, context))[0]
+        for benchmark, how in benchmarks
+    }
 
     async def step(example: Example) -> Example:
         asked: dict[int, MetricLabeller] = {}

@@ -88,10 +88,12 @@ async def enter_labeller(
     *,
     retry_later: bool = False,
 ) -> Labeller:
-    """The labeller of this name, open until the run of the context ends."""
-    model = partial(context.model, role="judge")
-    given = LabellerContext(asked.policy, context.policy, model, judging or Judging(), asked.own)
-    return await context.enter(open_labeller(name, given, retry_later=retry_later))
+    """The labeller of this name, opened once and until the run of the context ends."""
+    model, how = partial(context.model, role="judge"), judging or Judging()
+    given = LabellerContext(asked.policy, context.policy, model, how, asked.own)
+    ids = tuple(question.id for question in asked.policy)
+    key = (name, ids, asked.own, how, retry_later)
+    return await context.enter(key, open_labeller(name, given, retry_later=retry_later))
 
 
 def labeller_input(labeller: Labeller) -> Input:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from trueline.ledger.client import LedgerClient
 from trueline.models.contract import Model
@@ -41,6 +41,7 @@ class RunContext:
         self._models: dict[str, Model] = {}
         self._roles: dict[tuple[str, Role], None] = {}
         self._made: dict[str, Made] = {}
+        self._kept: dict[Hashable, Any] = {}
         self._opened = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -79,9 +80,12 @@ class RunContext:
             hedge_s=self.caps.hedge_after,
         )
 
-    async def enter(self, manager: AbstractAsyncContextManager[T]) -> T:
-        """Opens something (a labeller, say) until the run ends."""
-        return await self._opened.enter_async_context(manager)
+    async def enter(self, key: Hashable, manager: AbstractAsyncContextManager[T]) -> T:
+        """Opens something (a labeller, say) until the run ends; once for each key."""
+        if key not in self._kept:
+            self._kept[key] = await self._opened.enter_async_context(manager)
+        kept: T = self._kept[key]
+        return kept
 
     async def make(self, stage: Stage) -> Made:
         """The step or table of a stage, made once; stages of one run have different names."""
