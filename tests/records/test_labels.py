@@ -181,6 +181,8 @@ def test_what_cannot_be_appended_is_an_error(tmp_path: Path) -> None:
     dataset.Writer(tmp_path / "set").close(complete=False)
     with pytest.raises(InputError, match="is unfinished"):
         LabelAppender(tmp_path / "set", "Ada")
+    with pytest.raises(InputError, match="is unfinished"):
+        delete_labels(tmp_path / "set", lambda label: True)
     write(tmp_path / "set", example)
     bad = Label.new(example, SAFE, (0,), ADA, value=True)
     bad = msgspec.structs.replace(bad, note="\ud800")

@@ -182,7 +182,6 @@ def test_a_run_ends_with_1_if_the_new_tests_let_a_mutant_live_and_keeps_its_resu
 
 
 def test_the_map_says_which_test_runs_which_line(old, tmp_path):
-    pytest.importorskip("coverage")
     with (old / "tests/test_it.py").open("a") as tests:
         tests.write("\ndef test_fails():\n    assert clamp(1) == 2\n")
     found = Tree(old, tmp_path / "copy").make_map()

@@ -42,14 +42,14 @@ def why_invalid(question: Question, value: Any) -> str | None:
             return f"{format_value(value)} is no number"
         return None if math.isfinite(value) else f"{value} is no finite number"
     if question.kind == "some-of":
-        return _some(question, value)
-    found = choices(question)
-    if type(value) is _types.get(question.kind, str) and value in found:
+        return _why_invalid_options(question, value)
+    allowed = choices(question)
+    if type(value) is _types.get(question.kind, str) and value in allowed:
         return None
-    return f"{format_value(value)} is none of {_format_values(found)}"
+    return f"{format_value(value)} is none of {_format_values(allowed)}"
 
 
-def _some(question: Question, value: Any) -> str | None:
+def _why_invalid_options(question: Question, value: Any) -> str | None:
     if not isinstance(value, (tuple, list)):
         return f"{format_value(value)} is no list of options"
     for one in value:

@@ -32,8 +32,8 @@ def find_problems(policy: Policy, source: PolicySource) -> Iterator[str]:
         ("never", source.own_never, _check_never),
         ("follows", source.own_follows, _check_follows),
     )
-    for name, found, check_rule in rules:
-        for number, rule in enumerate(found, 1):
+    for name, own_rules, check_rule in rules:
+        for number, rule in enumerate(own_rules, 1):
             for key, why in check_rule(rule, policy, source):
                 yield f"{name} number {number}, {key}: {why}"
     for name, category in source.own_categories.items():

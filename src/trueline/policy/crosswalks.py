@@ -32,22 +32,22 @@ def map_categories(name: str, values: Iterable[str], policy: Policy) -> MappedCa
         known = ", ".join(policy.crosswalks)
         raise InputError(f"the policy has no crosswalk {name!r}, but {known}")
     walk = policy.crosswalks[name]
-    meant = walk.spellings
-    found: dict[str, tuple[str, ...]] = {}
+    spellings = walk.spellings
+    mapped: dict[str, tuple[str, ...]] = {}
     lost: dict[str, str] = {}
     for value in values:
-        key = meant.get(fold_spelling(value))
+        key = spellings.get(fold_spelling(value))
         if key is None:
             raise InputError(
                 f"crosswalk {name!r} knows no category {value!r}: add it to a policy of your own"
             )
         if key in walk.to:
-            found[key] = walk.to[key]
+            mapped[key] = walk.to[key]
         else:
             lost[key] = walk.none[key]
-    named = {category for several in found.values() for category in several}
+    ours = {category for several in mapped.values() for category in several}
     return MappedCategories(
-        tuple(category for category in policy.categories if category in named),
-        {key: several for key, several in found.items() if len(several) > 1},
+        tuple(category for category in policy.categories if category in ours),
+        {key: several for key, several in mapped.items() if len(several) > 1},
         lost,
     )

@@ -85,8 +85,8 @@ class PolicySource:
             if not isinstance(table, dict):
                 self.wrong.append(f'{key} {name!r}: write it as a table [{key}."{name}"]')
                 continue
-            for found in self._struct(kind, table, f"{key} {name!r}"):
-                yield name, found
+            for record in self._struct(kind, table, f"{key} {name!r}"):
+                yield name, record
 
     def _struct(self, kind: type[S], table: dict[str, Any], place: str) -> Iterator[S]:
         fields, wrong = read_table(kind, table)

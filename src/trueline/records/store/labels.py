@@ -206,11 +206,7 @@ class LabelAppender:
     def __init__(self, folder: Path, writer: str) -> None:
         self.folder, self.writer = folder, writer
         self._labels: list[Label] = []
-        if read_manifest(folder).state != "complete":
-            raise InputError(
-                f"{folder} is unfinished, and the run that continues it writes it anew: let it "
-                "finish before labels are appended"
-            )
+        _check_finished(read_manifest(folder), folder)
 
     def add(self, label: Label) -> None:
         """Append a label.  Raises InputError if it could not be read back."""
@@ -253,10 +249,12 @@ def delete_labels(folder: Path, delete: Callable[[Label], bool]) -> int:
     """Remove labels for good, because a person asks for it; returns how many.
 
     The table is rewritten and the manifest counts what was deleted.  Withdrawing an answer needs
-    no such thing: append one that is retracted.
+    no such thing: append one that is retracted.  Ledgers and rejects are not touched.  Raises
+    InputError if the folder is unfinished: the run that continues it would write them again.
     """
     with lock_folder(folder, WAIT_S):
         found = _sweep(folder)
+        _check_finished(found, folder)
         paths = _new_paths(folder, found)
         labels, appended = (
             tuple(_rewrite(folder, shards, delete, paths))
@@ -268,6 +266,14 @@ def delete_labels(folder: Path, delete: Callable[[Label], bool]) -> int:
         write_manifest(folder, msgspec.structs.replace(kept, deleted=total))
         _sweep(folder)
     return deleted
+
+
+def _check_finished(found: Manifest, folder: Path) -> None:
+    if found.state != "complete":
+        raise InputError(
+            f"{folder} is unfinished, and the run that continues it writes it anew: let it finish "
+            "before its labels are changed"
+        )
 
 
 def _rewrite(
