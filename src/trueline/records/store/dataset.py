@@ -76,6 +76,8 @@ class _Series:
         self._file, self._open, self.rows = None, None, 0
 
     def discard(self) -> None:
+        if self._open is not None:
+            self._open.abandon()
         if self._file is not None:
             self._file.discard()
         self._file, self._open, self.rows = None, None, 0
@@ -92,6 +94,9 @@ class _Lines:
 
     def close(self) -> None:
         self._file.flush()
+
+    def abandon(self) -> None:
+        """Nothing is to be given up."""
 
 
 class Writer:

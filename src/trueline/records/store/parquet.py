@@ -88,6 +88,10 @@ class Sink:
         self._flush()
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Give up the file, which is about to go."""
+        self._writer.is_open = False  # else it writes a footer when it is collected
+
 
 def write(path: Path, records: Iterable[Struct], table: Table = EXAMPLES) -> int:
     """Write one Parquet file, whole or not at all, and return how many rows it holds."""
