@@ -116,3 +116,11 @@ def test_the_format_that_can_read_a_file_is_named_if_another_was_asked_for(tmp_p
     path.write_text('{"prompt":"how?"}\n')
     with pytest.raises(InputError, match=r"no column 'messages'.*; --from trl-prompt-only "):
         list(load(path, "openai-chat"))
+
+
+def test_no_format_is_named_that_would_leave_a_column_unread(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"prompt": "How long does tea steep?", "responses": ["Four minutes."]}\n')
+    with pytest.raises(InputError, match="read it with --from columns") as error:
+        list(load(path))
+    assert "--from trl-prompt-only" not in str(error.value)

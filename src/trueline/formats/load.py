@@ -150,13 +150,16 @@ class _ColumnCount:
 
 
 def readers_of(row: Row) -> list[str]:
-    """The names of the formats that can read a row."""
+    """The names of the formats that read a row, and leave none of its columns unread."""
 
     def reads(name: str) -> bool:
+        looked_at = set[str]()
+        recorded = Row(row.file, row.number, _RecordedFields(row.fields, looked_at))
         try:
-            return isinstance(find_definition(name).read_row(row), Example)
+            item = find_definition(name).read_row(recorded)
         except (InputError, LookupError):  # a column lacks, or a plug-in cannot be loaded
             return False
+        return isinstance(item, Example) and row.fields.keys() <= looked_at
 
     return [name for name in format_names() if reads(name)]
 
