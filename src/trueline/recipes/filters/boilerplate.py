@@ -11,7 +11,7 @@ from trueline.files.hashing import text_digest
 from trueline.policy.values import preferred_responses
 from trueline.records.types import Example
 from trueline.runs.context import RunContext
-from trueline.runs.stage import Outcome, Rejected, Table
+from trueline.runs.stage import Outcome, Rejected, Step, Table
 
 
 class ChosenTexts:
@@ -47,7 +47,7 @@ class ChosenTexts:
         return self.most / self.total if self.total else 0.0
 
 
-def boilerplate(context: RunContext, *, keep: int | None = None) -> Table:
+def boilerplate(context: RunContext, *, keep: int | None = None) -> Table | Step:
     """Rejects an Example if its chosen text was used `keep` times before; None keeps all.
 
     Raises InputError if not even one use may be kept.
@@ -55,14 +55,21 @@ def boilerplate(context: RunContext, *, keep: int | None = None) -> Table:
     if keep is not None and keep < 1:
         raise InputError(f"boilerplate: at least one use must be kept, not {keep}")
 
+    if keep is None:
+        return pass_example
+
     async def table(stream: AsyncIterator[Example]) -> AsyncGenerator[Outcome]:
         texts = ChosenTexts()
         async for example in stream:
             use = texts.add(example)
-            if keep is not None and use > keep:
+            if use > keep:
                 detail = f"use {use} of the same chosen text, {keep} kept"
                 yield Rejected(example, "boilerplate", detail)
             else:
                 yield example
 
     return table
+
+
+def pass_example(example: Example) -> Outcome:
+    return example
