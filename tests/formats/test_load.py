@@ -116,3 +116,10 @@ def test_the_format_that_can_read_a_file_is_named_if_another_was_asked_for(tmp_p
     path.write_text('{"prompt":"how?"}\n')
     with pytest.raises(InputError, match=r"no column 'messages'.*; --from trl-prompt-only "):
         list(load(path, "openai-chat"))
+
+
+def test_the_columns_that_a_named_format_would_not_read_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"prompt": "How long does tea steep?", "responses": ["Four minutes."]}\n')
+    with pytest.raises(InputError, match="--from trl-prompt-only reads it, but not 'responses'"):
+        list(load(path))

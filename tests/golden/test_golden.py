@@ -125,7 +125,7 @@ def test_a_comment_or_a_docstring_changes_no_hash_and_a_version_changes_each(
     ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
     shutil.copytree(original, tmp_path / "trueline", ignore=ignored)
     before = hashes_of(original.parent)
-    assert set(before) == set(INSTRUMENTS)
+    assert set(before) == set(INSTRUMENTS), "HASHES above makes one of each instrument"
     assert len(set(before.values())) == len(before)
     for path in rooms(tmp_path):
         text = path.read_text(encoding="utf-8").replace('"""', '"""In other words: ', 1)

@@ -66,3 +66,11 @@ def test_an_installed_package_brings_a_method(
 def test_an_unknown_method_gets_near_names() -> None:
     with pytest.raises(InputError, match="unknown training method 'rewards': did you mean reward"):
         find_method("rewards")
+
+
+def test_a_method_and_its_file_have_one_name(tmp_path: Path) -> None:
+    path = tmp_path / "polly.py"
+    path.write_text(sibling())
+    plugins.add_file(path)
+    with pytest.raises(InputError, match=r"polly\.py: its METHOD is named 'parrot'"):
+        find_method("polly")

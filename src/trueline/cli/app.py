@@ -62,10 +62,12 @@ app = typer.Typer(
 
 
 def _add_plugins(paths: list[Path]) -> list[Path]:
-    from trueline.files import plugins  # loads importlib.metadata
+    if paths:
+        from trueline.cli.families import FAMILIES  # loads the rooms
+        from trueline.files import plugins
 
-    for path in paths:
-        plugins.add_file(path)
+        for path in paths:
+            plugins.add_file(path, FAMILIES)
     return paths
 
 

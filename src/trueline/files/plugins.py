@@ -11,6 +11,7 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -37,10 +38,11 @@ class Family(Struct, frozen=True):
 _files: dict[Path, ModuleType] = {}
 
 
-def add_file(path: Path) -> None:
+def add_file(path: Path, families: Iterable[Family] = ()) -> None:
     """Load a plug-in file; it runs with the rights of whoever names it.
 
-    Raises InputError if there is no such file, if it is no Python, or if it fails.
+    Raises InputError if there is no such file, if it is no Python, or if it fails; and, if families
+    are given, if it belongs to none of them or has the name of one of ours.
     """
     check_regular_file(path)
     path = path.resolve()
@@ -54,7 +56,22 @@ def add_file(path: Path) -> None:
         spec.loader.exec_module(module)
     except Exception as error:
         raise InputError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    if every := list(families):
+        _check_fits(path, module, every)
     _files[path] = module
+
+
+def _check_fits(path: Path, module: ModuleType, families: list[Family]) -> None:
+    fitting = [family for family in families if _has_marks(module, family)]
+    if not fitting:
+        kinds = "; ".join(f"a {f.kind} has {', '.join(f.marks)}" for f in families)
+        raise InputError(f"{path} is no plug-in of any kind: {kinds}")
+    for family in fitting:
+        if _name(path.stem) in _packaged(family):
+            raise InputError(
+                f"{path}: trueline has a {family.kind} {_name(path.stem)!r} of its own: give the "
+                "file another name"
+            )
 
 
 def names(family: Family) -> list[str]:

@@ -149,22 +149,35 @@ class _ColumnCount:
 # ---- rows of another format ------------------------------------------------------------------
 
 
-def readers_of(row: Row) -> list[str]:
-    """The names of the formats that can read a row."""
-
-    def reads(name: str) -> bool:
+def readers_of(row: Row) -> dict[str, set[str]]:
+    """The formats that read the most of a row, each with the columns that it leaves unread."""
+    unread: dict[str, set[str]] = {}
+    for name in format_names():
+        looked_at = set[str]()
+        recorded = Row(row.file, row.number, _RecordedFields(row.fields, looked_at))
         try:
-            return isinstance(find_definition(name).read_row(row), Example)
+            item = find_definition(name).read_row(recorded)
         except (InputError, LookupError):  # a column lacks, or a plug-in cannot be loaded
-            return False
+            continue
+        if isinstance(item, Example):
+            unread[name] = row.fields.keys() - looked_at
+    least = min(map(len, unread.values()), default=0)
+    return {name: columns for name, columns in unread.items() if len(columns) == least}
 
-    return [name for name in format_names() if reads(name)]
+
+def _describe_readers(row: Row) -> str:
+    """Which formats read a row, and what of it they do not; empty if none does."""
+    readers = readers_of(row)
+    if not readers:
+        return ""
+    columns = ", ".join(map(repr, sorted(set.union(*readers.values()))))
+    return f"--from {' or --from '.join(readers)} reads it" + (columns and f", but not {columns}")
 
 
 def _hint(row: Row) -> str:
     """How a row of another format can be read, as the end of a message; empty if unknown."""
-    names = readers_of(row)
-    return f"; --from {' or --from '.join(names)} can read it" if names else ""
+    readers = _describe_readers(row)
+    return f"; {readers}" if readers else ""
 
 
 def _check_ours(path: Path, items: Iterator[Example | Reject]) -> Iterator[Example | Reject]:
@@ -179,10 +192,8 @@ def _check_ours(path: Path, items: Iterator[Example | Reject]) -> Iterator[Examp
 
 def _describe_outside(path: Path, row: Row) -> str:
     columns = ", ".join(map(repr, row.fields))
-    if names := readers_of(row):
-        mend = f"--from {' or --from '.join(names)} reads it"
-    else:
-        mend = f"read it with --from {COLUMNS} --map prompt=COLUMN --map response=COLUMN"
+    by_columns = f"read it with --from {COLUMNS} --map prompt=COLUMN --map response=COLUMN"
+    mend = _describe_readers(row) or by_columns
     return (
         f"{path} holds no Examples of ours: its first row has the columns {columns}; {mend} (if a "
         "command has no --from, run `trueline convert` first)"

@@ -47,9 +47,15 @@ class Instrument(ABC):
     """What answers questions about one thing: how a kind of labeller is written.
 
     Everything else is done for it: which questions apply, the labels, failed calls.  A kind is one
-    file in `labellers/kinds/` (or a plug-in file), its golden outputs and a test:
+    file in `labellers/kinds/`, or a plug-in file, here `length.py` (the file's name is the prefix):
 
-        \"\"\"A response is long if it has more words than the name says: `length:WORDS`.\"\"\"
+        \"\"\"A response is long if it has at least as many words as the name says.\"\"\"
+        from contextlib import asynccontextmanager
+        from trueline.files.errors import InputError
+        from trueline.files.hashing import digest
+        from trueline.labellers.answer import Answer
+        from trueline.labellers.contract import Instrument
+        from trueline.records.types import LabellerId
 
         FORM = "length:WORDS"
         HELP = "whether a response has at least so many words"
@@ -58,10 +64,15 @@ class Instrument(ABC):
         class Length(Instrument):
             noun, measured = "word count", False
 
-            def __init__(self, words: int) -> None:
+            def __init__(self, words):
                 self.words = words
                 instrument = digest(["length", VERSION, words])
                 self.by = LabellerId("grader", f"length:{words}", instrument, VERSION)
+
+            def check_answerable(self, questions):
+                for question in questions:
+                    if (question.about, question.kind) != ("response", "yes-no"):
+                        raise InputError(f"length: {question.id!r} is no yes or no of a response")
 
             async def answer(self, example, about, questions):
                 count = len(example.responses[about[0]].text.split())
@@ -69,6 +80,8 @@ class Instrument(ABC):
 
         @asynccontextmanager
         async def open_labeller(rest, context):
+            if not rest.isdecimal():
+                raise InputError(f"length:{rest}: write length:WORDS, as length:20")
             yield Length(int(rest))
     """
 
@@ -85,7 +98,8 @@ class Instrument(ABC):
     def check_answerable(self, questions: Sequence[Question]) -> None:  # noqa: B027
         """Raises InputError for a question that it cannot answer; by default it answers all.
 
-        An Example's own questions that it cannot answer are not asked of it: others may.
+        It is called when the labeller is opened, before a run begins.  An Example's own questions
+        that it cannot answer are not asked of it: others may.
         """
 
     @abstractmethod

@@ -117,6 +117,13 @@ class Guarded:
             failed = Answer(unscored=f"the {self.instrument.noun} failed: {error}")
             return {question.id: failed for question in questions}
         self._breaker.record_success()
+        for question in questions:
+            if not isinstance(answers.get(question.id), Answer):
+                raise TypeError(
+                    f"{type(self.instrument).__qualname__}.answer gave "
+                    f"{answers.get(question.id)!r} to {question.id!r}: it is to give an Answer to "
+                    "each question"
+                )
         return answers
 
 

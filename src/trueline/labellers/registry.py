@@ -77,6 +77,7 @@ async def open_labeller(
             instrument = await stack.enter_async_context(kind.open_labeller(rest, context))
         except InputError as error:
             raise InputError(f"{error}{_near(name)}") from error
+        instrument.check_answerable(context.questions)
         yield Guarded(instrument, retry_later)
 
 
@@ -122,5 +123,6 @@ def _find_kind(name: str) -> tuple[ModuleType, str]:
 def _near(name: str) -> str:
     """Names that a misspelt one may have meant, as an addition to an error."""
     known = [*plugins.names(KINDS), *plugins.names(CHECKS)]
-    near = [other for other in difflib.get_close_matches(name, known, 3, 0.7) if other != name]
+    prefix = name.partition(":")[0]
+    near = difflib.get_close_matches(prefix, known, 3, 0.7) if prefix not in known else []
     return f"\nDid you mean {' or '.join(near)}?" if near else ""

@@ -71,7 +71,10 @@ def with_parents(names: Sequence[str], questions: Mapping[str, Question]) -> lis
         name = left.pop()
         if name not in questions:
             known = ", ".join(questions)
-            raise InputError(f"the policy has no question {name!r}; it has: {known}")
+            raise InputError(
+                f"the policy has no question {name!r}; it has: {known} (a question of your own "
+                "comes with --policy FILE)"
+            )
         if name not in wanted:
             wanted.add(name)
             left += questions[name].when

@@ -16,8 +16,6 @@ HELP = "a sequence classifier: a folder, or hf:ORG/NAME[@REVISION]"
 
 @asynccontextmanager
 async def open_labeller(rest: str, context: LabellerContext) -> AsyncIterator[Instrument]:
-    """Raises InputError for a missing extra, weights, mapping, or an unanswerable question."""
+    """Raises InputError for a missing extra, weights or mapping."""
     model, _, mapping = rest.partition("?map=")
-    classifier = load_classifier(model, Path(mapping) if mapping else None, context.policy)
-    classifier.check_answerable(context.questions)
-    yield classifier
+    yield load_classifier(model, Path(mapping) if mapping else None, context.policy)

@@ -15,10 +15,8 @@ HELP = "the bundled refusal classifier (English)"
 
 @asynccontextmanager
 async def open_labeller(rest: str, context: LabellerContext) -> AsyncIterator[Instrument]:
-    """Raises InputError for any question but comply, partial, refuse about a response."""
-    from trueline.labellers.refusal.refusal import Refusal, check_answerable  # loads numpy
+    from trueline.labellers.refusal.refusal import Refusal  # loads numpy
 
     if rest:
         raise InputError(f"refusal:{rest}: the refusal classifier is named {FORM!r} alone")
-    check_answerable(context.questions)
     yield Refusal()

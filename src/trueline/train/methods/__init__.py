@@ -7,6 +7,7 @@ the user names and in the entry points `trueline.methods`.
 from __future__ import annotations
 
 from trueline.files import plugins
+from trueline.files.errors import InputError
 from trueline.files.plugins import Family
 from trueline.train.method import Method
 from trueline.train.options import TrainOptions
@@ -21,6 +22,12 @@ def method_names() -> list[str]:
 
 def find_method(name: str) -> Method[TrainOptions]:
     """The method of this name; InputError, with near names, if there is none."""
-    method = plugins.find(METHODS, name).METHOD
+    module = plugins.find(METHODS, name)
+    method = module.METHOD
     assert isinstance(method, Method)
+    if method.name != name:
+        raise InputError(
+            f"{module.__file__}: its METHOD is named {method.name!r}, and the file says {name!r}: "
+            "give them one name"
+        )
     return method
