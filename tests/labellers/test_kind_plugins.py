@@ -89,7 +89,8 @@ def test_an_answer_that_is_none_names_the_instrument(tmp_path: Path, data: Path)
     [
         ("mine.py", "X = 1", "is no plug-in of any kind: a recipe has Options, build; a kind of"),
         ("mine.py", "FORM, HELP = 'mine', ''", "has FORM, HELP, open_labeller"),
-        ("refusal.py", None, "trueline has a kind of labeller 'refusal' of its own"),
+        ("hf.py", None, "'hf' names a kind of labeller of trueline's own"),
+        ("refusal.py", None, "'refusal' names a kind of labeller of trueline's own"),
     ],
 )
 def test_a_file_that_is_no_plugin_or_takes_a_name_of_ours_is_told(

@@ -21,6 +21,7 @@ from trueline.files.errors import InputError
 from trueline.labellers.label import Options, label
 from trueline.models.endpoint.endpoint import Endpoint
 from trueline.records.store import dataset, jsonl, labels
+from trueline.records.store.labels import read_labels
 from trueline.records.store.manifest import MANIFEST, read_manifest
 from trueline.records.types import Example, Message, Response
 
@@ -271,3 +272,16 @@ def test_ten_thousand_examples_stream_in_flat_memory(tmp_path: Path) -> None:
         peaks.append(peak)
         assert attempts >= count
     assert peaks[1] < peaks[0] + 60  # MiB; the texts alone are 9 MiB, their calls thrice that
+
+
+def test_labels_that_follow_others_count_rather_than_they(tmp_path: Path, data: Path) -> None:
+    judge = scripted(tmp_path, {"answers": [json.dumps({"reason": "r", "safe": "yes"})]})
+    first = options(tmp_path, data, judge, "safe", out=tmp_path / "first", limit=3)
+    assert label(first) is not None
+    second = dataclasses.replace(first, out=tmp_path / "second", after=(tmp_path / "first",))
+    assert label(second) is not None
+    numbers = [[x.sequence for x in read_labels(tmp_path / out)] for out in ("first", "second")]
+    assert max(numbers[0]) < min(numbers[1])
+    alone = dataclasses.replace(first, out=tmp_path / "alone")
+    assert label(alone) is not None
+    assert [x.sequence for x in read_labels(tmp_path / "alone")] == numbers[0]

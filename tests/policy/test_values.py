@@ -215,3 +215,19 @@ def test_rules_are_data_with_a_hash() -> None:
     assert len({rule.name for rule in rules}) == len(rules)
     with pytest.raises(ValueError, match="at_least and at_most"):
         Threshold(Mean("severity"))
+
+
+def test_a_question_of_a_rubric_applies_if_any_labeller_says_so() -> None:
+    one = example(KIND, WHY, CLEAR)
+    said = [say(one, KIND, JUDGE, True), say(one, CLEAR, JUDGE, 5), say(one, KIND, GRADER, False)]
+    late = with_labels(one, *said, say(one, WHY, JUDGE, LATE))
+    missing = value_of(WeightedRubric(), late, (0,), POLICY)
+    assert missing == Unscored("why: the judge timed out"), "what failed is not left out"
+    unkind = with_labels(one, say(one, KIND, JUDGE, False), *said[1:])
+    assert value_of(WeightedRubric(), unkind, (0,), POLICY) == 1 / 3
+
+
+def test_a_question_about_one_response_decides_no_preference() -> None:
+    one = example(responses=2)
+    labelled = with_labels(one, say(one, "safe", JUDGE, True))
+    assert isinstance(find_preference(labelled, "safe"), Unscored)

@@ -234,3 +234,17 @@ def test_a_newer_and_a_foreign_parquet_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 but not really")
     with pytest.raises(InputError, match="no readable Parquet"):
         list(parquet.read(path))
+
+
+def test_a_start_that_wrote_nothing_leaves_the_folder_to_the_mended_command(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    with claim(path, "too large for the memory"):
+        (path / "run.json").write_text("{}")
+    with claim(path, "mended") as held:
+        assert not held.resumed
+        (path / "checkpoints").mkdir()
+    with (
+        pytest.raises(InputError, match="begun by another command"),
+        claim(path, "a third"),
+    ):
+        pass

@@ -14,6 +14,7 @@ import pytest
 from tests.builders import check_shards
 
 from trueline.files.errors import InputError
+from trueline.records.labels import effective_labels
 from trueline.records.store import dataset, labels
 from trueline.records.store.claim import claim
 from trueline.records.store.labels import LabelAppender, delete_labels, join_labels, read_labels
@@ -311,3 +312,38 @@ def test_labels_of_several_processes_joined_in_any_order_give_one_result(tmp_pat
     assert result() == []
     state("b", value=True)
     assert result() == [True]
+
+
+def test_what_is_appended_after_other_label_sets_counts_rather_than_they(tmp_path: Path) -> None:
+    examples = [build_example(i) for i in range(3)]
+    write(tmp_path / "data", *examples, writer="a")
+    said = [with_labels(example, safe(example)) for example in examples]
+    early = write(tmp_path / "early", *said, writer="b", alone=True)
+    with LabelAppender(tmp_path / "data", "a", after=[early]) as appender:
+        appender.add(Label.new(examples[2], SAFE, (0,), ADA, retracted=True))
+    statements = dataset.read(tmp_path / "data", all_labels=True)
+    joined = join_labels(statements, [early])
+    assert [[label.value for label in x.labels] for x in joined] == [[True], [True], []]
+
+
+def test_appended_labels_judge_the_texts_of_their_example(tmp_path: Path) -> None:
+    example, other = build_example(0), build_example(1)
+    write(tmp_path / "texts", example, writer="a")
+    strange = msgspec.structs.replace(safe(other), example=example.id)
+    with LabelAppender(tmp_path / "texts", "Ada") as appender:
+        appender.add(strange)
+    with pytest.raises(InputError, match="judged other texts"):
+        list(dataset.read(tmp_path / "texts"))
+    write(tmp_path / "strays", example, writer="a")
+    with LabelAppender(tmp_path / "strays", "Ada") as appender:
+        appender.add(safe(other))
+    with pytest.raises(InputError, match="1 Examples that are not in its data"):
+        list(dataset.read(tmp_path / "strays"))
+
+
+def test_a_label_of_now_counts_rather_than_one_that_was_stored(tmp_path: Path) -> None:
+    example = build_example(0)
+    write(tmp_path, with_labels(example, safe(example)), writer="a")
+    (stored,) = dataset.read(tmp_path)
+    again = with_labels(stored, safe(example, value=False))
+    assert [label.value for label in effective_labels(again.labels)] == [False]

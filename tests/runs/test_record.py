@@ -17,6 +17,7 @@ from trueline.agreement.agree import agree
 from trueline.cli import main
 from trueline.evaluate.options import Options as EvaluateOptions
 from trueline.evaluate.run import evaluate
+from trueline.files import plugins
 from trueline.files.errors import InputError
 from trueline.labellers.label import Options as LabelOptions
 from trueline.labellers.label import label
@@ -25,7 +26,7 @@ from trueline.recipes.convert import Options as ConvertOptions
 from trueline.recipes.convert import convert
 from trueline.recipes.kinds.safer_instruct import Options as BuildOptions
 from trueline.recipes.kinds.safer_instruct import build
-from trueline.runs.record import RunRecord, command_words, made_by, read_record
+from trueline.runs.record import RunRecord, command_words, file_inputs, made_by, read_record
 
 PLACES: dict[str, Any] = {"ledger": Path("l.sqlite"), "quiet": True}
 
@@ -180,3 +181,18 @@ def test_a_record_reads_back_as_it_was_written() -> None:
     (Path("pairs") / "run.json").write_text("{")
     with pytest.raises(InputError, match="damaged"):
         read_record(Path("pairs"))
+
+
+def test_a_plugin_file_is_an_input_and_stands_in_the_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plugins, "_files", {})
+    Path("mine.py").write_text("FORMAT = None\n")
+    plugins.add_file(Path("mine.py"))
+    options = LabelOptions(
+        data=Path("texts.txt"), labeller="refusal", question=("refusal",), out=Path("o"), **PLACES
+    )
+    words = command_words("label", options)
+    assert words[:4] == ("trueline", "--plugin", str(Path("mine.py").resolve()), "label")
+    [plugin] = [given for given in file_inputs(options) if given.kind == "plug-in"]
+    assert plugin.path.endswith("mine.py") and plugin.hash

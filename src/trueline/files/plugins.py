@@ -27,12 +27,14 @@ class Family(Struct, frozen=True):
 
     `kind` names it in messages ("recipe"), `package` holds ours, `group` is that of the entry
     points (a name and a module each), and `marks` are the attributes that a module must have.
+    `reserved` are names that mean something else, which no plug-in may take.
     """
 
     kind: str
     package: str
     group: str
     marks: tuple[str, ...]
+    reserved: tuple[str, ...] = ()
 
 
 _files: dict[Path, ModuleType] = {}
@@ -66,12 +68,18 @@ def _check_fits(path: Path, module: ModuleType, families: list[Family]) -> None:
     if not fitting:
         kinds = "; ".join(f"a {f.kind} has {', '.join(f.marks)}" for f in families)
         raise InputError(f"{path} is no plug-in of any kind: {kinds}")
+    name, mend = _name(path.stem), "give the file another name"
     for family in fitting:
-        if _name(path.stem) in _packaged(family):
-            raise InputError(
-                f"{path}: trueline has a {family.kind} {_name(path.stem)!r} of its own: give the "
-                "file another name"
-            )
+        if name in _packaged(family) or name in family.reserved:
+            raise InputError(f"{path}: {name!r} names a {family.kind} of trueline's own: {mend}")
+        for other, earlier in _files.items():
+            if _name(other.stem) == name and _has_marks(earlier, family):
+                raise InputError(f"{path} and {other} are both the {family.kind} {name!r}: {mend}")
+
+
+def file_paths() -> list[Path]:
+    """The plug-in files that were added, in order."""
+    return list(_files)
 
 
 def names(family: Family) -> list[str]:
@@ -120,7 +128,9 @@ def _name(stem: str) -> str:
 
 
 def _points(family: Family) -> list[metadata.EntryPoint]:
-    return sorted(metadata.entry_points(group=family.group), key=lambda point: point.name)
+    points = metadata.entry_points(group=family.group)
+    free = (point for point in points if point.name not in family.reserved)
+    return sorted(free, key=lambda point: point.name)
 
 
 def _load(point: metadata.EntryPoint, family: Family) -> ModuleType:

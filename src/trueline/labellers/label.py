@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +49,13 @@ class Options(DataSet, PolicyFile, RunOptions):
         tuple[str, ...],
         Meta(description="Id of a question of the policy, or own: the Examples' own; repeatable."),
     ]
+    after: Annotated[
+        tuple[Path, ...],
+        Meta(
+            description="Earlier label set that these labels follow: of one labeller's statements "
+            "the later counts; repeatable."
+        ),
+    ] = ()
     template: Annotated[
         Path | None, Meta(description="Jinja file with a judge's prompt (default: trueline's own).")
     ] = None
@@ -164,7 +171,7 @@ async def _label(options: Options, asked: QuestionSet, policy: Policy) -> Outcom
 
     async with open_run("label", options, policy) as run:
         with closing(_examples(options)) as examples:
-            make_writer = partial(_make_writer, options.data)
+            make_writer = partial(_make_writer, (options.data, *options.after))
             record = await run.write(examples, [stage], observe=observe, writer=make_writer)
     (labeller,) = (given for given in record.inputs if given.kind.endswith("labeller"))
     return Outcome(
@@ -177,9 +184,9 @@ async def _label(options: Options, asked: QuestionSet, policy: Policy) -> Outcom
     )
 
 
-def _make_writer(data: Path, folder: Path, identity: str) -> dataset.Writer:
-    """Writes labels alone, which follow those that the data have."""
-    sequence = highest_sequence(data) if data.is_dir() else 0
+def _make_writer(earlier: Sequence[Path], folder: Path, identity: str) -> dataset.Writer:
+    """Writes labels alone, which follow those that the data and earlier label sets have."""
+    sequence = max((highest_sequence(path) for path in earlier if path.is_dir()), default=0)
     return dataset.Writer(folder, identity, sequence=sequence, labels_only=True)
 
 

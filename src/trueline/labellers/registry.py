@@ -31,6 +31,7 @@ KINDS = Family(
     "trueline.labellers.kinds",
     "trueline.labellers",
     ("FORM", "HELP", "open_labeller"),
+    reserved=("nano", "hf", "http", "https", "scripted"),  # they begin the names of models
 )
 CHECK, JUDGE = "check", "judge"
 """The two kinds that need no prefix: a check's name, and any other name, which is a model's."""

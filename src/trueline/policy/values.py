@@ -285,20 +285,21 @@ class Labels:
         return Unscored(next(reasons, missing))
 
     def is_skipped(self, question: Question, by: LabellerId | None) -> bool:
-        """Whether a labeller's answers to other questions say that this one does not apply, and
-        that nothing follows from that."""
+        """Whether the answers to other questions say that this one does not apply, and that nothing
+        follows from that; of several labellers, the answers of all."""
         if not question.when or question.otherwise is not None:
             return False
         known = all_questions(self.example, self.policy)
+        applies: set[bool] = set()  # by the labellers that say anything of it
         for labeller in self._labellers(by):
             for id, wanted in question.when.items():
                 parent = known.get(id)
                 answer = parent and resolve_answer(
                     self._counting, parent, self.about, labeller, known
                 )
-                if answer is not None and not matches(answer, wanted):
-                    return True
-        return False
+                if answer is not None:
+                    applies.add(matches(answer, wanted))
+        return applies == {False} if by is None else False in applies
 
     def _labellers(self, by: LabellerId | None) -> Iterable[LabellerId]:
         every = dict.fromkeys(label.by for label in self._counting.labels)
@@ -399,7 +400,8 @@ def find_preference(example: Example, question: str = PREFERRED.id) -> tuple[int
     derived label.
     """
     labels = effective_labels(x for x in example.labels if x.question == question)
-    answers = [label for label in map(in_order, labels) if label.value is not None]
+    pairs = (label for label in labels if len(label.about) == 2)
+    answers = [label for label in map(in_order, pairs) if label.value is not None]
     derived = [label for label in answers if label.by.kind == "derived"]
     orders = {_order(label) for label in derived or answers}
     if not orders:

@@ -312,7 +312,7 @@ _SAID = [name for name in Label.__struct_fields__ if name not in ("id", "time")]
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def with_writer(label: Label, writer: str, sequence: int) -> Label:
+def with_writer(label: Label, writer: str | None, sequence: int) -> Label:
     """The label as statement number `sequence` of a writer."""
     return _with_label_id(msgspec.structs.replace(label, writer=writer, sequence=sequence))
 
@@ -441,9 +441,17 @@ def with_responses(example: Example, *responses: Response) -> Example:
 
 
 def with_labels(example: Example, *labels: Label) -> Example:
-    """The example with further labels; one that it holds already (by id) is not added twice."""
+    """The example with further labels; one that it holds already (by id) is not added twice.
+
+    A label that no writer has stored yet follows all that the example has.
+    """
     held = {label.id for label in example.labels}
-    new = tuple(label for label in labels if label.id not in held)
+    last = max((label.sequence for label in example.labels), default=0)
+    new = tuple(
+        with_writer(label, None, last + 1) if last and label.writer is None else label
+        for label in labels
+        if label.id not in held
+    )
     return msgspec.structs.replace(example, labels=example.labels + new) if new else example
 
 

@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Struct
 
 import trueline
+from trueline.files import plugins
 from trueline.files.atomic import atomic_write
 from trueline.files.errors import InputError
 from trueline.files.hashing import digest
 from trueline.ledger.summary import Spend
+from trueline.records.store.claim import RECORD as RECORD
 from trueline.runs.options import HashPath, file_digest, option_fields, option_flag, settings
 
-RECORD = "run.json"
 READ = "read"
 """Pseudo-stage that counts input rows that could not be parsed."""
 
@@ -110,18 +111,21 @@ def read_record(out: Path) -> RunRecord:
 
 
 def run_identity(command: str, decisive: Mapping[str, Any]) -> str:
-    """A run's identity: equal exactly if the same work would be done again."""
+    """A run's identity: equal exactly if what both do gives the same answers; a `limit` may leave
+    one of them with fewer."""
     return digest([command, trueline.__version__, decisive])
 
 
 def file_inputs(options: Any, hash_path: HashPath = file_digest) -> tuple[Input, ...]:
-    """The files and data sets that an options object names, of those that decide the outcome."""
+    """The files and data sets that an options object names, of those that decide the outcome, and
+    the plug-in files."""
     inputs: list[Input] = []
     for field in option_fields(type(options)):
         value = getattr(options, field.name)
         paths = value if isinstance(value, tuple) else (value,)
         if field.is_identity:
             inputs += [path_input(path, "", hash_path) for path in paths if isinstance(path, Path)]
+    inputs += [path_input(path, "plug-in") for path in plugins.file_paths()]
     return tuple(inputs)
 
 
@@ -146,8 +150,9 @@ class _Identity(Struct):
 
 def command_words(command: str, options: Any) -> tuple[str, ...]:
     """The command line of these options: those that are not at their default."""
-    words, plain = ["trueline", *command.split()], settings(options)
-    arguments: list[str] = []
+    files = [word for path in plugins.file_paths() for word in ("--plugin", str(path))]
+    start, plain = ["trueline", *files, *command.split()], settings(options)
+    words, arguments = list[str](), list[str]()
     for field in option_fields(type(options)):
         value = plain[field.name]
         if not field.required and getattr(options, field.name) == field.default:
@@ -156,7 +161,7 @@ def command_words(command: str, options: Any) -> tuple[str, ...]:
             arguments.append(str(value))
         else:
             words += option_words(field.name, value)
-    return (*words[: 1 + len(command.split())], *arguments, *words[1 + len(command.split()) :])
+    return (*start, *arguments, *words)
 
 
 def option_words(name: str, value: Any) -> list[str]:

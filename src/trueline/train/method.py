@@ -91,7 +91,8 @@ class Method(Generic[O]):
     counts, memory, resuming, saving and the card are the same for every method.  `model` is what
     is trained: a causal language model, or a sequence classifier whose outputs are `labels`.
     `template` makes the chat template that the method installs.  `metrics` are the figures of
-    progress, card and README: our name, and the trainer's in its log.
+    progress, card and README: our name, and the trainer's in its log.  `version` is raised if rows
+    or loss change, so that no unfinished run goes on with another.
 
     A sibling, in a file `parrot.py` (`trueline --plugin parrot.py train parrot DATA --out FOLDER`):
 
@@ -128,3 +129,9 @@ class Method(Generic[O]):
     labels: tuple[str, ...] = ()
     template: Callable[[PreTrainedTokenizerFast], str] | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
+
+    def rate(self, options: O) -> float:
+        """The highest learning rate: the one asked for, or the method's own."""
+        with_lora, without = self.rates
+        return options.learning_rate or (with_lora if options.lora_rank else without)

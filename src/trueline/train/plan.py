@@ -54,8 +54,7 @@ class Plan(Generic[O]):
 
     @property
     def rate(self) -> float:
-        with_lora, without = self.method.rates
-        return self.options.learning_rate or (with_lora if self.options.lora_rank else without)
+        return self.method.rate(self.options)
 
     def record(self, started: str, status: str, note: str | None = None) -> RunRecord:
         """The run's record, as of now."""
@@ -104,6 +103,8 @@ def make_plan(method: Method[O], options: O, examples: Iterable[Example] | None)
         reveal=options.reveal,
     )
     depends_on = decisive(options) | {
+        "method version": method.version,
+        "learning_rate": method.rate(options),
         "model": weights.name,
         "base": base_identity,
         "rows": training_set.data.hash,

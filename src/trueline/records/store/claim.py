@@ -83,6 +83,10 @@ def lock_folder(folder: Path, timeout: float = 0) -> Iterator[None]:
         lock.release()
 
 
+RECORD = "run.json"
+"""The record of a run, in its folder."""
+
+
 def _is_ours(path: Path) -> bool:
     """Whether an interrupted start leaves such a file in a folder that holds no claim yet."""
     return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(PART))
@@ -138,6 +142,6 @@ def _is_without_rows(folder: Path) -> bool:
     """Whether a run began the folder and left no row in it, as if its first row ended it: the
     mended command may have the folder then."""
     if not (folder / MANIFEST).exists():
-        return False
+        return all(_is_ours(path) or path.name in (CLAIM, RECORD) for path in folder.iterdir())
     found = read_manifest(folder)
     return found.state == "partial" and not (found.shards or found.rejects or found.labels)

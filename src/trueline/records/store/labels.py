@@ -74,16 +74,21 @@ def own_labels(
     """The Examples of a data set with the labels of its table.
 
     Labels that were written with the data come in its order and are streamed; appended ones are
-    held in memory.  Raises InputError if labels are left over.
+    held in memory.  Raises InputError if labels are left over, or if appended ones judged other
+    texts than their Example's.
     """
     own = _Cursor(_read_shards(folder, found.labels))
-    held = _hold(_read_shards(folder, found.appended))
+    held, came = _hold(_read_shards(folder, found.appended)), set[str]()
     id, labels = "", tuple[Label, ...]()
     for example in examples:
         if example.id != id:  # an Example that comes twice in a row has its labels twice
             id, labels = example.id, own.take(example.id)
             if (packed := held.get(id)) is not None:
-                labels += _decode(packed)
+                came.add(id)
+                appended = _decode(packed)
+                for label in appended:
+                    _check_texts(label, example, folder)
+                labels += appended
             if not all_labels:
                 labels = effective_labels(labels)
         yield msgspec.structs.replace(example, labels=labels) if labels else example
@@ -91,6 +96,11 @@ def own_labels(
         raise InputError(
             f"{folder} has labels of an Example that is not in its data ({left.example}): the data "
             "set is damaged; make it again"
+        )
+    if strays := held.keys() - came:
+        raise InputError(
+            f"{folder} has appended labels of {len(strays):,} Examples that are not in its data "
+            f"(the first: {min(strays)}): take them out with `delete_labels`"
         )
 
 
@@ -199,12 +209,12 @@ class LabelAppender:
         with LabelAppender(folder, "Ada") as appender:
             appender.add(Label.new(example, question, (0,), by, value=True))
 
-    Labels appear at `flush`, all or none.  They are numbered then, after every label that is
-    there, so that a later statement counts rather than an earlier one.
+    Labels appear at `flush`, all or none.  They are numbered then, after every label that is there
+    and in the label sets `after`, so that a later statement counts rather than an earlier one.
     """
 
-    def __init__(self, folder: Path, writer: str) -> None:
-        self.folder, self.writer = folder, writer
+    def __init__(self, folder: Path, writer: str, after: Sequence[Path] = ()) -> None:
+        self.folder, self.writer, self._after = folder, writer, tuple(after)
         self._labels: list[Label] = []
         _check_finished(read_manifest(folder), folder)
 
@@ -222,7 +232,7 @@ class LabelAppender:
             return
         with lock_folder(self.folder, WAIT_S):
             found = _sweep(self.folder)
-            number = highest_sequence(self.folder)
+            number = max(map(highest_sequence, (self.folder, *self._after)))
             labels = [
                 with_writer(label, self.writer, place)
                 for place, label in enumerate(self._labels, number + 1)
