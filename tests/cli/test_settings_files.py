@@ -81,7 +81,7 @@ def test_a_later_file_overrides_an_earlier_one(tmp_path: Path) -> None:
         ("steps = 'many'", "run.toml: steps: Expected `int | null`, got `str`"),
         ("temperature = -1", "run.toml: temperature: Expected `float` >= 0"),
         ("order = 'middle'", "run.toml: order: Invalid enum value 'middle'"),
-        ("judge = 'a'", "run.toml: judge: Expected `array`, got `str`"),
+        ("judge = 3", "run.toml: judge: Expected `array`, got `int`"),
         ("judge = [", "run.toml is not TOML"),
         ("plugin = ['evil.py']", "a settings file loads no code"),
     ],
@@ -92,6 +92,25 @@ def test_what_a_file_may_not_say_names_file_and_key(tmp_path: Path, text: str, w
     with pytest.raises(InputError) as error:
         read(f"@{path}", "data.jsonl")
     assert why in str(error.value)
+
+
+def test_one_value_of_an_option_that_repeats_needs_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("judge = 'a'\n")
+    assert read(f"@{path}", "data.jsonl").judge == ("a",)
+
+
+def test_a_file_that_stands_elsewhere_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(SETTINGS)
+    with pytest.raises(InputError, match="directly after the verb"):
+        read("data.jsonl", f"@{path}")
+    assert read("data.jsonl", "--judge", f"@{path}").judge == (f"@{path}",)
+
+
+def test_no_verb_shows_the_help() -> None:
+    done = CliRunner().invoke(app, [])
+    assert done.exit_code == 2 and "quickstart" in done.output and "@run.toml" in done.output
 
 
 def test_a_file_that_is_not_there_is_told() -> None:

@@ -55,6 +55,7 @@ app = typer.Typer(
     name="trueline",
     cls=Verbs,
     help="Brings a language model into true, and proves that it stays there.",
+    epilog="Settings may come from a file, directly after the verb: trueline VERB @run.toml …",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -73,6 +74,7 @@ def _add_plugins(paths: list[Path]) -> list[Path]:
 
 @app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     plugin: Annotated[
         list[Path],
@@ -86,6 +88,9 @@ def root(
     if version:
         print(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
 
 
 def format_error(error: Exception) -> str:

@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand
 
 from trueline.cli.groups import Command
-from trueline.cli.settings import read_settings
+from trueline.cli.settings import check_no_settings_file, read_settings
 from trueline.runs.options import OptionField, option_fields
 
 Run = Callable[[Any], None]
@@ -50,6 +50,7 @@ def _settings_command(options: type) -> type[TyperCommand]:
             settings: dict[str, Any] = {}
             while args and args[0].startswith("@"):
                 settings |= read_settings(Path(args.pop(0)[1:]), options)
+            check_no_settings_file(args)
             ctx.default_map = settings
             return super().parse_args(ctx, args)
 

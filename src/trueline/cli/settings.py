@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ def read_settings(path: Path, options: type) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not TOML: {error}") from error
     fields = {field.flag.removeprefix("--"): field.name for field in option_fields(options)}
+    repeatable = {
+        field.name for field in option_fields(options) if typing.get_origin(field.kind) is tuple
+    }
     hints = typing.get_type_hints(options, include_extras=True)
     settings = {}
     for key, value in raw.items():
@@ -39,6 +42,8 @@ def read_settings(path: Path, options: type) -> dict[str, Any]:
         name = fields.get(key.replace("_", "-"))
         if name is None:
             raise InputError(f"{path}: unknown option {key!r}: {_hint(key, fields)}")
+        if isinstance(value, str) and name in repeatable:
+            value = [value]
         try:
             settings[name] = msgspec.convert(
                 value, hints[name], dec_hook=lambda _, value: path.parent / str(value)
@@ -46,6 +51,15 @@ def read_settings(path: Path, options: type) -> dict[str, Any]:
         except msgspec.ValidationError as error:
             raise InputError(f"{path}: {key}: {error}") from error
     return settings
+
+
+def check_no_settings_file(words: Sequence[str]) -> None:
+    """Raises InputError for a settings file that stands elsewhere than directly after the verb."""
+    for before, word in zip(("", *words), words, strict=False):
+        if word.startswith("@") and not before.startswith("-") and Path(word[1:]).is_file():
+            raise InputError(
+                f"{word}: settings files stand directly after the verb: trueline VERB {word} …"
+            )
 
 
 def _hint(name: str, fields: Iterable[str]) -> str:

@@ -45,7 +45,9 @@ def read_text(path: Path) -> str:
         if stat.S_ISCHR(path.stat().st_mode):
             raise InputError(f"{path}: cannot be read: it is a device, not a file")
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the name
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # no UTF-8, or a NUL in the name
         raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
 
 
