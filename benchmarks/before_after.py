@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 COMMANDS = {
-    "calls": ["calls.py", "--quick", "--no-peers"],
+    "calls": ["calls.py", "--quick", "--no-peers", "--only", "steady", "items"],
     "ledger_hits": ["ledger_hits.py", "100000"],
     "million_rows": ["million_rows.py", "--rows", "100000"],
     "likelihood": ["likelihood.py", "--quick", "--no-peers", "--threads", "1"],
