@@ -59,14 +59,15 @@ class Guarded:
         for group in _groups(questions):
             things = targets(example, group[0])
             earlier = [answers.get((), {}) | answers.get(about, {}) for about in things]
-            # One that fails waits for the others: their calls are paid for.
-            given = await asyncio.gather(
-                *(
-                    self._answer(example, about, group, before)
-                    for about, before in zip(things, earlier, strict=True)
-                ),
-                return_exceptions=True,
-            )
+            answering = [
+                self._answer(example, about, group, before)
+                for about, before in zip(things, earlier, strict=True)
+            ]
+            given: list[Answers | BaseException]
+            if len(answering) == 1:  # the usual case, without a task of its own
+                given = [await answering[0]]
+            else:  # one that fails waits for the others: their calls are paid for
+                given = await asyncio.gather(*answering, return_exceptions=True)
             for about, found in zip(things, given, strict=True):
                 if isinstance(found, BaseException):
                     raise found

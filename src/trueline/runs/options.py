@@ -19,6 +19,7 @@ import re
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -175,17 +176,22 @@ def option_flag(name: str) -> str:
     return "--" + name.rstrip("_").replace("_", "-")
 
 
-def option_fields(options: type) -> list[OptionField]:
+def option_fields(options: Any) -> tuple[OptionField, ...]:
     """The fields of an options class: its own first, then those of its groups as they are named."""
+    return _option_fields(options)
+
+
+@cache  # type hints are strings, compiled each time that they are asked for
+def _option_fields(options: Any) -> tuple[OptionField, ...]:
     fields = {field.name: field for field in dataclasses.fields(options)}
     names = [name for group in options.__mro__ for name in inspect.get_annotations(group)]
     kinds = typing.get_type_hints(options)
     hints = typing.get_type_hints(options, include_extras=True)
-    return [
+    return tuple(
         _option_field(fields[name], kinds[name], hints[name])
         for name in dict.fromkeys(names)
         if name in fields
-    ]
+    )
 
 
 def _option_field(field: dataclasses.Field[Any], kind: Any, hint: Any) -> OptionField:
