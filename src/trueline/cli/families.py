@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trueline.formats.registry import FAMILY as FORMATS
+from trueline.formats.registry import FORMATS
 from trueline.labellers.checks import CHECKS
 from trueline.labellers.registry import KINDS
 from trueline.recipes.registry import RECIPES

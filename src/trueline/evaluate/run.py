@@ -110,7 +110,7 @@ async def _evaluate(options: Options, policy: Policy, todo: Plan) -> Outcome:
         else:
             name, identity = todo.earlier.model, todo.earlier.identity
         metrics = [one.metric for some in instruments.values() for one in some]
-        ran = [_standing(one.ran, instruments[one.ran.name]) for one in todo.benchmarks]
+        ran = [_with_primary(one.ran, instruments[one.ran.name]) for one in todo.benchmarks]
 
         def finish(run: RunRecord) -> None:
             scores = gather(options.out, metrics, policy)
@@ -189,7 +189,7 @@ async def score_items(
     return Calls(step, inputs=tuple(dict.fromkeys(labellers)))
 
 
-def _standing(ran: BenchmarkRun, instruments: Sequence[MetricLabeller]) -> BenchmarkRun:
+def _with_primary(ran: BenchmarkRun, instruments: Sequence[MetricLabeller]) -> BenchmarkRun:
     """With the metric that stands for the benchmark: the first that is measured."""
     return msgspec.structs.replace(ran, primary=instruments[0].metric.key if instruments else "")
 

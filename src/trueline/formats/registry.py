@@ -9,12 +9,12 @@ from trueline.files.errors import InputError
 from trueline.files.plugins import Family
 from trueline.formats.contract import ColumnMapping, Format, Questions
 
-FAMILY = Family("format", "trueline.formats.kinds", "trueline.formats", ("FORMAT",))
+FORMATS = Family("format", "trueline.formats.kinds", "trueline.formats", ("FORMAT",))
 
 
 def format_names() -> list[str]:
     """The names of all formats, sorted."""
-    return plugins.names(FAMILY)
+    return plugins.names(FORMATS)
 
 
 def find_formats() -> dict[str, Format]:
@@ -27,7 +27,7 @@ def find_definition(name: str) -> Format:
 
     Raises InputError if the name is unknown.
     """
-    format: Format = plugins.find(FAMILY, name).FORMAT
+    format: Format = plugins.find(FORMATS, name).FORMAT
     return format
 
 

@@ -81,7 +81,7 @@ class Answers(Struct):
             self.unscored[short_reason(label.unscored or "")] += 1
             return
         self.answered += 1
-        self.values.update(_shown(label.value))
+        self.values.update(_count_keys(label.value))
 
     @property
     def asked(self) -> int:
@@ -246,7 +246,7 @@ def _examples(options: Options) -> Generator[Example | Reject]:
         yield item
 
 
-def _shown(value: Value) -> tuple[str, ...]:
+def _count_keys(value: Value) -> tuple[str, ...]:
     """The value as it is counted."""
     if isinstance(value, bool):
         return ("yes" if value else "no",)
